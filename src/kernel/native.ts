@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The native addon (native/): mechanism only. Everything here maps one-to-one to libbpf or a system call.
+
+import { dlopen } from 'node:process';
+
+/** What every call below throws when the system refuses. */
+export interface SystemError extends Error {
+  /** As <errno.h> numbers it, positive. */
+  errno: number;
+  /** The errno's name, "EPERM". */
+  code: string;
+  /** The call that failed, "bpf_object__load". */
+  operation: string;
+  /** libbpf's last warning for that call, trimmed; absent if it gave none. */
+  detail?: string;
+}
+
+/** A map of a loaded object. Keys and values are the raw bytes that the BPF program sees. */
+export interface BpfMap {
+  readonly keySize: number;
+  /** For per-CPU maps, of one CPU's slot rounded up to 8 times the number of possible CPUs. */
+  readonly valueSize: number;
+  /** A copy of the value, or undefined where there is none. */
+  lookup(key: Uint8Array): Buffer | undefined;
+  /** BPF_ANY: creates or replaces. */
+  update(key: Uint8Array, value: Uint8Array): void;
+  /** False if there was no such key. */
+  delete(key: Uint8Array): boolean;
+  /** Every entry, key and value, one after the other without padding. */
+  dump(): Buffer;
+}
+
+/** One BPF object file. The order of calls is: constructor, enable, pin, load, then the rest. */
+export interface BpfObject {
+  /** Chooses a program to be loaded; the others are not. */
+  enable(program: string): void;
+  /** Keeps a map at a path in a BPF file system: takes over what is pinned there, else pins the new map. */
+  pin(map: string, path: string): void;
+  load(): void;
+  /** Attaches where the program's section says. Attaching again replaces the earlier attachment. */
+  attach(program: string): void;
+  /** No error if it is not attached. */
+  detach(program: string): void;
+  map(name: string): BpfMap;
+  /**
+   * Calls back with the records of a ring buffer as they come, several at once: each is a u32 length in host byte
+   * order, 4 bytes of padding, and the data padded to 8 bytes. The buffer is the callee's own. An exception in the
+   * callback is an uncaught exception of the process.
+   */
+  onRecords(map: string, callback: (records: Buffer) => void): void;
+  /**
+   * BPF_PROG_TEST_RUN of a program that takes an skb. `data` begins with an Ethernet header; `cb0` becomes
+   * skb->cb[0]. Returns the program's return value.
+   */
+  testRun(program: string, data: Uint8Array, cb0: number): number;
+  /** Detaches and frees everything. Pinned maps stay. Safe to call twice; every other call then throws EBADF. */
+  close(): void;
+}
+
+/** A non-blocking, close-on-exec socket. Addresses are raw struct sockaddr_*. */
+export interface NativeSocket {
+  bind(address: Uint8Array): void;
+  setOption(level: number, name: number, value: Uint8Array): void;
+  /** The number of bytes sent. */
+  send(data: Uint8Array, address?: Uint8Array): number;
+  /** One datagram, or undefined if none is waiting. One longer than `size` throws EMSGSIZE. */
+  receive(size: number): Buffer | undefined;
+  /** Calls back whenever a datagram (or an error) is waiting. */
+  onReadable(callback: () => void): void;
+  /** Safe to call twice. */
+  close(): void;
+}
+
+export interface Native {
+  BpfObject: new (file: string) => BpfObject;
+  Socket: new (domain: number, type: number, protocol: number) => NativeSocket;
+}
+
+/** Loads the addon. Its file is named by an absolute path, since it lies outside of any node_modules. */
+export function loadNative(file: string): Native {
+  const module: { exports: unknown } = { exports: {} };
+  dlopen(module, file);
+  return module.exports as Native;
+}
