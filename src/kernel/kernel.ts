@@ -2,6 +2,7 @@
 // What the engine needs of a kernel. The real one is made in linux.ts, a fake one in test/unit/.
 
 import type { AddressBytes, Prefix } from '../address.ts';
+import type { Scope } from '../scope.ts';
 
 /** A learned or to be learned allowed IP, always a /128. */
 export interface PeerAddress {
@@ -61,4 +62,107 @@ export interface Links {
   /** Calls back, soon and once for many changes, after links or IPv6 addresses have changed. */
   onChange(callback: () => void): void;
   close(): void;
+}
+
+/** How unknown addresses are seen. */
+export type Hook = 'fexit' | 'kprobe';
+
+/**
+ * What the kernel found out about a source address that WireGuard refused: nobody's and to be learned; nobody's, but
+ * learned for this peer before something wiped it; another peer's; outside the scope; reserved; one too many.
+ */
+export type Verdict = 'candidate' | 'restore' | 'owned' | 'scope' | 'reserved' | 'rate';
+
+/** An authenticated peer used an address that is not (yet) its own. */
+export interface Sighting {
+  /** Milliseconds of the monotonic clock. */
+  readonly time: number;
+  readonly ifindex: number;
+  readonly verdict: Verdict;
+  /** How many packets it stands for: repeats within a second are not told one by one. */
+  readonly count: number;
+  /** Canonical text. */
+  readonly address: string;
+  /** The sender's public key in base64. */
+  readonly sender: string;
+  /** With `owned`: the owner's. */
+  readonly owner?: string;
+  /** With `candidate` and `restore`: the refused IPv6 packet, unless it was too large to be kept. */
+  readonly packet?: Buffer;
+}
+
+/** What outlives the process: who uses which address. Times are milliseconds of the monotonic clock. */
+export interface LearnedRecord extends PeerAddress {
+  readonly ifindex: number;
+  readonly interface: string;
+  readonly learned: number;
+  readonly lastSeen: number;
+}
+
+export interface Limits {
+  /** New addresses that a peer may register per minute; 0: no limit. */
+  readonly rate: number;
+  /** … and at once. */
+  readonly burst: number;
+}
+
+/** Packets refused on an interface since it is watched, by verdict. */
+export type Counters = Readonly<Record<Verdict, number>>;
+
+/** A source of sightings, together with the kernel's memory of what was learned. */
+export interface Sightings {
+  readonly hook: Hook;
+  /** What does not work as it should, although sightings do. */
+  readonly warnings: readonly Problem[];
+  /** Begins to watch an interface, or changes how. */
+  watch(ifindex: number, limits: Limits, scope: Scope): void;
+  /** No error if it is not watched. */
+  unwatch(ifindex: number): void;
+  counters(ifindex: number): Counters;
+  /** Makes the kernel receive an IPv6 packet on an interface as if WireGuard had delivered it. */
+  deliver(ifindex: number, packet: Buffer): void;
+  records(): LearnedRecord[];
+  remember(record: LearnedRecord): void;
+  /** No error if it is not remembered. */
+  forget(ifindex: number, address: string): void;
+  /** When a remembered address was last used, to within a second. */
+  lastSeen(ifindex: number, address: string): number | undefined;
+  /** Records stay, sightings end. */
+  close(): void;
+}
+
+/** Something that the user should know and can cure. */
+export interface Problem {
+  readonly code: string;
+  readonly message: string;
+  /** The cure. */
+  readonly hint: string;
+}
+
+export interface Kernel {
+  readonly wireguard: WireGuard;
+  readonly links: Links;
+  /**
+   * Tries one hook or, with `auto`, one after the other. Needs a WireGuard interface to be there, as the module may
+   * be loaded only then. Throws HookError.
+   */
+  openSightings(hook: Hook | 'auto', listener: (sightings: Sighting[]) => void): Sightings;
+  close(): void;
+}
+
+/** No hook could be attached: why, for each that was tried. */
+export class HookError extends Error {
+  constructor(readonly problems: readonly Problem[]) {
+    super(problems.map((problem) => problem.message).join('; '));
+  }
+}
+
+/** Time, so that tests can turn it. */
+export interface Clock {
+  /** Milliseconds of CLOCK_MONOTONIC, as the kernel's records have it. */
+  now(): number;
+  /** Milliseconds since 1970. */
+  wall(): number;
+  /** Calls back once, after so many milliseconds; the answer cancels it. */
+  after(milliseconds: number, callback: () => void): () => void;
 }

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The ABI between the BPF programs and user space (src/kernel/abi.ts): the maps' keys and values and the ring
+ * buffer's records. Host byte order, except addresses, which are as on the wire. Times are nanoseconds of
+ * CLOCK_MONOTONIC. A change to struct source or struct learned needs a new name for the pinned map.
+ */
+#ifndef WG_SLAACER_H
+#define WG_SLAACER_H
+
+#include <linux/types.h>
+
+#define WG_KEY_LEN	   32
+#define INTERFACE_NAME_LEN 16 /* IFNAMSIZ */
+
+/*
+ * BPF_PROG_TEST_RUN takes no more than a page less the skb's overhead, so a longer packet could be learned
+ * from, but not delivered.
+ */
+#define MAX_PACKET 3584
+
+/* What was found out about a packet's source address. */
+enum verdict {
+	VERDICT_CANDIDATE, /* nobody's, in scope, within the rate: to be learned */
+	VERDICT_RESTORE,   /* nobody's, but learned for this very peer: something wiped it */
+	VERDICT_OWNED,	   /* another peer's */
+	VERDICT_SCOPE,	   /* outside the interface's scope */
+	VERDICT_RESERVED,  /* multicast, the router's own … */
+	VERDICT_RATE,	   /* the peer is over its rate */
+	VERDICTS,
+};
+
+/* Values of the scope trie. */
+enum scope {
+	SCOPE_LEARN = 1,
+	SCOPE_RESERVED = 2,
+};
+
+struct source {
+	__u32 ifindex;
+	__u8 address[16];
+};
+
+struct learned {
+	__u8 peer[WG_KEY_LEN];
+	char interface[INTERFACE_NAME_LEN]; /* as the ifindex changes when a link is recreated */
+	__u64 learned;
+	__u64 last_seen;
+	__u64 last_seen_jiffies; /* of last_seen: cheaper to compare with */
+};
+
+/* An interface on which addresses are learned. */
+struct interface {
+	__u64 interval; /* one new address per peer in this time; 0: no limit */
+	__u64 burst;	/* that many at once */
+};
+
+struct scope_key {
+	__u32 prefix_length; /* bits of what follows: 32 + the prefix's length */
+	__u32 ifindex;
+	__u8 address[16];
+};
+
+struct counters {
+	__u64 packets[VERDICTS];
+};
+
+/* A record of the ring buffer: what the daemon is told. */
+struct sighting {
+	__u64 time;
+	__u32 ifindex;
+	__u32 count; /* packets that this record stands for: itself and those not told since the last one */
+	__u16 packet_length; /* 0: not captured */
+	__u8 verdict;
+	__u8 pad[5];
+	__u8 address[16];
+	__u8 sender[WG_KEY_LEN];
+	__u8 owner[WG_KEY_LEN]; /* only with VERDICT_OWNED */
+	__u8 packet[];		/* from the IPv6 header on */
+};
+
+_Static_assert(sizeof(struct source) == 20, "ABI");
+_Static_assert(sizeof(struct learned) == 72, "ABI");
+_Static_assert(sizeof(struct interface) == 16, "ABI");
+_Static_assert(sizeof(struct scope_key) == 24, "ABI");
+_Static_assert(sizeof(struct counters) == 48, "ABI");
+_Static_assert(sizeof(struct sighting) == 104, "ABI");
+
+#endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Which addresses may be learned on an interface.
+
+import { type AddressBytes, contains, type Prefix, parsePrefix, prefixOf } from './address.ts';
+import type { Link } from './kernel/kernel.ts';
+
+/** The longest match decides. A /64's own subnet-router anycast address is reserved besides. */
+export interface Scope {
+  readonly learn: readonly Prefix[];
+  readonly reserved: readonly Prefix[];
+}
+
+export const linkLocal = parsePrefix('fe80::/64')!;
+
+/** Never a peer's: multicast, the unspecified address, loopback, IPv4-mapped (RFC 4291, 2.5 and 2.7). */
+export const neverUnicast: readonly Prefix[] = ['ff00::/8', '::/128', '::1/128', '::ffff:0:0/96'].map(
+  (text) => parsePrefix(text)!,
+);
+
+/** The prefixes of an interface's own addresses, without link-local ones. */
+export function onLinkPrefixes(link: Link): Prefix[] {
+  return link.addresses
+    .filter(({ bytes, prefixLength }) => prefixLength < 128 && !contains(linkLocal, bytes))
+    .map(({ bytes, prefixLength }) => prefixOf(bytes, prefixLength));
+}
+
+/** The configured prefixes, else the interface's own, and link-local; without any address of the router's. */
+export function scopeOf(configured: readonly Prefix[], link: Link, links: readonly Link[]): Scope {
+  const learn = [...(configured.length > 0 ? configured : onLinkPrefixes(link)), linkLocal];
+  const ownAddresses = links.flatMap(({ addresses }) => addresses.map(({ bytes }) => prefixOf(bytes, 128)));
+  const subnetRouters = learn.map(({ bytes }) => prefixOf(bytes, 128));
+  return { learn, reserved: [...neverUnicast, ...subnetRouters, ...ownAddresses] };
+}
+
+/** Whether a scope lets an address be learned: the rules that the hook follows in the kernel. */
+export function inScope(scope: Scope, address: AddressBytes): boolean {
+  const longest = (prefixes: readonly Prefix[]) =>
+    Math.max(-1, ...prefixes.filter((prefix) => contains(prefix, address)).map(({ length }) => length));
+  if (address.subarray(8).every((byte) => byte === 0)) return false;
+  return longest(scope.learn) > longest(scope.reserved);
+}
