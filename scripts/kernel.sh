@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# scripts/kernel.sh SERIES: makes sure that a Debian kernel of that series (6.1, 6.12, 6.18, 7.3) is in the cache and
+# prints its folder, which holds vmlinuz, initramfs and lib/modules/RELEASE. What is in the cache stays as it is, even
+# if Debian has a newer one: remove the folder to fetch that.
+set -euo pipefail
+
+series=${1:?usage: kernel.sh 6.1|6.12|6.18|7.3}
+init=$(cd "$(dirname "$0")/.." && pwd)/test/bed/initramfs-init
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/wg-slaacer
+folder=$cache/kernels/$series
+
+say() { echo "kernel $series: $*" >&2; }
+
+fail() {
+	say "$*"
+	exit 1
+}
+
+# apt-get and apt-cache with lists and packages of their own: the system's are neither changed nor needed.
+apt() {
+	tool=$1
+	shift
+	"apt-$tool" -q -o APT::Architecture=amd64 -o APT::Sandbox::User= -o Acquire::Languages=none \
+		-o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" "$@"
+}
+
+# Backported kernels come from the mirror this machine uses for Debian's main archive.
+backports() {
+	# shellcheck disable=SC2016 # apt fills these in
+	mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' |
+		sed -n '0,/ bookworm$/s/ bookworm$//p')
+	[ -n "$mirror" ] || fail "apt has no source for Debian bookworm, so its mirror is unknown"
+	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s trixie-backports main\n' \
+		"$mirror" >"$apt/sources.list"
+	apt "$@" -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=-
+}
+
+# Downloads the newest kernel of the series and unpacks it into the folder $new.
+fetch() {
+	case $series in
+	6.1 | 6.12) from=bookworm source=apt ;;
+	*) from=trixie-backports source=backports ;;
+	esac
+	apt=$cache/apt/$from
+	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$new/packages"
+
+	say "reading the package lists of $from"
+	$source get update >"$new/log" 2>&1 || fail "apt-get update: $(tail -n 5 "$new/log")"
+	# Neither cloud nor real-time kernels: in those names a letter precedes the architecture.
+	release=$($source cache pkgnames linux-image- |
+		sed -n "s/^linux-image-\(${series%.*}\.${series#*.}\.[^ ]*[0-9]-amd64\)\$/\1/p" | sort -V | tail -n 1)
+	[ -n "$release" ] || fail "$from has no such kernel"
+	# From 7.2 on, Debian splits a kernel into these.
+	packages=$($source cache pkgnames linux- | grep -xF -e "linux-image-$release" -e "linux-binary-$release" \
+		-e "linux-modules-$release")
+	# shellcheck disable=SC2086 # package names have no blanks
+	size=$($source cache show --no-all-versions $packages | awk '/^Size: / { sum += $2 } END { print int(sum / 1e6) }')
+
+	say "downloading $release from $from ($size MB)"
+	# shellcheck disable=SC2086
+	(cd "$new/packages" && $source get download $packages) >"$new/log" 2>&1 ||
+		fail "apt-get download: $(tail -n 5 "$new/log")"
+	say "unpacking it"
+	for package in "$new"/packages/*.deb; do
+		dpkg -x "$package" "$new/unpacked"
+	done
+	mkdir "$new/lib"
+	mv "$new"/unpacked/boot/vmlinuz-* "$new/vmlinuz"
+	# Packages for a merged /usr have the modules in /usr/lib.
+	mv "$new"/unpacked/lib/modules "$new/lib/" 2>/dev/null || mv "$new"/unpacked/usr/lib/modules "$new/lib/"
+	depmod -b "$new" "$release"
+	rm -r "$new/packages" "$new/unpacked" "$new/log"
+}
+
+# Packs what the guest needs until it has the host's files: busybox, modules in the order of loading, and the init
+# script.
+make_initramfs() {
+	release=$(ls "$folder/lib/modules")
+	mkdir -p "$new/root/bin" "$new/root/modules"
+	cp /bin/busybox "$new/root/bin/"
+	cp "$init" "$new/root/init"
+	chmod 755 "$new/root/init"
+	for module in virtio_pci virtio_console 9pnet_virtio 9p overlay; do
+		modprobe -d "$folder" -S "$release" --show-depends "$module" || fail "it has no module $module"
+	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' | while read -r file; do
+		name=$(basename "$file")
+		name=${name%.ko*}.ko
+		case $file in
+		*.xz) xz -dc "$file" ;;
+		*.zst) zstd -qdc "$file" ;;
+		*.gz) gzip -dc "$file" ;;
+		*) cat "$file" ;;
+		esac >"$new/root/modules/$name"
+		echo "$name" >>"$new/root/modules/order"
+	done
+	(cd "$new/root" && find . | cpio --quiet -o -H newc -R 0:0) >"$new/initramfs"
+	mv "$new/initramfs" "$folder/initramfs"
+}
+
+if [ ! -e "$folder/initramfs" ] || [ "$init" -nt "$folder/initramfs" ]; then
+	mkdir -p "$cache/kernels"
+	# One at a time, as several checkouts share the cache.
+	exec 9>"$cache/lock"
+	flock 9
+	new=$(mktemp -d "$cache/new.XXXXXX")
+	trap 'rm -rf "$new"' EXIT
+	trap 'exit 1' HUP INT TERM
+	chmod 755 "$new"
+	if [ ! -e "$folder/vmlinuz" ]; then
+		fetch
+		mv "$new" "$folder"
+		mkdir "$new"
+	fi
+	make_initramfs
+fi
+echo "$folder"
