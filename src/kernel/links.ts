@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Links and their IPv6 addresses, from rtnetlink (<linux/rtnetlink.h>, <linux/if_link.h>, <linux/if_addr.h>).
+
+import { constants } from 'node:os';
+import type { Link, LinkAddress, Links } from './kernel.ts';
+import type { NativeSocket } from './native.ts';
+import { attribute, decodeAttributes, NLM_F_DUMP, readS32, readText, readU32, u16, u32 } from './netlink.ts';
+import {
+  AF_NETLINK,
+  hasErrno,
+  NETLINK_ROUTE,
+  NetlinkSocket,
+  openNetlink,
+  type Sockets,
+} from './netlink-socket.ts';
+
+const RTM_GETLINK = 18;
+const RTM_GETADDR = 22;
+const RTMGRP_LINK = 0x1;
+const RTMGRP_IPV6_IFADDR = 0x100;
+
+const IFINFOMSG_SIZE = 16;
+const IFLA_IFNAME = 3;
+const IFLA_LINKINFO = 18;
+const IFLA_EXT_MASK = 29;
+const IFLA_INFO_KIND = 1;
+const IFF_UP = 1;
+const RTEXT_FILTER_SKIP_STATS = 8;
+
+const AF_INET6 = 10;
+const IFADDRMSG_SIZE = 8;
+const IFA_ADDRESS = 1;
+const IFA_LOCAL = 2;
+
+/** Bringing up one link sends about ten notifications. */
+const COALESCE_MS = 20;
+const NOTIFICATION_SIZE = 8192;
+
+interface Address extends LinkAddress {
+  readonly ifindex: number;
+}
+
+/** The links of this network namespace. Errors are those of NetlinkSocket.request. */
+export class RtnetlinkLinks implements Links {
+  readonly #sockets: Sockets;
+  readonly #netlink: NetlinkSocket;
+  readonly #closers: (() => void)[] = [];
+
+  constructor(sockets: Sockets) {
+    this.#sockets = sockets;
+    this.#netlink = new NetlinkSocket(sockets, NETLINK_ROUTE);
+  }
+
+  list(): Link[] {
+    const getLink = Buffer.concat([
+      Buffer.alloc(IFINFOMSG_SIZE),
+      attribute(IFLA_EXT_MASK, u32(RTEXT_FILTER_SKIP_STATS)),
+    ]);
+    const getAddress = Buffer.alloc(IFADDRMSG_SIZE);
+    getAddress[0] = AF_INET6;
+    const links = this.#netlink.request('RTM_GETLINK', RTM_GETLINK, NLM_F_DUMP, getLink, (payloads) =>
+      payloads.map(decodeLink),
+    );
+    const addresses = this.#netlink.request('RTM_GETADDR', RTM_GETADDR, NLM_F_DUMP, getAddress, (payloads) =>
+      payloads.map(decodeAddress),
+    );
+    return links.map((link) => ({
+      ...link,
+      addresses: addresses
+        .filter(({ ifindex }) => ifindex === link.ifindex)
+        .map(({ bytes, prefixLength }) => ({ bytes, prefixLength })),
+    }));
+  }
+
+  /** Notifications only hint that there is something new to list, so lost ones (ENOBUFS) are as good as others. */
+  onChange(callback: () => void): void {
+    const socket = openNetlink(this.#sockets, NETLINK_ROUTE);
+    let timer: NodeJS.Timeout | undefined;
+    this.#closers.push(() => {
+      clearTimeout(timer);
+      socket.close();
+    });
+    socket.bind(groupAddress(RTMGRP_LINK | RTMGRP_IPV6_IFADDR));
+    socket.onReadable(() => {
+      drain(socket);
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        callback();
+      }, COALESCE_MS);
+    });
+  }
+
+  close(): void {
+    for (const close of this.#closers.splice(0)) close();
+    this.#netlink.close();
+  }
+}
+
+/** struct sockaddr_nl with a port of the kernel's choice. */
+function groupAddress(groups: number): Buffer {
+  return Buffer.concat([u16(AF_NETLINK), u16(0), u32(0), u32(groups)]);
+}
+
+function drain(socket: NativeSocket): void {
+  for (;;) {
+    try {
+      if (!socket.receive(NOTIFICATION_SIZE)) return;
+    } catch (error) {
+      if (!hasErrno(error, constants.errno.ENOBUFS, constants.errno.EMSGSIZE)) throw error;
+    }
+  }
+}
+
+/** struct ifinfomsg and IFLA_* */
+function decodeLink(payload: Buffer): Omit<Link, 'addresses'> {
+  const ifindex = readS32(payload, 4);
+  const up = (readU32(payload, 8) & IFF_UP) !== 0;
+  let name = '';
+  let kind = '';
+  for (const { type, value } of decodeAttributes(payload, IFINFOMSG_SIZE)) {
+    if (type === IFLA_IFNAME) name = readText(value);
+    if (type === IFLA_LINKINFO) kind = decodeKind(value);
+  }
+  return { name, ifindex, up, kind };
+}
+
+function decodeKind(linkInfo: Buffer): string {
+  for (const { type, value } of decodeAttributes(linkInfo)) {
+    if (type === IFLA_INFO_KIND) return readText(value);
+  }
+  return '';
+}
+
+/** struct ifaddrmsg and IFA_*. On a point-to-point link IFA_ADDRESS may be the other end's, IFA_LOCAL is ours. */
+function decodeAddress(payload: Buffer): Address {
+  const prefixLength = payload.readUInt8(1);
+  const ifindex = readU32(payload, 4);
+  let address: Buffer | undefined;
+  let local: Buffer | undefined;
+  for (const { type, value } of decodeAttributes(payload, IFADDRMSG_SIZE)) {
+    if (type === IFA_ADDRESS) address = value;
+    if (type === IFA_LOCAL) local = value;
+  }
+  const bytes = local ?? address;
+  if (bytes?.length !== 16) throw new Error('netlink: RTM_GETADDR gave no IPv6 address');
+  return { ifindex, prefixLength, bytes: new Uint8Array(bytes) };
+}

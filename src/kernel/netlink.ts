@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Netlink messages and attributes as bytes (<linux/netlink.h>). All numbers are in host byte order.
+
+import { endianness } from 'node:os';
+
+export const NLM_F_REQUEST = 0x01;
+export const NLM_F_ACK = 0x04;
+export const NLM_F_DUMP_INTR = 0x10;
+export const NLM_F_DUMP = 0x300;
+/** Of an ack: the request is not repeated in it. */
+export const NLM_F_CAPPED = 0x100;
+/** Of an ack or the end of a dump: attributes (NLMSGERR_ATTR_*) follow. */
+export const NLM_F_ACK_TLVS = 0x200;
+
+export const NLMSG_HDRLEN = 16;
+const NLA_HDRLEN = 4;
+const NLA_F_NESTED = 0x8000;
+const NLA_TYPE_MASK = 0x3fff;
+
+const LITTLE_ENDIAN = endianness() === 'LE';
+
+export interface Message {
+  /** nlmsg_type */
+  readonly type: number;
+  /** nlmsg_flags */
+  readonly flags: number;
+  /** nlmsg_seq */
+  readonly sequence: number;
+  /** What follows struct nlmsghdr: a view, not a copy. */
+  readonly payload: Buffer;
+}
+
+export interface Attribute {
+  /** nla_type without NLA_F_NESTED and NLA_F_NET_BYTEORDER. */
+  readonly type: number;
+  /** What follows struct nlattr, without padding: a view, not a copy. */
+  readonly value: Buffer;
+}
+
+/** One byte. */
+export function u8(value: number): Uint8Array {
+  return Uint8Array.of(value);
+}
+
+/** Two bytes. */
+export function u16(value: number): Uint8Array {
+  const bytes = Buffer.alloc(2);
+  if (LITTLE_ENDIAN) bytes.writeUInt16LE(value);
+  else bytes.writeUInt16BE(value);
+  return bytes;
+}
+
+/** Four bytes. */
+export function u32(value: number): Uint8Array {
+  const bytes = Buffer.alloc(4);
+  if (LITTLE_ENDIAN) bytes.writeUInt32LE(value);
+  else bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+/** UTF-8 with the NUL at its end. */
+export function text(value: string): Uint8Array {
+  return Buffer.from(`${value}\0`);
+}
+
+/** Throws RangeError where there are no two bytes, and so do the next two for theirs. */
+export function readU16(bytes: Buffer, offset = 0): number {
+  return LITTLE_ENDIAN ? bytes.readUInt16LE(offset) : bytes.readUInt16BE(offset);
+}
+
+export function readU32(bytes: Buffer, offset = 0): number {
+  return LITTLE_ENDIAN ? bytes.readUInt32LE(offset) : bytes.readUInt32BE(offset);
+}
+
+export function readS32(bytes: Buffer, offset = 0): number {
+  return LITTLE_ENDIAN ? bytes.readInt32LE(offset) : bytes.readInt32BE(offset);
+}
+
+/** Up to the first NUL. */
+export function readText(bytes: Buffer): string {
+  const end = bytes.indexOf(0);
+  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
+}
+
+/** struct nlattr, the value and its padding. Throws RangeError if the value is longer than 65,531 bytes. */
+export function attribute(type: number, value: Uint8Array): Buffer {
+  const length = NLA_HDRLEN + value.length;
+  const bytes = Buffer.alloc(align(length));
+  bytes.set(u16(length));
+  bytes.set(u16(type), 2);
+  bytes.set(value, NLA_HDRLEN);
+  return bytes;
+}
+
+/** An attribute made of attributes, marked NLA_F_NESTED as strictly validating families demand. */
+export function nested(type: number, attributes: readonly Uint8Array[]): Buffer {
+  return attribute(type | NLA_F_NESTED, Buffer.concat(attributes));
+}
+
+/** struct nlmsghdr (from port 0) and the payload, which must be padded already. */
+export function encodeMessage(type: number, flags: number, sequence: number, payload: Uint8Array): Buffer {
+  return Buffer.concat([
+    u32(NLMSG_HDRLEN + payload.length),
+    u16(type),
+    u16(flags),
+    u32(sequence),
+    u32(0),
+    payload,
+  ]);
+}
+
+/** The messages in a datagram. Throws where it ends within one. */
+export function decodeMessages(datagram: Buffer): Message[] {
+  const messages: Message[] = [];
+  for (let offset = 0; offset < datagram.length; ) {
+    const left = datagram.length - offset;
+    const length = left < NLMSG_HDRLEN ? 0 : readU32(datagram, offset);
+    if (length < NLMSG_HDRLEN || length > left) throw new Error(`netlink: bad message at byte ${offset}`);
+    messages.push({
+      type: readU16(datagram, offset + 4),
+      flags: readU16(datagram, offset + 6),
+      sequence: readU32(datagram, offset + 8),
+      payload: datagram.subarray(offset + NLMSG_HDRLEN, offset + length),
+    });
+    offset += align(length);
+  }
+  return messages;
+}
+
+/** The attributes from `start` to the end. Throws where the bytes end within one. */
+export function decodeAttributes(bytes: Buffer, start = 0): Attribute[] {
+  const attributes: Attribute[] = [];
+  for (let offset = start; offset < bytes.length; ) {
+    const left = bytes.length - offset;
+    const length = left < NLA_HDRLEN ? 0 : readU16(bytes, offset);
+    if (length < NLA_HDRLEN || length > left) throw new Error(`netlink: bad attribute at byte ${offset}`);
+    attributes.push({
+      type: readU16(bytes, offset + 2) & NLA_TYPE_MASK,
+      value: bytes.subarray(offset + NLA_HDRLEN, offset + length),
+    });
+    offset += align(length);
+  }
+  return attributes;
+}
+
+/** NLMSG_ALIGN, NLA_ALIGN */
+function align(length: number): number {
+  return (length + 3) & ~3;
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import { constants } from 'node:os';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { parseAddress } from '../../src/address.ts';
+import { RtnetlinkLinks } from '../../src/kernel/links.ts';
+import {
+  attribute,
+  encodeMessage,
+  type Message,
+  nested,
+  text,
+  u8,
+  u16,
+  u32,
+} from '../../src/kernel/netlink.ts';
+import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
+import { done, FakeSockets } from './fake-netlink.ts';
+
+const RTM_NEWLINK = 16;
+const RTM_NEWADDR = 20;
+const RTM_GETLINK = 18;
+
+function link(request: Message, ifindex: number, flags: number, ...attributes: Buffer[]): Buffer {
+  const header = [u16(0), u16(65534), u32(ifindex), u32(flags), u32(0)];
+  return encodeMessage(RTM_NEWLINK, 2, request.sequence, Buffer.concat([...header, ...attributes]));
+}
+
+function address(request: Message, ifindex: number, prefixLength: number, ...attributes: Buffer[]): Buffer {
+  const header = [u8(10), u8(prefixLength), u8(128), u8(0), u32(ifindex)];
+  return encodeMessage(RTM_NEWADDR, 2, request.sequence, Buffer.concat([...header, ...attributes]));
+}
+
+const ip = (type: number, text: string) => attribute(type, parseAddress(text)!);
+
+const router = () =>
+  new FakeSockets((request) =>
+    request.type === RTM_GETLINK
+      ? [
+          Buffer.concat([
+            link(request, 1, 0x10049, attribute(3, text('lo')), attribute(4, u32(65536))),
+            link(
+              request,
+              2,
+              0x1002,
+              attribute(3, text('br-lan')),
+              nested(18, [attribute(1, text('bridge'))]),
+            ),
+          ]),
+          link(
+            request,
+            7,
+            0x100d1,
+            attribute(3, text('wg1')),
+            nested(18, [attribute(3, u32(0)), attribute(1, text('wireguard')), attribute(2, u32(0))]),
+          ),
+          link(request, 8, 0, attribute(3, text('odd')), nested(18, [])),
+          done(request),
+        ]
+      : [
+          Buffer.concat([
+            address(request, 1, 128, ip(1, '::1')),
+            address(request, 7, 64, ip(1, '2001:db8::1'), attribute(8, u32(128))),
+          ]),
+          address(request, 7, 128, ip(1, 'fe80::2'), ip(2, 'fe80::1')),
+          address(request, 99, 64, ip(1, '2001:db8:9::1')),
+          done(request),
+        ],
+  );
+
+describe('list', () => {
+  it('gives names, kinds, states and addresses', () => {
+    expect(new RtnetlinkLinks(router()).list()).toEqual([
+      {
+        name: 'lo',
+        ifindex: 1,
+        up: true,
+        kind: '',
+        addresses: [{ bytes: parseAddress('::1'), prefixLength: 128 }],
+      },
+      { name: 'br-lan', ifindex: 2, up: false, kind: 'bridge', addresses: [] },
+      {
+        name: 'wg1',
+        ifindex: 7,
+        up: true,
+        kind: 'wireguard',
+        addresses: [
+          { bytes: parseAddress('2001:db8::1'), prefixLength: 64 },
+          { bytes: parseAddress('fe80::1'), prefixLength: 128 },
+        ],
+      },
+      { name: 'odd', ifindex: 8, up: false, kind: '', addresses: [] },
+    ]);
+  });
+
+  it('asks with these bytes', () => {
+    const sockets = router();
+    new RtnetlinkLinks(sockets).list();
+    expect(sockets.sent.map((bytes) => bytes.toString('hex'))).toEqual(
+      [
+        // struct ifinfomsg, IFLA_EXT_MASK without statistics
+        `28000000 1200 0103 01000000 00000000  00 00 0000 00000000 00000000 00000000  0800 1d00 08000000`,
+        // struct ifaddrmsg of AF_INET6
+        `18000000 1600 0103 02000000 00000000  0a 00 00 00 00000000`,
+      ].map((text) => text.replace(/\s/g, '')),
+    );
+    expect(sockets.opened.map((socket) => socket.arguments)).toEqual([[16, 3, 0]]);
+  });
+
+  it.each([
+    [
+      'a cut link',
+      (request: Message) => encodeMessage(RTM_NEWLINK, 2, request.sequence, Buffer.alloc(6)),
+      'out of range',
+    ],
+    [
+      'an IPv4 address',
+      (request: Message) =>
+        request.type === RTM_GETLINK ? done(request) : address(request, 1, 8, attribute(1, u32(127))),
+      'no IPv6 address',
+    ],
+  ])('throws at %s', (_, answer, message) => {
+    const sockets = new FakeSockets((request) => [answer(request), done(request)]);
+    expect(() => new RtnetlinkLinks(sockets).list()).toThrow(message);
+  });
+});
+
+describe('onChange', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  function watch() {
+    const sockets = router();
+    const links = new RtnetlinkLinks(sockets);
+    const callback = vi.fn();
+    links.onChange(callback);
+    return { links, callback, socket: sockets.opened[0]!, sockets };
+  }
+
+  it('listens to links and IPv6 addresses, on a socket of its own', () => {
+    const { links, socket, sockets } = watch();
+    expect(Buffer.from(socket.bound!).toString('hex')).toBe('100000000000000001010000');
+    links.list();
+    expect(sockets.opened).toHaveLength(2);
+  });
+
+  it('calls back once for many notifications, and again for later ones', () => {
+    const { callback, socket } = watch();
+    socket.arrive(Buffer.alloc(16), Buffer.alloc(16));
+    socket.arrive(Buffer.alloc(16));
+    expect(callback).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(20);
+    expect(callback).toHaveBeenCalledTimes(1);
+    expect(socket.waiting).toEqual([]);
+    socket.arrive(Buffer.alloc(16));
+    vi.advanceTimersByTime(20);
+    expect(callback).toHaveBeenCalledTimes(2);
+  });
+
+  it('takes lost and cut notifications for what they are', () => {
+    const { callback, socket } = watch();
+    socket.arrive(new NetlinkError(constants.errno.ENOBUFS, 'recv'), Buffer.alloc(100_000), Buffer.alloc(16));
+    expect(socket.waiting).toEqual([]);
+    vi.advanceTimersByTime(20);
+    expect(callback).toHaveBeenCalledTimes(1);
+  });
+
+  it('does not swallow other errors', () => {
+    const { socket } = watch();
+    expect(() => socket.arrive(new NetlinkError(constants.errno.EBADF, 'recv'))).toThrow('EBADF');
+  });
+
+  it('ends with close', () => {
+    const { links, callback, socket } = watch();
+    socket.arrive(Buffer.alloc(16));
+    links.close();
+    links.close();
+    vi.advanceTimersByTime(100);
+    expect(callback).not.toHaveBeenCalled();
+    expect(socket.closed).toBe(true);
+  });
+});
