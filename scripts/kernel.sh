@@ -17,6 +17,17 @@ fail() {
 	exit 1
 }
 
+# Prints the first of its arguments that exists.
+existing() {
+	for path in "$@"; do
+		if [ -e "$path" ]; then
+			echo "$path"
+			return
+		fi
+	done
+	fail "$release has none of: $*"
+}
+
 # apt-get and apt-cache with lists and packages of their own: the system's are neither changed nor needed.
 apt() {
 	tool=$1
@@ -52,8 +63,8 @@ fetch() {
 		sed -n "s/^linux-image-\(${series%.*}\.${series#*.}\.[^ ]*[0-9]-amd64\)\$/\1/p" | sort -V | tail -n 1)
 	[ -n "$release" ] || fail "$from has no such kernel"
 	# From 7.2 on, Debian splits a kernel into these.
-	packages=$($source cache pkgnames linux- | grep -xF -e "linux-image-$release" -e "linux-binary-$release" \
-		-e "linux-modules-$release")
+	packages=$($source cache pkgnames linux- | grep -xF -e "linux-image-$release" -e "linux-base-$release" \
+		-e "linux-binary-$release" -e "linux-modules-$release")
 	# shellcheck disable=SC2086 # package names have no blanks
 	size=$($source cache show --no-all-versions $packages | awk '/^Size: / { sum += $2 } END { print int(sum / 1e6) }')
 
@@ -65,37 +76,36 @@ fetch() {
 	for package in "$new"/packages/*.deb; do
 		dpkg -x "$package" "$new/unpacked"
 	done
+	# Debian 13 has moved these.
 	mkdir "$new/lib"
-	mv "$new"/unpacked/boot/vmlinuz-* "$new/vmlinuz"
-	# Packages for a merged /usr have the modules in /usr/lib.
-	mv "$new"/unpacked/lib/modules "$new/lib/" 2>/dev/null || mv "$new"/unpacked/usr/lib/modules "$new/lib/"
+	mv "$(existing "$new"/unpacked/lib/modules "$new"/unpacked/usr/lib/modules)" "$new/lib/"
+	mv "$(existing "$new"/unpacked/boot/vmlinuz-* "$new"/lib/modules/*/vmlinuz)" "$new/vmlinuz"
 	depmod -b "$new" "$release"
 	rm -r "$new/packages" "$new/unpacked" "$new/log"
 }
 
-# Packs what the guest needs until it has the host's files: busybox, modules in the order of loading, and the init
-# script.
+# Packs what the guest needs until it has the host's files into $new/initramfs: busybox, the modules of the kernel in
+# the folder $1 in the order of loading, and the init script.
 make_initramfs() {
-	release=$(ls "$folder/lib/modules")
-	mkdir -p "$new/root/bin" "$new/root/modules"
-	cp /bin/busybox "$new/root/bin/"
-	cp "$init" "$new/root/init"
-	chmod 755 "$new/root/init"
+	release=$(ls "$1/lib/modules")
+	root=$new/root
+	mkdir -p "$root/bin" "$root/modules"
+	cp /bin/busybox "$root/bin/"
+	cp "$init" "$root/init"
 	for module in virtio_pci virtio_console 9pnet_virtio 9p overlay; do
-		modprobe -d "$folder" -S "$release" --show-depends "$module" || fail "it has no module $module"
+		modprobe -d "$1" -S "$release" --show-depends "$module"
 	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' | while read -r file; do
 		name=$(basename "$file")
 		name=${name%.ko*}.ko
 		case $file in
 		*.xz) xz -dc "$file" ;;
 		*.zst) zstd -qdc "$file" ;;
-		*.gz) gzip -dc "$file" ;;
 		*) cat "$file" ;;
-		esac >"$new/root/modules/$name"
-		echo "$name" >>"$new/root/modules/order"
+		esac >"$root/modules/$name"
+		echo "$name" >>"$root/modules/order"
 	done
-	(cd "$new/root" && find . | cpio --quiet -o -H newc -R 0:0) >"$new/initramfs"
-	mv "$new/initramfs" "$folder/initramfs"
+	(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) >"$new/initramfs"
+	rm -r "$root"
 }
 
 if [ ! -e "$folder/initramfs" ] || [ "$init" -nt "$folder/initramfs" ]; then
@@ -107,11 +117,13 @@ if [ ! -e "$folder/initramfs" ] || [ "$init" -nt "$folder/initramfs" ]; then
 	trap 'rm -rf "$new"' EXIT
 	trap 'exit 1' HUP INT TERM
 	chmod 755 "$new"
-	if [ ! -e "$folder/vmlinuz" ]; then
+	if [ -e "$folder" ]; then
+		make_initramfs "$folder"
+		mv "$new/initramfs" "$folder/"
+	else
 		fetch
+		make_initramfs "$new"
 		mv "$new" "$folder"
-		mkdir "$new"
 	fi
-	make_initramfs
 fi
 echo "$folder"
