@@ -359,6 +359,13 @@ describe('a temporary peer', () => {
     expect(kernel.sent).toHaveLength(6); // family, flag, dump, set, set, set
   });
 
+  it('is not made for addresses that are no longer there, or only begin a prefix', () => {
+    const kernel = before616();
+    kernel.device('wg1', { [alice]: ['2001:db8:2::/64'], [bob]: ['2001:db8::3/128'] });
+    new GenetlinkWireGuard(kernel).remove('wg1', [entry(alice, '2001:db8:2::'), entry(alice, '2001:db8::3')]);
+    expect(kernel.created).toEqual([]);
+  });
+
   it('that fails half-way is removed, and what it took given back', () => {
     const kernel = before616();
     kernel.device('wg1', peers);
