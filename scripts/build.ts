@@ -2,7 +2,7 @@
 // Builds dist/rootfs/, the tree that the packages install.
 
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { arch } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -23,7 +23,16 @@ function buildHook(): void {
   const multiarch = run('cc', '-print-multiarch').trim();
   run(
     'clang',
-    ...['-target', 'bpf', '-mcpu=v3', `-D__TARGET_ARCH_${bpfTargets[arch()]}`, '-g', '-O2', '-Wall', '-Werror'],
+    ...[
+      '-target',
+      'bpf',
+      '-mcpu=v3',
+      `-D__TARGET_ARCH_${bpfTargets[arch()]}`,
+      '-g',
+      '-O2',
+      '-Wall',
+      '-Werror',
+    ],
     ...['-idirafter', `/usr/include/${multiarch}`, '-c', 'bpf/wg-slaacer.bpf.c', '-o', object],
   );
   run('llvm-strip', '-g', object); // drops DWARF, keeps BTF
@@ -44,8 +53,6 @@ async function buildDaemon(): Promise<void> {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
-    minifySyntax: true,
-    minifyWhitespace: true,
     define: { VERSION: JSON.stringify(manifest.version) },
     banner: { js: '// SPDX-License-Identifier: GPL-2.0-only' },
   });
@@ -53,6 +60,7 @@ async function buildDaemon(): Promise<void> {
 
 rmSync('dist', { recursive: true, force: true });
 for (const folder of [library, `${root}/usr/sbin`, `${root}/lib/bpf`]) mkdirSync(folder, { recursive: true });
+writeFileSync('dist/package.json', '{ "type": "commonjs" }\n'); // not what the checkout's says
 cpSync('files', root, { recursive: true });
 chmodSync(`${root}/usr/sbin/wg-slaacer`, 0o755);
 buildHook();

@@ -28,7 +28,7 @@ export function onLinkPrefixes(link: Link): Prefix[] {
 export function scopeOf(configured: readonly Prefix[], link: Link, links: readonly Link[]): Scope {
   const learn = [...(configured.length > 0 ? configured : onLinkPrefixes(link)), linkLocal];
   const ownAddresses = links.flatMap(({ addresses }) => addresses.map(({ bytes }) => prefixOf(bytes, 128)));
-  const subnetRouters = learn.map(({ bytes }) => prefixOf(bytes, 128));
+  const subnetRouters = learn.filter(({ length }) => length < 127).map(({ bytes }) => prefixOf(bytes, 128));
   return { learn, reserved: [...neverUnicast, ...subnetRouters, ...ownAddresses] };
 }
 

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import { parseArgs } from 'node:util';
+import {
+  type GlobalSettings,
+  globalDefaults,
+  globalOptions,
+  type InterfaceSettings,
+  interfaceDefaults,
+  interfaceOptions,
+  parseOptions,
+} from '../settings.ts';
+import { UsageError } from './usage.ts';
+
+export interface RunArguments {
+  readonly interfaces: readonly string[];
+  readonly global: GlobalSettings;
+  readonly settings: InterfaceSettings;
+  readonly json: boolean;
+}
+
+/** Throws UsageError, which names the first thing that is wrong and what is allowed. */
+export function parseRunArguments(args: string[]): RunArguments {
+  const { values } = parse(args, {
+    interface: { type: 'string', multiple: true, short: 'i' },
+    set: { type: 'string', multiple: true },
+    json: { type: 'boolean' },
+  } as const);
+  const interfaces = [...new Set(values.interface)];
+  if (interfaces.length === 0) throw new UsageError('run needs at least one --interface');
+  const given = collect(values.set ?? []);
+  const global = parseOptions(globalOptions, globalDefaults, given);
+  const each = parseOptions(interfaceOptions, interfaceDefaults, given);
+  const [invalid] = [...global.invalid, ...each.invalid];
+  if (invalid)
+    throw new UsageError(`--set ${invalid.option}=${invalid.value}: allowed is ${invalid.allowed}`);
+  return { interfaces, global: global.settings, settings: each.settings, json: values.json ?? false };
+}
+
+/** `--json` alone. */
+export function parseJsonFlag(args: string[]): boolean {
+  return parse(args, { json: { type: 'boolean' } } as const).values.json ?? false;
+}
+
+function parse<const Options extends NonNullable<Parameters<typeof parseArgs>[0]>['options']>(
+  args: string[],
+  options: Options,
+) {
+  try {
+    return parseArgs({ args, options, strict: true });
+  } catch (error) {
+    throw new UsageError((error as Error).message.replace(/\. .*$/s, ''));
+  }
+}
+
+function collect(assignments: readonly string[]): Map<string, string[]> {
+  const names = [...Object.keys(interfaceOptions), ...Object.keys(globalOptions)];
+  const given = new Map<string, string[]>();
+  for (const assignment of assignments) {
+    const [, name, value] = /^([^=]+)=(.*)$/s.exec(assignment) ?? [];
+    if (name === undefined || value === undefined)
+      throw new UsageError(`--set ${assignment}: not OPTION=VALUE`);
+    if (!names.includes(name)) {
+      throw new UsageError(
+        `--set ${assignment}: there is no option "${name}"; there are ${names.join(', ')}`,
+      );
+    }
+    given.set(name, [...(given.get(name) ?? []), value]);
+  }
+  return given;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Events in words.
+
+import type { EngineEvent } from '../events.ts';
+import type { ForgetReason } from '../learner.ts';
+
+const forgetReasons: Record<ForgetReason, string> = {
+  user: 'on request',
+  disabled: 'learning is off here',
+  scope: 'no longer in a prefix to learn in',
+  owned: "now another peer's by configuration",
+  peer: 'the peer is gone',
+};
+
+const denyReasons = {
+  owned: 'it is another peer’s',
+  scope: 'outside the prefixes to learn in',
+  reserved: 'a reserved address or the router’s own',
+  rate: 'too many new addresses',
+} as const;
+
+/** Enough of a public key to tell peers apart. */
+export function shortKey(key: string): string {
+  return `${key.slice(0, 8)}…`;
+}
+
+function milliseconds(value: number): string {
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+}
+
+/** One line, without the time. */
+export function describeEvent(event: EngineEvent): string {
+  switch (event.event) {
+    case 'ready':
+      return `ready: wg-slaacer ${event.version}, hook ${event.hook ?? 'none'}`;
+    case 'problem':
+      return `problem: ${event.message}\n  cure: ${event.hint}`;
+    case 'solved':
+      return `solved: ${event.message}`;
+    case 'learned': {
+      const fate = event.delivered ? 'first packet delivered' : 'first packet lost';
+      return `${subject(event)} (${milliseconds(event.took)}, ${fate})`;
+    }
+    case 'forgotten':
+      return `${subject(event)} (${forgetReasons[event.reason]})`;
+    case 'denied': {
+      const owner = event.owner ? ` (${shortKey(event.owner)})` : '';
+      const repeats = event.count > 1 ? `, ${event.count} times` : '';
+      return `${subject(event)}: ${denyReasons[event.reason]}${owner}${repeats}`;
+    }
+    default:
+      return subject(event);
+  }
+}
+
+function subject(event: { event: string; interface: string; address: string; peer: string }): string {
+  return `${event.interface}: ${event.event} ${event.address} peer ${shortKey(event.peer)}`;
+}

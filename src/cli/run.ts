@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The engine in the foreground, on any Linux, without ubus and UCI.
+
+import { systemClock } from '../clock.ts';
+import { Engine } from '../engine.ts';
+import type { EngineEvent } from '../events.ts';
+import { AlreadyRunning } from '../kernel/instance.ts';
+import type { Kernel, Problem } from '../kernel/kernel.ts';
+import { openLinux } from '../kernel/linux.ts';
+import { unmet } from '../kernel/requirements.ts';
+import { parseRunArguments } from './arguments.ts';
+import { describeEvent } from './describe.ts';
+import { exitStatus, UserError } from './usage.ts';
+
+/** Resolves when a signal, or the end of who reads its output, has ended it. */
+export async function run(args: string[], version: string): Promise<number> {
+  const { interfaces, global, settings, json } = parseRunArguments(args);
+  const print = (event: EngineEvent) => {
+    console.log(json ? JSON.stringify(event) : `${clockTime(event.time)} ${describeEvent(event)}`);
+  };
+  const early: EngineEvent[] = []; // "ready" is told first
+  let tell = (event: EngineEvent): unknown => early.push(event);
+
+  const ended = whenToldToEnd();
+  const kernel = open();
+  const engine = new Engine(kernel, systemClock, (event) => tell(event));
+  try {
+    engine.start({
+      hook: global.hook,
+      interfaces: interfaces.map((name) => ({ name, device: name, settings })),
+    });
+    refuseHopeless(engine);
+    print({ event: 'ready', time: systemClock.wall() / 1000, hook: engine.hook, version });
+    tell = print;
+    early.forEach(print);
+    await ended;
+    return exitStatus.ok;
+  } finally {
+    engine.stop();
+    kernel.close();
+  }
+}
+
+function open(): Kernel {
+  try {
+    return openLinux();
+  } catch (error) {
+    if (error instanceof AlreadyRunning) throw new UserError(error.message);
+    throw error;
+  }
+}
+
+/** The service would wait for what is missing here; whoever types a command wants to know at once. */
+function refuseHopeless(engine: Engine): void {
+  const problems = engine.currentProblems();
+  const missing = problems.filter(({ code }) => code === 'no-interface' || code === 'not-wireguard');
+  if (missing.length > 0) {
+    const noModule = unmet('kprobe').find(({ code }) => code === 'no-module');
+    throw new UserError(
+      [...missing.map(({ message }) => message), ...inWords(noModule ? [noModule] : [])].join('; '),
+    );
+  }
+  if (engine.hook === null) throw new UserError(`cannot see new addresses: ${inWords(problems).join('; ')}`);
+}
+
+function inWords(problems: readonly Problem[]): string[] {
+  return problems.map(({ message, hint }) => `${message} – ${hint}`);
+}
+
+function whenToldToEnd(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    process.stdout.once('error', () => resolve());
+  });
+}
+
+/** Local time of day. */
+function clockTime(seconds: number): string {
+  return new Date(seconds * 1000).toTimeString().slice(0, 8);
+}

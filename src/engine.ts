@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Keeps configuration, links, WireGuard and the ledger in line, and passes on what is seen to the learner and what it
+// plans to the executor. Every step is synchronous, so nothing comes between a decision and its effect.
+
+import { Denials } from './denials.ts';
+import type { EngineEvent } from './events.ts';
+import { execute, type Place, recordOf, type Surroundings } from './executor.ts';
+import {
+  type Clock,
+  HookError,
+  type Kernel,
+  type LearnedRecord,
+  type Link,
+  type Problem,
+  type Sighting,
+  type Sightings,
+} from './kernel/kernel.ts';
+import { Learner, type Plan, type Watched } from './learner.ts';
+import { type Entry, Ledger } from './ledger.ts';
+import { interfaceProblems, kernelProblem, ownedProblems, ProblemList } from './problems.ts';
+import { scopeOf } from './scope.ts';
+import type { InterfaceSettings } from './settings.ts';
+
+export interface InterfaceConfig {
+  /** What people call it, and the ledger. */
+  readonly name: string;
+  /** The kernel's name of it. */
+  readonly device: string;
+  readonly settings: InterfaceSettings;
+}
+
+export interface EngineConfig {
+  readonly hook: 'auto' | Sightings['hook'];
+  /** The enabled ones. */
+  readonly interfaces: readonly InterfaceConfig[];
+}
+
+/** How often WireGuard is compared with the ledger, at least, in milliseconds. */
+const RECONCILE_INTERVAL = 30_000;
+
+/** Expiry is looked at no more often than that, in milliseconds. */
+const SHORTEST_TICK = 250;
+
+/** How long the hook stays when the last interface has gone: netifd recreates links. Then the module can be unloaded. */
+const LINGER = 5_000;
+
+type Active = Watched & Place;
+
+export class Engine {
+  readonly ledger = new Ledger();
+  readonly denials = new Denials();
+  private readonly learner = new Learner(this.ledger, (entry) => this.lastSeen(entry));
+  private readonly problems: ProblemList;
+  private config: EngineConfig = { hook: 'auto', interfaces: [] };
+  private sightings: Sightings | undefined;
+  /** Why there are none, and the WireGuard links of that time: others may be worth another try. */
+  private failure: { readonly problems: readonly Problem[]; readonly links: string } | undefined;
+  /** Whether what an earlier process learned has been taken over. */
+  private hasTakenOver = false;
+  /** The enabled interfaces that are there, by ifindex. */
+  private active: ReadonlyMap<number, Active> = new Map();
+  private running = false;
+  private lastReconcile = Number.NEGATIVE_INFINITY;
+  private tickAt = Number.POSITIVE_INFINITY;
+  private cancelTick: (() => void) | undefined;
+  private cancelLinger: (() => void) | undefined;
+
+  private readonly surroundings: Surroundings;
+
+  constructor(
+    private readonly kernel: Kernel,
+    private readonly clock: Clock,
+    listener: (event: EngineEvent) => void,
+  ) {
+    const time = () => clock.wall() / 1000;
+    this.problems = new ProblemList(
+      (problem) => listener({ event: 'problem', time: time(), ...problem }),
+      ({ code, message }) => listener({ event: 'solved', time: time(), code, message }),
+    );
+    this.surroundings = {
+      ledger: this.ledger,
+      denials: this.denials,
+      wireguard: kernel.wireguard,
+      clock,
+      locate: (name) => this.place(name),
+      tell: listener,
+      report: (problem) => this.problems.add(problem),
+    };
+  }
+
+  start(config: EngineConfig): void {
+    this.running = true;
+    this.config = config;
+    this.kernel.links.onChange(() => this.running && this.sync());
+    this.sync();
+  }
+
+  /** Leaves every learned address in place, and what the kernel remembers of it for the next start. */
+  stop(): void {
+    this.running = false;
+    this.cancelTick?.();
+    this.closeSightings();
+  }
+
+  /** Puts another configuration in force; what it no longer allows is withdrawn at once. */
+  configure(config: EngineConfig): void {
+    if (config.hook !== this.config.hook) {
+      this.closeSightings();
+      this.failure = undefined;
+    }
+    this.config = config;
+    this.sync();
+  }
+
+  /** The hook in use. */
+  get hook(): Sightings['hook'] | null {
+    return this.sightings?.hook ?? null;
+  }
+
+  currentProblems(): Problem[] {
+    return this.problems.list();
+  }
+
+  /** Withdraws one address; false if it is not a learned one. */
+  forget(name: string, address: string): boolean {
+    const entry = this.ledger.get(name, address);
+    if (entry) this.carryOut(this.learner.withdraw([entry], 'user'));
+    return entry !== undefined;
+  }
+
+  /** Withdraws all, or all of an interface, or of a peer; how many. */
+  flush(name?: string, peer?: string): number {
+    const entries = [...this.ledger.entries(name)].filter(
+      (entry) => peer === undefined || entry.peer === peer,
+    );
+    this.carryOut(this.learner.withdraw(entries, 'user'));
+    return entries.length;
+  }
+
+  /** Brings everything in line with configuration, links and WireGuard. */
+  private sync(): void {
+    const links = this.kernel.links.list();
+    const found = this.config.interfaces.map((config) => ({
+      config,
+      link: links.find(({ name }) => name === config.device),
+    }));
+    this.withdrawDisabled(found);
+    this.keepSightings(
+      links,
+      found.some(({ link }) => link?.kind === 'wireguard'),
+    );
+    const active = new Map<number, Active>();
+    for (const { config, link } of found) {
+      if (link?.kind !== 'wireguard' || !this.sightings) continue;
+      const scope = scopeOf(config.settings.prefixes, link, links);
+      active.set(link.ifindex, { ...config, ifindex: link.ifindex, scope, sightings: this.sightings });
+    }
+    this.activate(active);
+    for (const on of active.values()) this.carryOut(this.learner.rescope(on));
+    const owned = this.reconcileAll();
+    this.problems.set([
+      ...(this.failure?.problems ?? []),
+      ...(this.sightings?.warnings ?? []),
+      ...found.flatMap(({ config, link }) => interfaceProblems(config.device, config.settings, link)),
+      ...owned,
+    ]);
+    this.schedule();
+  }
+
+  /** An interface keeps what was learned on it for as long as it is configured, under whatever device name. */
+  private withdrawDisabled(found: readonly { config: InterfaceConfig; link: Link | undefined }[]): void {
+    for (const name of new Set([...this.ledger.entries()].map((entry) => entry.interface))) {
+      const on = this.place(name);
+      const stays = found.some(
+        ({ config, link }) =>
+          config.name === name && (!on || config.device === on.device || link?.ifindex === on.ifindex),
+      );
+      if (!stays) this.carryOut(this.learner.withdraw(this.ledger.entries(name), 'disabled'));
+    }
+  }
+
+  /** Opens the hook when there is something to watch, or to take over; lets go of it when that has gone. */
+  private keepSightings(links: readonly Link[], needed: boolean): void {
+    const wireguardLinks = links.filter(({ kind }) => kind === 'wireguard');
+    if (!needed && (this.hasTakenOver || wireguardLinks.length === 0)) {
+      if (this.sightings) this.cancelLinger ??= this.clock.after(LINGER, () => this.closeSightings());
+      if (!needed) this.failure = undefined;
+      return;
+    }
+    this.cancelLinger?.();
+    this.cancelLinger = undefined;
+    const key = wireguardLinks.map(({ ifindex }) => ifindex).join(' ');
+    if (this.sightings || this.failure?.links === key) return;
+    try {
+      this.sightings = this.kernel.openSightings(this.config.hook, (batch) => this.see(batch));
+      this.failure = undefined;
+    } catch (error) {
+      if (!(error instanceof HookError)) throw error;
+      this.failure = { problems: error.problems, links: key };
+      return;
+    }
+    if (!this.hasTakenOver) this.takeOver(wireguardLinks);
+  }
+
+  private closeSightings(): void {
+    this.cancelLinger?.();
+    this.cancelLinger = undefined;
+    this.sightings?.close();
+    this.sightings = undefined;
+    this.active = new Map();
+  }
+
+  /** Continues what an earlier process began; what it learned where nothing is to be learned any more is withdrawn. */
+  private takeOver(wireguardLinks: readonly Link[]): void {
+    const now = this.clock.now();
+    const leftovers = new Map<string, LearnedRecord[]>();
+    for (const record of this.sightings!.records()) {
+      const { address, peer, learned, lastSeen } = record;
+      const config = this.config.interfaces.find(({ device }) => device === record.interface);
+      if (config)
+        this.ledger.put({ interface: config.name, address, peer, learned, lastSeen, confirmed: now });
+      else leftovers.set(record.interface, [...(leftovers.get(record.interface) ?? []), record]);
+    }
+    for (const [device, records] of leftovers) {
+      try {
+        if (wireguardLinks.some(({ name }) => name === device)) this.kernel.wireguard.remove(device, records);
+        for (const { ifindex, address } of records) this.sightings!.forget(ifindex, address);
+      } catch (error) {
+        this.problems.add(kernelProblem('remove-failed', device, 'withdraw addresses', error));
+      }
+    }
+    this.hasTakenOver = true;
+  }
+
+  private activate(active: ReadonlyMap<number, Active>): void {
+    const before = this.active;
+    this.active = active;
+    for (const ifindex of before.keys()) if (!active.has(ifindex)) this.sightings?.unwatch(ifindex);
+    for (const [ifindex, on] of active) {
+      on.sightings.watch(ifindex, on.settings, on.scope);
+      const known = before.get(ifindex);
+      if (known?.name !== on.name || known.device !== on.device) this.alignRecords(on);
+    }
+  }
+
+  /** The kernel's records of an interface become what the ledger says, under the ifindex that it has now. */
+  private alignRecords(on: Active): void {
+    const kept = new Set<string>();
+    for (const record of on.sightings.records()) {
+      if (record.interface !== on.device) continue;
+      const entry = this.ledger.get(on.name, record.address);
+      if (entry?.peer === record.peer) {
+        entry.lastSeen = Math.max(entry.lastSeen, record.lastSeen);
+        if (record.ifindex === on.ifindex) {
+          kept.add(record.address);
+          continue;
+        }
+      }
+      on.sightings.forget(record.ifindex, record.address);
+    }
+    for (const entry of this.ledger.entries(on.name)) {
+      if (!kept.has(entry.address)) on.sightings.remember(recordOf(entry, on));
+    }
+  }
+
+  private see(batch: Sighting[]): void {
+    if (!this.running) return;
+    const plan = this.learner.consider(batch, this.active);
+    this.carryOut(plan);
+    for (const name of plan.wiped) this.reconcile(this.place(name)!);
+    this.scheduleFor(plan);
+  }
+
+  private reconcileAll(): Problem[] {
+    this.lastReconcile = this.clock.now();
+    return [...this.active.values()].flatMap((on) => this.reconcile(on));
+  }
+
+  /** Answers with what its configuration makes impossible. */
+  private reconcile(on: Active): Problem[] {
+    const device = this.kernel.wireguard.dump(on.device);
+    if (device?.ifindex !== on.ifindex) return []; // it is going or coming: rtnetlink will tell
+    this.carryOut(this.learner.reconcile(on.name, device, this.clock.now()));
+    return ownedProblems(on, device);
+  }
+
+  private schedule(): void {
+    const hasEntries = this.ledger.entries()[Symbol.iterator]().next().done === false;
+    const next = Math.min(
+      this.lastReconcile + RECONCILE_INTERVAL,
+      this.learner.nextExpiry(this.active.values()),
+    );
+    this.tickBy(hasEntries && this.active.size > 0 ? next : Number.POSITIVE_INFINITY, true);
+  }
+
+  /** What was just learned expires later than anything else, unless there was nothing. */
+  private scheduleFor(plan: Plan): void {
+    if (plan.add.length === 0) return;
+    const lifetimes = [...this.active.values()].map(({ settings }) => settings.lifetime);
+    this.tickBy(this.clock.now() + Math.min(RECONCILE_INTERVAL, ...lifetimes));
+  }
+
+  private tickBy(time: number, evenIfLater = false): void {
+    if (time >= this.tickAt && !evenIfLater) return;
+    this.cancelTick?.();
+    this.tickAt = time;
+    this.cancelTick = undefined;
+    if (time === Number.POSITIVE_INFINITY) return;
+    const delay = Math.max(SHORTEST_TICK, time - this.clock.now());
+    this.cancelTick = this.clock.after(delay, () => this.tick());
+  }
+
+  private tick(): void {
+    this.carryOut(this.learner.expire(this.clock.now(), this.active.values()));
+    if (this.clock.now() >= this.lastReconcile + RECONCILE_INTERVAL) this.sync();
+    else this.schedule();
+  }
+
+  private carryOut(plan: Plan): void {
+    execute(plan, this.surroundings);
+  }
+
+  private place(name: string): Active | undefined {
+    for (const on of this.active.values()) if (on.name === name) return on;
+    return undefined;
+  }
+
+  private lastSeen(entry: Entry): number | undefined {
+    const on = this.place(entry.interface);
+    return on?.sightings.lastSeen(on.ifindex, entry.address);
+  }
+}

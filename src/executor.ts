@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Carries a plan out in the kernel and tells what came of it. What fails is taken back, in the ledger and the kernel's
+// records alike.
+
+import type { Denials } from './denials.ts';
+import type { AddressEvent, EngineEvent } from './events.ts';
+import type { Clock, LearnedRecord, Problem, Sightings, WireGuard } from './kernel/kernel.ts';
+import type { Addition, Delivery, Plan, Removal } from './learner.ts';
+import type { Entry, Ledger } from './ledger.ts';
+import { kernelProblem } from './problems.ts';
+
+/** An interface that is there, and where its records are kept. */
+export interface Place {
+  readonly device: string;
+  readonly ifindex: number;
+  readonly sightings: Sightings;
+}
+
+export interface Surroundings {
+  readonly ledger: Ledger;
+  readonly denials: Denials;
+  readonly wireguard: WireGuard;
+  readonly clock: Clock;
+  /** Undefined for an interface that is not there: then there is nothing in the kernel to change. */
+  locate(name: string): Place | undefined;
+  tell(event: EngineEvent): void;
+  report(problem: Problem): void;
+}
+
+export function execute(plan: Plan, surroundings: Surroundings): void {
+  const removed = remove(plan.remove, surroundings);
+  const added = add(plan.add, surroundings);
+  const delivered = deliver(plan.deliver, surroundings);
+
+  const { clock, denials, tell } = surroundings;
+  const time = clock.wall() / 1000;
+  const about = ({ interface: name, address, peer }: Entry): AddressEvent => ({
+    time,
+    interface: name,
+    address,
+    peer,
+  });
+  for (const { entry, event, reason } of removed) {
+    tell(event === 'forgotten' ? { event, ...about(entry), reason: reason! } : { event, ...about(entry) });
+  }
+  for (const { entry, event, seen } of added) {
+    if (event === 'restored') tell({ event, ...about(entry) });
+    else tell({ event, ...about(entry), took: entry.confirmed - seen!, delivered: delivered.has(entry) });
+  }
+  for (const denial of plan.denied) {
+    denials.add(denial, clock.now());
+    tell({ event: 'denied', time, ...denial });
+  }
+}
+
+/** Answers with what was removed. The rest goes back into the ledger, to be tried again when it next expires. */
+function remove(
+  removals: readonly Removal[],
+  { ledger, wireguard, locate, report }: Surroundings,
+): Removal[] {
+  return byInterface(removals).flatMap(([name, group]) => {
+    const place = locate(name);
+    if (!place) return group;
+    try {
+      const entries = group.map(({ entry }) => entry);
+      wireguard.remove(place.device, entries);
+      for (const { address } of entries) place.sightings.forget(place.ifindex, address);
+      return group;
+    } catch (error) {
+      for (const { entry } of group) ledger.put(entry);
+      report(kernelProblem('remove-failed', place.device, 'withdraw addresses', error));
+      return [];
+    }
+  });
+}
+
+/** Answers with what was added. */
+function add(
+  additions: readonly Addition[],
+  { ledger, wireguard, clock, locate, report }: Surroundings,
+): Addition[] {
+  return byInterface(additions).flatMap(([name, group]) => {
+    const place = locate(name);
+    if (!place) return [];
+    const entries = group.map(({ entry }) => entry);
+    const fresh = group.filter(({ event }) => event === 'learned').map(({ entry }) => entry);
+    try {
+      // Remembered first: if we are killed in between, the next start completes it.
+      for (const entry of fresh) place.sightings.remember(recordOf(entry, place));
+      wireguard.add(place.device, entries);
+      for (const entry of entries) entry.confirmed = clock.now();
+      return group;
+    } catch (error) {
+      report(kernelProblem('add-failed', place.device, 'add addresses', error));
+      // Part of it may be in force. It is learned again when it is next used; what was to be restored stays known.
+      for (const entry of fresh) {
+        ledger.delete(entry);
+        place.sightings.forget(place.ifindex, entry.address);
+      }
+      try {
+        wireguard.remove(place.device, fresh);
+      } catch {
+        // The first error has been told.
+      }
+      return [];
+    }
+  });
+}
+
+/** Answers with the entries whose packet was delivered. */
+function deliver(deliveries: readonly Delivery[], { ledger, locate }: Surroundings): Set<Entry> {
+  const delivered = new Set<Entry>();
+  for (const { entry, ifindex, packet } of deliveries) {
+    if (ledger.get(entry.interface, entry.address) !== entry) continue; // it could not be added
+    try {
+      locate(entry.interface)?.sightings.deliver(ifindex, packet);
+      delivered.add(entry);
+    } catch {
+      // As good as lost on the way: the event says that it was not delivered.
+    }
+  }
+  return delivered;
+}
+
+export function recordOf(entry: Entry, place: Place): LearnedRecord {
+  const { address, peer, learned, lastSeen } = entry;
+  return { ifindex: place.ifindex, interface: place.device, address, peer, learned, lastSeen };
+}
+
+function byInterface<Item extends { entry: Entry }>(items: readonly Item[]): [string, Item[]][] {
+  const groups = new Map<string, Item[]>();
+  for (const item of items) {
+    const group = groups.get(item.entry.interface);
+    if (group) group.push(item);
+    else groups.set(item.entry.interface, [item]);
+  }
+  return [...groups];
+}

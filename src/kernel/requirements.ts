@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Why a hook cannot be loaded, in words. Decided by looking, after trying has failed.
+
+import { existsSync, readFileSync } from 'node:fs';
+import type { Hook, Problem } from './kernel.ts';
+import type { SystemError } from './native.ts';
+
+interface Requirement extends Problem {
+  readonly hooks: readonly Hook[];
+  met(): boolean;
+}
+
+const both: readonly Hook[] = ['fexit', 'kprobe'];
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+const hasModule = () => existsSync('/sys/module/wireguard');
+
+/** Effective capabilities of this process (proc(5)). */
+function hasCapability(bit: number): boolean {
+  const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(read('/proc/self/status'))?.[1] ?? '0';
+  return ((BigInt(`0x${mask}`) >> BigInt(bit)) & 1n) === 1n;
+}
+
+const CAP_NET_ADMIN = 12;
+const CAP_SYS_ADMIN = 21;
+
+/** In the order in which to cure them. */
+const requirements: readonly Requirement[] = [
+  {
+    hooks: both,
+    code: 'no-permission',
+    message: 'not enough permission to load BPF programs and configure WireGuard',
+    hint: 'run it as root (CAP_SYS_ADMIN and CAP_NET_ADMIN)',
+    met: () => hasCapability(CAP_SYS_ADMIN) && hasCapability(CAP_NET_ADMIN),
+  },
+  {
+    hooks: both,
+    code: 'no-module',
+    message: "the kernel's wireguard module is not loaded",
+    hint: 'modprobe wireguard (on OpenWrt: install kmod-wireguard)',
+    met: hasModule,
+  },
+  {
+    hooks: both,
+    code: 'no-btf',
+    message: 'the kernel has no BTF (type information)',
+    hint: 'build the kernel with CONFIG_DEBUG_INFO_BTF=y',
+    met: () => existsSync('/sys/kernel/btf/vmlinux'),
+  },
+  {
+    hooks: both,
+    code: 'no-module-btf',
+    message: 'the wireguard module has no BTF (type information)',
+    hint: 'build the kernel with CONFIG_DEBUG_INFO_BTF_MODULES=y and install the wireguard module of that build',
+    // A built-in one has no initstate; its types are in vmlinux's BTF.
+    met: () => existsSync('/sys/kernel/btf/wireguard') || !existsSync('/sys/module/wireguard/initstate'),
+  },
+  {
+    hooks: both,
+    code: 'lockdown',
+    message: 'the kernel is locked down: it lets no BPF program read kernel memory',
+    hint: 'boot without lockdown=confidentiality',
+    met: () => !read('/sys/kernel/security/lockdown').includes('[confidentiality]'),
+  },
+  {
+    hooks: both,
+    code: 'no-symbol',
+    message: 'the kernel does not tell where wg_allowedips_lookup_src is',
+    hint: 'build the kernel with CONFIG_KALLSYMS=y',
+    met: () => !hasModule() || / wg_allowedips_lookup_src\b/.test(read('/proc/kallsyms')),
+  },
+  {
+    hooks: ['kprobe'],
+    code: 'no-kprobes',
+    message: 'the kernel has no kprobes',
+    hint: 'build the kernel with CONFIG_KPROBES=y, CONFIG_KPROBE_EVENTS=y and CONFIG_BPF_EVENTS=y',
+    met: () => existsSync('/sys/bus/event_source/devices/kprobe'),
+  },
+  {
+    hooks: ['fexit'],
+    code: 'no-ftrace',
+    message: 'the kernel cannot trace functions',
+    hint: 'build the kernel with CONFIG_FUNCTION_TRACER=y and CONFIG_DYNAMIC_FTRACE=y',
+    met: () => / (ftrace_caller|ftrace_stub)$/m.test(read('/proc/kallsyms')),
+  },
+];
+
+/** What a hook needs and this system lacks; may be empty although the hook does not load. */
+export function unmet(hook: Hook): Problem[] {
+  return requirements
+    .filter(({ hooks, met }) => hooks.includes(hook) && !met())
+    .map(({ code, message, hint }) => ({ code, message, hint }));
+}
+
+/** The one thing to tell about a hook that failed: the first missing requirement, else what the system said. */
+export function explain(hook: Hook, error: SystemError): Problem {
+  const [first] = unmet(hook);
+  if (first) return first;
+  return {
+    code: `no-${hook}`,
+    message: `${hook}: ${error.message}`,
+    hint: 'report this, with the kernel version and what wg-slaacer doctor says',
+  };
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The heart: what follows from a sighting, from the passing of time, from what WireGuard has. It keeps the ledger, and
+// answers with a plan of what is to be done in the kernel. No I/O.
+
+import { contains, formatAddress, type Prefix, parseAddress } from './address.ts';
+import type { Device, PeerAddress, Sighting, Verdict } from './kernel/kernel.ts';
+import type { Entry, Ledger } from './ledger.ts';
+import { inScope, type Scope } from './scope.ts';
+import type { InterfaceSettings } from './settings.ts';
+
+/** An interface on which addresses are learned. */
+export interface Watched {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly settings: InterfaceSettings;
+  readonly scope: Scope;
+}
+
+export interface Addition {
+  readonly entry: Entry;
+  readonly event: 'learned' | 'restored';
+  /** Of the sighting that led to it. */
+  readonly seen?: number;
+}
+
+/** Why an address was withdrawn without being asked to: its scope or its owner changed, or its peer is gone. */
+export type ForgetReason = 'user' | 'disabled' | 'scope' | 'owned' | 'peer';
+
+export interface Removal {
+  readonly entry: Entry;
+  readonly event: 'expired' | 'evicted' | 'forgotten';
+  readonly reason?: ForgetReason;
+}
+
+export interface Denial extends PeerAddress {
+  readonly interface: string;
+  readonly reason: Exclude<Verdict, 'candidate' | 'restore'>;
+  readonly count: number;
+  /** With `owned`: whose it is. */
+  readonly owner?: string;
+}
+
+export interface Delivery {
+  readonly entry: Entry;
+  readonly ifindex: number;
+  readonly packet: Buffer;
+}
+
+/** To be done in this order: withdraw, add, deliver. The ledger already has it so. */
+export interface Plan {
+  readonly remove: Removal[];
+  readonly add: Addition[];
+  readonly deliver: Delivery[];
+  readonly denied: Denial[];
+  /** Interfaces whose allowed IPs something else has changed: compare them with the ledger. */
+  readonly wiped: Set<string>;
+}
+
+/** How long a peer may be missing, as while its configuration is replaced, before its addresses are free again. */
+const PEER_GRACE = 60_000;
+
+export class Learner {
+  /** Peers with entries that WireGuard did not have at the last comparison, since when. */
+  private readonly missing = new Map<string, number>();
+
+  /** `lastSeen` asks the kernel when an entry was last used; undefined if it does not know. */
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly lastSeen: (entry: Entry) => number | undefined,
+  ) {}
+
+  consider(sightings: readonly Sighting[], watched: ReadonlyMap<number, Watched>): Plan {
+    const plan = emptyPlan();
+    for (const sighting of sightings) {
+      const on = watched.get(sighting.ifindex);
+      if (on) this.considerOne(plan, sighting, on);
+    }
+    return withoutPassing(plan);
+  }
+
+  private considerOne(plan: Plan, sighting: Sighting, on: Watched): void {
+    const { verdict, address, sender: peer, count } = sighting;
+    const attempt = { interface: on.name, address, peer, count };
+    if (verdict !== 'candidate' && verdict !== 'restore') {
+      plan.denied.push({ ...attempt, reason: verdict, ...(sighting.owner && { owner: sighting.owner }) });
+      return;
+    }
+    let entry = this.ledger.get(on.name, address);
+    if (entry && entry.peer !== peer) {
+      plan.denied.push({ ...attempt, reason: 'owned', owner: entry.peer });
+      plan.wiped.add(on.name);
+      return;
+    }
+    if (entry) {
+      if (sighting.time > entry.confirmed) {
+        plan.add.push({ entry, event: 'restored', seen: sighting.time });
+        plan.wiped.add(on.name);
+      }
+      entry.lastSeen = Math.max(entry.lastSeen, sighting.time);
+    } else {
+      // Withdrawn, or no longer in scope, since the kernel saw it: its next packet will be judged anew.
+      if (verdict === 'restore' || !inScope(on.scope, parseAddress(address)!)) return;
+      this.makeRoom(plan, on, peer);
+      const { time } = sighting;
+      entry = { interface: on.name, address, peer, learned: time, lastSeen: time, confirmed: time };
+      this.ledger.put(entry);
+      plan.add.push({ entry, event: 'learned', seen: time });
+    }
+    if (sighting.packet) plan.deliver.push({ entry, ifindex: on.ifindex, packet: sighting.packet });
+  }
+
+  /** Evicts the least recently used addresses of a peer until there is room for another. */
+  private makeRoom(plan: Plan, on: Watched, peer: string): void {
+    const entries = [...this.ledger.ofPeer(on.name, peer)];
+    const surplus = entries.length - on.settings.maxAddresses + 1;
+    if (surplus <= 0) return;
+    for (const entry of entries) this.refresh(entry);
+    entries.sort((a, b) => a.lastSeen - b.lastSeen);
+    for (const entry of entries.slice(0, surplus)) this.remove(plan, { entry, event: 'evicted' });
+  }
+
+  /** Withdraws what was not used for its lifetime. */
+  expire(now: number, watched: Iterable<Watched>): Plan {
+    const plan = emptyPlan();
+    for (const { name, settings } of watched) {
+      const isDue = (entry: Entry) => entry.lastSeen + settings.lifetime <= now;
+      for (const entry of [...this.ledger.entries(name)].filter(isDue)) {
+        this.refresh(entry);
+        if (isDue(entry)) this.remove(plan, { entry, event: 'expired' });
+      }
+    }
+    return plan;
+  }
+
+  /** The earliest time at which something may expire; Infinity if nothing can. */
+  nextExpiry(watched: Iterable<Watched>): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { name, settings } of watched) {
+      for (const entry of this.ledger.entries(name))
+        next = Math.min(next, entry.lastSeen + settings.lifetime);
+    }
+    return next;
+  }
+
+  /**
+   * Compares the ledger with what WireGuard has: brings back what was wiped, and lets go what is another peer's by
+   * configuration now, or whose peer is no more.
+   */
+  reconcile(name: string, device: Device, now: number): Plan {
+    const plan = emptyPlan();
+    const owners = new Owners(device);
+    for (const entry of [...this.ledger.entries(name)]) {
+      const owner = owners.of(entry.address);
+      const key = `${name} ${entry.peer}`;
+      if (owners.peers.has(entry.peer)) this.missing.delete(key);
+      else this.missing.set(key, this.missing.get(key) ?? now);
+
+      if (owner !== undefined && owner !== entry.peer) {
+        this.remove(plan, { entry, event: 'forgotten', reason: 'owned' });
+      } else if (this.missing.has(key)) {
+        if (now - this.missing.get(key)! < PEER_GRACE) continue;
+        this.remove(plan, { entry, event: 'forgotten', reason: 'peer' });
+      } else if (owners.exact.get(entry.address) === entry.peer) {
+        entry.confirmed = now;
+      } else {
+        plan.add.push({ entry, event: 'restored' });
+      }
+    }
+    for (const key of this.missing.keys()) {
+      const [of, peer] = key.split(' ') as [string, string];
+      if (this.ledger.ofPeer(of, peer).size === 0) this.missing.delete(key);
+    }
+    return plan;
+  }
+
+  /** Withdraws what is no longer in an interface's scope. */
+  rescope({ name, scope }: Watched): Plan {
+    const outside = [...this.ledger.entries(name)].filter(
+      ({ address }) => !inScope(scope, parseAddress(address)!),
+    );
+    return this.withdraw(outside, 'scope');
+  }
+
+  withdraw(entries: Iterable<Entry>, reason: ForgetReason): Plan {
+    const plan = emptyPlan();
+    for (const entry of [...entries]) this.remove(plan, { entry, event: 'forgotten', reason });
+    return plan;
+  }
+
+  /** Brings an entry's last-seen time up to date. */
+  refresh(entry: Entry): void {
+    entry.lastSeen = Math.max(entry.lastSeen, this.lastSeen(entry) ?? 0);
+  }
+
+  private remove(plan: Plan, removal: Removal): void {
+    this.ledger.delete(removal.entry);
+    plan.remove.push(removal);
+  }
+}
+
+function emptyPlan(): Plan {
+  return { remove: [], add: [], deliver: [], denied: [], wiped: new Set() };
+}
+
+/** Leaves out what a plan would both add and remove again, when a peer uses more at once than it may have. */
+function withoutPassing(plan: Plan): Plan {
+  const removed = new Set(plan.remove.map(({ entry }) => entry));
+  const passing = new Set(plan.add.map(({ entry }) => entry).filter((entry) => removed.has(entry)));
+  if (passing.size === 0) return plan;
+  const stays = ({ entry }: { entry: Entry }) => !passing.has(entry);
+  return {
+    ...plan,
+    remove: plan.remove.filter(stays),
+    add: plan.add.filter(stays),
+    deliver: plan.deliver.filter(stays),
+  };
+}
+
+/** Whose an address is, by the longest match among all peers' allowed IPs. */
+class Owners {
+  readonly peers = new Set<string>();
+  /** The /128s. */
+  readonly exact = new Map<string, string>();
+  private readonly wide: { readonly prefix: Prefix; readonly peer: string }[] = [];
+
+  constructor(device: Device) {
+    for (const { key, allowedIps } of device.peers) {
+      this.peers.add(key);
+      for (const prefix of allowedIps) {
+        if (prefix.length === 128) this.exact.set(formatAddress(prefix.bytes), key);
+        else this.wide.push({ prefix, peer: key });
+      }
+    }
+    this.wide.sort((a, b) => b.prefix.length - a.prefix.length);
+  }
+
+  of(address: string): string | undefined {
+    const exact = this.exact.get(address);
+    if (exact !== undefined || this.wide.length === 0) return exact;
+    const bytes = parseAddress(address)!;
+    return this.wide.find(({ prefix }) => contains(prefix, bytes))?.peer;
+  }
+}

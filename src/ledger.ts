@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Who uses which learned address since when.
+
+import type { PeerAddress } from './kernel/kernel.ts';
+
+export interface Entry extends PeerAddress {
+  readonly interface: string;
+  /** Milliseconds of the monotonic clock. */
+  readonly learned: number;
+  lastSeen: number;
+  /** When the kernel last was known to have it among the peer's allowed IPs; a later sighting means it was wiped. */
+  confirmed: number;
+}
+
+export class Ledger {
+  private readonly byInterface = new Map<string, Map<string, Entry>>();
+  private readonly byPeer = new Map<string, Set<Entry>>();
+
+  get(name: string, address: string): Entry | undefined {
+    return this.byInterface.get(name)?.get(address);
+  }
+
+  /** Entries of an interface, or of all, in the order in which they were learned. */
+  *entries(name?: string): Iterable<Entry> {
+    for (const [key, entries] of this.byInterface)
+      if (name === undefined || name === key) yield* entries.values();
+  }
+
+  /** A peer's entries on an interface. */
+  ofPeer(name: string, peer: string): ReadonlySet<Entry> {
+    return this.byPeer.get(peerKey(name, peer)) ?? new Set();
+  }
+
+  count(name: string): number {
+    return this.byInterface.get(name)?.size ?? 0;
+  }
+
+  /** Replaces an entry for the same address. */
+  put(entry: Entry): void {
+    const present = this.get(entry.interface, entry.address);
+    if (present) this.delete(present);
+    mapOf(this.byInterface, entry.interface, () => new Map<string, Entry>()).set(entry.address, entry);
+    mapOf(this.byPeer, peerKey(entry.interface, entry.peer), () => new Set<Entry>()).add(entry);
+  }
+
+  /** No error if it is not there. */
+  delete(entry: Entry): void {
+    const entries = this.byInterface.get(entry.interface);
+    if (entries?.get(entry.address) !== entry) return;
+    entries.delete(entry.address);
+    const key = peerKey(entry.interface, entry.peer);
+    const ofPeer = this.byPeer.get(key);
+    ofPeer?.delete(entry);
+    if (ofPeer?.size === 0) this.byPeer.delete(key);
+    if (entries.size === 0) this.byInterface.delete(entry.interface);
+  }
+}
+
+function peerKey(name: string, peer: string): string {
+  return `${name} ${peer}`;
+}
+
+function mapOf<Key, Value>(map: Map<Key, Value>, key: Key, create: () => Value): Value {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = create();
+    map.set(key, value);
+  }
+  return value;
+}

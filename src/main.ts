@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The command line.
+
+import { doctor } from './cli/doctor.ts';
+import { run } from './cli/run.ts';
+import { exitStatus, UsageError, UserError, usage } from './cli/usage.ts';
+
+declare const VERSION: string; // by scripts/build.ts
+
+const commands: Record<string, (args: string[], version: string) => Promise<number> | number> = {
+  run,
+  doctor,
+  '--version': (_, version) => print(version),
+  '--help': () => print(usage().trimEnd()),
+};
+
+function print(text: string): number {
+  console.log(text);
+  return exitStatus.ok;
+}
+
+async function main([name, ...args]: string[]): Promise<number> {
+  if (name === undefined) throw new UsageError('no command given');
+  const command = commands[name];
+  if (!command) throw new UsageError(`there is no command "${name}"`);
+  return command(args, VERSION);
+}
+
+main(process.argv.slice(2)).then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    if (error instanceof UsageError) {
+      console.error(`wg-slaacer: ${error.message}; see wg-slaacer --help`);
+      process.exitCode = exitStatus.usage;
+    } else if (error instanceof UserError) {
+      console.error(`wg-slaacer: ${error.message}`);
+      process.exitCode = exitStatus.failed;
+    } else {
+      throw error;
+    }
+  },
+);

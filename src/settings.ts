@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What can be configured: each option's default, the values allowed, and how text becomes a value. The same options
+// come from UCI and from --set.
+
+import { contains, formatPrefix, type Prefix, parsePrefix } from './address.ts';
+import type { Hook, Limits } from './kernel/kernel.ts';
+import { neverUnicast } from './scope.ts';
+
+export interface InterfaceSettings extends Limits {
+  /** How many learned addresses a peer may have. */
+  readonly maxAddresses: number;
+  /** Milliseconds without use until an address is withdrawn. */
+  readonly lifetime: number;
+  /** The scope; empty: the interface's own prefixes. */
+  readonly prefixes: readonly Prefix[];
+}
+
+export interface GlobalSettings {
+  readonly hook: Hook | 'auto';
+}
+
+export const interfaceDefaults: InterfaceSettings = {
+  rate: 5,
+  burst: 16,
+  maxAddresses: 32,
+  lifetime: 24 * 3_600_000,
+  prefixes: [],
+};
+
+export const globalDefaults: GlobalSettings = { hook: 'auto' };
+
+/** A value that is not one; `allowed` says in words what would be. */
+export class InvalidValue extends Error {
+  constructor(
+    readonly option: string,
+    readonly value: string,
+    readonly allowed: string,
+  ) {
+    super(`option ${option}: "${value}" is not allowed: ${allowed}`);
+  }
+}
+
+/** Undefined where the text is no value. Lists take one text for each element. */
+interface Option<Settings, Key extends keyof Settings> {
+  readonly key: Key;
+  readonly allowed: string;
+  parse(texts: readonly string[]): Settings[Key] | undefined;
+}
+
+type Options<Settings> = {
+  readonly [name: string]: { [Key in keyof Settings]: Option<Settings, Key> }[keyof Settings];
+};
+
+function only<Value>(
+  parse: (text: string) => Value | undefined,
+): (texts: readonly string[]) => Value | undefined {
+  return (texts) => (texts.length === 1 ? parse(texts[0]!.trim()) : undefined);
+}
+
+function integer(least: number, most: number): (texts: readonly string[]) => number | undefined {
+  return only((text) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+    return value >= least && value <= most ? value : undefined;
+  });
+}
+
+function oneOf<const Value extends string>(values: readonly Value[]) {
+  return only((text) => values.find((value) => value === text));
+}
+
+const units: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function parseDuration(text: string): number | undefined {
+  const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const milliseconds = Number(count) * (units[unit ?? ''] ?? Number.NaN);
+  return milliseconds >= 1_000 && milliseconds <= 365 * 86_400_000 ? milliseconds : undefined;
+}
+
+/** Prefixes of unicast addresses only. */
+function parsePrefixes(texts: readonly string[]): Prefix[] | undefined {
+  const prefixes = texts.map((text) => parsePrefix(text.trim()));
+  const isUnicast = (prefix: Prefix) =>
+    !neverUnicast.some((other) => other.length <= prefix.length && contains(other, prefix.bytes));
+  return prefixes.every((prefix) => prefix !== undefined && isUnicast(prefix))
+    ? (prefixes as Prefix[])
+    : undefined;
+}
+
+export const interfaceOptions: Options<InterfaceSettings> = {
+  rate: { key: 'rate', allowed: '0 (no limit) to 6000 new addresses per minute', parse: integer(0, 6_000) },
+  burst: { key: 'burst', allowed: '1 to 1000 addresses at once', parse: integer(1, 1_000) },
+  max_addresses: { key: 'maxAddresses', allowed: '1 to 1000 addresses per peer', parse: integer(1, 1_000) },
+  lifetime: {
+    key: 'lifetime',
+    allowed: 'a number followed by s, m, h or d, from 1s to 365d',
+    parse: only(parseDuration),
+  },
+  prefix: {
+    key: 'prefixes',
+    allowed: 'an IPv6 unicast prefix such as 2001:db8:1::/64',
+    parse: parsePrefixes,
+  },
+};
+
+export const globalOptions: Options<GlobalSettings> = {
+  hook: { key: 'hook', allowed: 'auto, fexit or kprobe', parse: oneOf(['auto', 'fexit', 'kprobe']) },
+};
+
+/**
+ * Reads options by their names. Those that are not known are left out of account; each invalid value is reported and
+ * leaves the default in force.
+ */
+export function parseOptions<Settings extends object>(
+  options: Options<Settings>,
+  defaults: Settings,
+  given: ReadonlyMap<string, readonly string[]>,
+): { settings: Settings; invalid: InvalidValue[] } {
+  const settings = { ...defaults };
+  const invalid: InvalidValue[] = [];
+  for (const [name, option] of Object.entries(options)) {
+    const texts = given.get(name);
+    if (!texts) continue;
+    const value = option.parse(texts);
+    if (value === undefined) invalid.push(new InvalidValue(name, texts.join(' '), option.allowed));
+    else settings[option.key] = value;
+  }
+  return { settings, invalid };
+}
+
+/** "24h": the shortest text that names a lifetime. */
+export function formatDuration(milliseconds: number): string {
+  const [unit, length] = Object.entries(units).findLast(([, length]) => milliseconds % length === 0)!;
+  return `${milliseconds / length}${unit}`;
+}
+
+/** The scope as people write it. */
+export function formatPrefixes(prefixes: readonly Prefix[]): string {
+  return prefixes.map(formatPrefix).join(' ');
+}
