@@ -145,7 +145,7 @@ struct packet {
 	struct sk_buff *skb;
 	const unsigned char *header; /* the IPv6 header */
 	struct source source;
-	__u64 sender, owner; /* struct wg_peer *; no owner: 0 */
+	struct wg_peer *sender, *owner; /* no owner: NULL */
 };
 
 static __always_inline bool is_enabled(__u32 ifindex)
@@ -185,9 +185,9 @@ static __always_inline bool same_key(const __u8 *one, const __u8 *other)
 	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
 }
 
-static __always_inline void read_key(__u8 *key, __u64 peer)
+static __always_inline void read_key(__u8 *key, const struct wg_peer *peer)
 {
-	bpf_probe_read_kernel(key, WG_KEY_LEN, &((struct wg_peer *)peer)->handshake.remote_static);
+	bpf_core_read(key, WG_KEY_LEN, &peer->handshake.remote_static);
 }
 
 /* The anycast address of a /64's routers (RFC 4291, 2.6.1). */
@@ -229,10 +229,11 @@ static __always_inline enum verdict judge(struct packet *packet, struct learned 
 static __always_inline bool tell(struct packet *packet, struct sighting *sighting, enum verdict verdict,
 				 __u64 now, __u32 count)
 {
+	struct sk_buff *skb = packet->skb;
 	__u32 length = 0;
 
-	if (verdict <= VERDICT_RESTORE && !BPF_CORE_READ(packet->skb, data_len))
-		length = BPF_CORE_READ(packet->skb, len);
+	if (verdict <= VERDICT_RESTORE && !BPF_CORE_READ(skb, data_len))
+		length = BPF_CORE_READ(skb, len);
 	if (length > MAX_PACKET)
 		length = 0;
 	barrier_var(length);
@@ -258,13 +259,14 @@ static __always_inline void refused(struct packet *packet, struct learned *known
 	struct attempt_key key = {.sender.ifindex = packet->source.ifindex};
 	struct attempt attempt = {.told = bpf_ktime_get_ns()};
 	struct attempt *last;
+	struct wg_peer *sender = packet->sender;
 	struct budget *budget;
 	enum verdict verdict;
 	__u32 count = 1;
 
 	if (!interface || !counted || !sighting)
 		return;
-	key.sender.id = BPF_CORE_READ((struct wg_peer *)packet->sender, internal_id);
+	key.sender.id = BPF_CORE_READ(sender, internal_id);
 	__builtin_memcpy(key.address, packet->source.address, 16);
 	verdict = judge(packet, known, sighting);
 
@@ -301,16 +303,22 @@ count:
 		__sync_fetch_and_add(&counted->packets[verdict], 1);
 }
 
+/* PACKET_CB(skb)->keypair->entry.peer: whose key has decrypted it. */
+static __always_inline struct wg_peer *sender_of(struct sk_buff *skb)
+{
+	struct packet_cb *cb = __builtin_preserve_access_index((void *)&skb->cb);
+
+	return BPF_CORE_READ(cb, keypair, entry.peer);
+}
+
 /* Every IPv6 packet that an enabled interface has decrypted. */
 static __always_inline void received(struct packet *packet)
 {
-	struct noise_keypair *keypair;
 	struct learned *known;
 	__u64 jiffies;
 
 	bpf_probe_read_kernel(packet->source.address, 16, packet->header + IPV6_SADDR);
-	bpf_core_read(&keypair, sizeof(keypair), &((struct packet_cb *)packet->skb->cb)->keypair);
-	packet->sender = (__u64)BPF_CORE_READ(keypair, entry.peer);
+	packet->sender = sender_of(packet->skb);
 	known = bpf_map_lookup_elem(&learned, &packet->source);
 	if (packet->owner != packet->sender) {
 		refused(packet, known);
@@ -328,7 +336,7 @@ static __always_inline void received(struct packet *packet)
 SEC("fexit/wg_allowedips_lookup_src")
 int BPF_PROG(lookup_exit, void *table, struct sk_buff *skb, struct wg_peer *owner)
 {
-	struct packet packet = {.skb = skb, .owner = (__u64)owner};
+	struct packet packet = {.skb = skb, .owner = owner};
 
 	if (skb->protocol != bpf_htons(ETH_P_IPV6))
 		return 0;
@@ -359,14 +367,15 @@ SEC("kretprobe/wg_allowedips_lookup_src")
 int lookup_return(struct pt_regs *ctx)
 {
 	struct sk_buff **slot = bpf_map_lookup_elem(&entry, &zero);
-	struct packet packet = {.owner = PT_REGS_RC(ctx)};
+	struct packet packet = {.owner = (struct wg_peer *)PT_REGS_RC(ctx)};
+	struct sk_buff *skb = slot ? *slot : NULL;
 
-	if (!slot || !*slot)
+	if (!skb)
 		return 0;
-	packet.skb = *slot;
 	*slot = NULL;
-	packet.source.ifindex = BPF_CORE_READ(packet.skb, dev, ifindex);
-	packet.header = BPF_CORE_READ(packet.skb, head) + BPF_CORE_READ(packet.skb, network_header);
+	packet.skb = skb;
+	packet.source.ifindex = BPF_CORE_READ(skb, dev, ifindex);
+	packet.header = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
 	received(&packet);
 	return 0;
 }

@@ -30,7 +30,7 @@ export function openLinux(): Kernel {
     openSightings(hook, listener) {
       const problems: Problem[] = [];
       for (const candidate of hook === 'auto' ? hooks : [hook]) {
-        const opened = tryHook(native, candidate, listener);
+        const opened = tryHook(native, candidate, listener, true);
         if (opened instanceof Probe) return opened;
         problems.push(opened);
       }
@@ -48,16 +48,21 @@ export function openLinux(): Kernel {
 export function checkHooks(): [Hook, Problem | undefined][] {
   const native = openNative();
   return hooks.map((hook) => {
-    const opened = tryHook(native, hook, () => {});
+    const opened = tryHook(native, hook, () => {}, false);
     if (!(opened instanceof Probe)) return [hook, opened];
     opened.close();
     return [hook, undefined];
   });
 }
 
-function tryHook(native: Native, hook: Hook, listener: (sightings: Sighting[]) => void): Probe | Problem {
+function tryHook(
+  native: Native,
+  hook: Hook,
+  listener: (sightings: Sighting[]) => void,
+  keep: boolean,
+): Probe | Problem {
   try {
-    return new Probe(native, join(root, 'lib/bpf/wg-slaacer.o'), hook, listener);
+    return new Probe(native, join(root, 'lib/bpf/wg-slaacer.o'), hook, listener, keep);
   } catch (error) {
     return explain(hook, error as SystemError);
   }

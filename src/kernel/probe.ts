@@ -36,17 +36,21 @@ export class Probe implements Sightings {
   /** What the scope trie holds for each watched ifindex. */
   private readonly watched = new Map<number, Map<string, Buffer>>();
 
-  /** Loads and attaches; what libbpf or the kernel refuses is thrown as SystemError. */
+  /**
+   * Loads and attaches; what libbpf or the kernel refuses is thrown as SystemError. With `keep`, what is learned
+   * outlives the process.
+   */
   constructor(
     native: Native,
     file: string,
     readonly hook: Hook,
     listener: (sightings: Sighting[]) => void,
+    keep: boolean,
   ) {
-    const pin = canPin();
+    const pin = keep && canPin();
     const object = load(native, file, hook, pin);
     this.object = object;
-    this.warnings = pin ? [] : [notPinned];
+    this.warnings = keep && !pin ? [notPinned] : [];
     try {
       this.learned = checked(object.map('learned'), abi.layout.source.size, abi.layout.learned.size);
       this.interfaces = checked(object.map('interfaces'), 4, abi.layout.interface.size);

@@ -99,13 +99,16 @@ export function unmet(hook: Hook): Problem[] {
     .map(({ code, message, hint }) => ({ code, message, hint }));
 }
 
+/** The verifier can be long-winded. */
+const MESSAGE_LENGTH = 400;
+
 /** The one thing to tell about a hook that failed: the first missing requirement, else what the system said. */
 export function explain(hook: Hook, error: SystemError): Problem {
   const [first] = unmet(hook);
   if (first) return first;
   return {
     code: `no-${hook}`,
-    message: `${hook}: ${error.message}`,
+    message: `${hook}: ${error.message.replace(/\s+/g, ' ').slice(0, MESSAGE_LENGTH)}`,
     hint: 'report this, with the kernel version and what wg-slaacer doctor says',
   };
 }
