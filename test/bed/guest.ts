@@ -165,7 +165,8 @@ export class Guest {
     const result = { code, stdout: process.stdout.toString(), stderr: process.stderr.toString() };
     if (late || (check && code !== 0)) {
       const why = late ? `took over ${timeout} ms` : `exited with ${code}`;
-      throw new Error(`${command}: ${why}\n${result.stdout}${result.stderr}`);
+      const shown = command.length > 500 ? `${command.slice(0, 500)}…` : command;
+      throw new Error(`${shown}: ${why}\n${result.stdout}${result.stderr}`);
     }
     return result;
   }

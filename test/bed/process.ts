@@ -99,14 +99,17 @@ export class Process {
     this.#chunks[stream].push(data);
     const lines = (this.#partial[stream] + data.toString()).split('\n');
     this.#partial[stream] = lines.pop()!;
+    this.#addLines(lines);
+  }
+
+  #addLines(lines: string[]): void {
     this.lines.push(...lines);
     for (const waiter of this.#waiters) waiter.check();
   }
 
   /** For Guest: the program has ended. */
   ended(code: number): void {
-    for (const stream of ['stdout', 'stderr'] as const)
-      if (this.#partial[stream]) this.addOutput(stream, Buffer.from('\n'));
+    this.#addLines(Object.values(this.#partial).filter((line) => line !== ''));
     this.#settle.resolve(code);
   }
 

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A WireGuard network in a guest: a router and clients, all in network namespaces.
+//
+//   ┌─ router (the guest's own namespace) ──────────────────────────────────────────────┐
+//   │ behind: 2001:db8:ff::1/64                                                         │
+//   │ wg1:    2001:db8:1::1/64, fe80::1/64, UDP port 51820                              │
+//   │                                                                                   │
+//   │ veth1: 10.9.1.1/24                                            veth2: 10.9.2.1/24  │
+//   └───┬──────────────────────────────────────────────────────────────┬────────────────┘
+//   ┌───┴─ laptop ───────────────────────┐                         ┌───┴─ phone ────────┐
+//   │ eth0: 10.9.1.2/24                  │                         │ eth0: 10.9.2.2/24  │
+//   │ wg0:  no address yet, route ::/0   │                         │ wg0:  …            │
+//   └────────────────────────────────────┘                         └────────────────────┘
+//
+// A client may send anything through the tunnel; the router takes from each peer what its AllowedIPs say.
+
+import { Client, Host } from './client.ts';
+import type { Guest } from './guest.ts';
+import { keyPair } from './keys.ts';
+import { Traffic } from './traffic.ts';
+
+export interface LabOptions {
+  /** The clients' names. */
+  clients: readonly string[];
+  /** What the router's configuration allows a client from the start. */
+  allowedIps?: Readonly<Record<string, readonly string[]>>;
+  /** Have the router advertise 2001:db8:1::/64 with radvd. */
+  radvd?: boolean;
+}
+
+const RADVD_CONF = `interface wg1 {
+  AdvSendAdvert on;
+  UnicastOnly on;
+  prefix 2001:db8:1::/64 {};
+};`;
+
+export class Lab {
+  readonly guest: Guest;
+  readonly router: Host;
+  readonly clients: readonly Client[];
+  readonly #traffic: Traffic;
+  readonly #allowedIps: Readonly<Record<string, readonly string[]>>;
+  readonly #keys = keyPair();
+
+  /** Sets up the network, every client with a session. One lab at a time fits in a guest. */
+  static async create(guest: Guest, options: LabOptions): Promise<Lab> {
+    const lab = new Lab(guest, await Traffic.start(guest), options);
+    try {
+      await lab.#setUp();
+      await lab.handshake();
+      if (options.radvd) await lab.#startRadvd();
+      return lab;
+    } catch (error) {
+      await lab.destroy();
+      throw error;
+    }
+  }
+
+  private constructor(guest: Guest, traffic: Traffic, { clients, allowedIps = {} }: LabOptions) {
+    this.guest = guest;
+    this.router = new Host(guest);
+    this.clients = clients.map((name) => new Client(guest, traffic, name, keyPair()));
+    this.#traffic = traffic;
+    this.#allowedIps = allowedIps;
+  }
+
+  client(name: string): Client {
+    const client = this.clients.find((each) => each.name === name);
+    if (!client) throw new Error(`no client ${name} in this lab`);
+    return client;
+  }
+
+  async #setUp(): Promise<void> {
+    const clients = this.clients.map((client, index) => {
+      const [name, n] = [client.name, index + 1];
+      const conf = [
+        '[Interface]',
+        `PrivateKey = ${client.keys.privateKey}`,
+        'ListenPort = 51820',
+        '[Peer]',
+        `PublicKey = ${this.#keys.publicKey}`,
+        `Endpoint = 10.9.${n}.1:51820`,
+        'AllowedIPs = ::/0',
+      ];
+      return `
+ip -batch - <<END
+netns add ${name}
+link add veth${n} type veth peer name eth0 netns ${name}
+address add 10.9.${n}.1/24 dev veth${n}
+link set veth${n} up
+END
+ip -netns ${name} -batch - <<END
+address add 10.9.${n}.2/24 dev eth0
+link set lo up
+link set eth0 up
+link add wg0 type wireguard
+END
+ip netns exec ${name} wg setconf wg0 /dev/stdin <<END
+${conf.join('\n')}
+END
+ip -netns ${name} -batch - <<END
+link set wg0 up
+route add ::/0 dev wg0
+END`;
+    });
+    await this.guest.run(
+      `set -e
+modprobe -a wireguard dummy veth
+sysctl -qw net.ipv6.conf.all.forwarding=1
+ip -batch - <<END
+link add behind type dummy
+address add 2001:db8:ff::1/64 dev behind nodad
+link set behind up
+END
+${clients.join('')}
+${this.#createLink()}`,
+    );
+  }
+
+  #createLink(): string {
+    return `
+ip link add wg1 type wireguard
+wg setconf wg1 /dev/stdin <<END
+${this.wgConf()}
+END
+ip -batch - <<END
+address add 2001:db8:1::1/64 dev wg1 nodad
+address add fe80::1/64 dev wg1 nodad
+link set wg1 up
+END`;
+  }
+
+  async #startRadvd(): Promise<void> {
+    await this.guest.run('cat >/run/radvd.conf', { input: RADVD_CONF });
+    const radvd = this.router.spawn(
+      'exec radvd --nodaemon --config /run/radvd.conf --pidfile /run/radvd.pid -m stderr',
+    );
+    await radvd.waitFor(/version .* started/);
+  }
+
+  /** The router's configuration as wg setconf and wg syncconf take it: without anything learned. */
+  wgConf(): string {
+    const peers = this.clients.map((client, index) => [
+      '[Peer]',
+      `PublicKey = ${client.publicKey}`,
+      `Endpoint = 10.9.${index + 1}.2:51820`,
+      ...(this.#allowedIps[client.name] ?? []).map((prefix) => `AllowedIPs = ${prefix}`),
+    ]);
+    return [['[Interface]', `PrivateKey = ${this.#keys.privateKey}`, 'ListenPort = 51820'], ...peers]
+      .flat()
+      .join('\n');
+  }
+
+  /** Has the router begin a new session with each client and waits until it is there. */
+  async handshake(): Promise<void> {
+    // Switching keepalives on sends one at once, for which a session is needed.
+    const each = (seconds: number) =>
+      this.clients.map(({ publicKey }) => `peer '${publicKey}' persistent-keepalive ${seconds}`).join(' ');
+    await this.guest.run(
+      `wg set wg1 ${each(25)}; while wg show wg1 latest-handshakes | grep -qw 0; do sleep 0.1; done; wg set wg1 ${each(0)}`,
+      { timeout: 20_000 },
+    );
+  }
+
+  /** What the router has for each client now, sorted. */
+  async allowedIps(): Promise<Record<string, string[]>> {
+    const { stdout } = await this.guest.run('wg show wg1 allowed-ips');
+    const byKey = new Map(stdout.split('\n').map((line) => line.split('\t') as [string, string]));
+    return Object.fromEntries(
+      this.clients.map(({ name, publicKey }) => {
+        const list = byKey.get(publicKey) ?? '(none)';
+        return [name, list === '(none)' ? [] : list.split(' ').sort()];
+      }),
+    );
+  }
+
+  /** How many packets WireGuard has refused because of their source address. */
+  async refused(): Promise<number> {
+    return Number((await this.guest.run('cat /sys/class/net/wg1/statistics/rx_frame_errors')).stdout);
+  }
+
+  /** Replaces wg1 with a new link of the same configuration, as netifd does. */
+  async recreateLink(): Promise<void> {
+    await this.guest.run(`set -e\nip link delete wg1\n${this.#createLink()}`);
+    await this.handshake();
+  }
+
+  /** Ends all programs in the lab and removes it from the guest. */
+  async destroy(): Promise<void> {
+    await this.#traffic.stop();
+    const names = this.clients.map(({ name }) => name).join(' ');
+    await this.guest.run(
+      `[ ! -e /run/radvd.pid ] || kill "$(cat /run/radvd.pid)"
+for name in ${names}; do
+  [ -e "/run/netns/$name" ] || continue
+  ip netns pids "$name" | xargs -r kill -9
+  ip netns delete "$name"
+done
+for link in wg1 behind $(seq -f veth%g ${this.clients.length}); do
+  ip link delete "$link" 2>/dev/null
+done
+true`,
+    );
+  }
+}

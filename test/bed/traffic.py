@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Sends packets for lab.ts, from any network namespace of the guest and from any source address.
+
+One process serves all, as starting one takes too long in emulation to measure anything. Requests and answers are JSON
+objects, one a line, on standard input and output.
+"""
+
+import ctypes
+import ipaddress
+import json
+import socket
+import struct
+import sys
+import threading
+import time
+
+CLONE_NEWNET = 0x40000000
+ETH_P_IPV6 = 0x86DD
+# Where the router listens for connect(), and where packets of send() and flood() go.
+PORT = 7
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def enter(netns):
+    """Moves this thread to a network namespace: the sockets it makes from now on belong there."""
+    with open(f"/run/netns/{netns}") as file:
+        if libc.setns(file.fileno(), CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"setns {netns}")
+
+
+def checksum(data):
+    """The Internet checksum of an even number of bytes."""
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total ^ 0xFFFF or 0xFFFF
+
+
+def udp(source, destination, payload):
+    """A whole IPv6 packet."""
+    payload += b"\0" * (len(payload) % 2)
+    length = 8 + len(payload)
+    pseudo = source + destination + struct.pack("!II", length, socket.IPPROTO_UDP)
+    header = struct.pack("!HHH", PORT, PORT, length)
+    check = struct.pack("!H", checksum(pseudo + header + payload))
+    ip = struct.pack("!IHBB", 6 << 28, length, socket.IPPROTO_UDP, 64) + source + destination
+    return ip + header + check + payload
+
+
+def packed(address):
+    return ipaddress.IPv6Address(address).packed
+
+
+def tunnel():
+    """A socket that sends bare IPv6 packets through wg0."""
+    out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    out.bind(("wg0", ETH_P_IPV6))
+    return out
+
+
+def connect(request):
+    """Milliseconds until a TCP connection is there."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as tcp:
+        tcp.settimeout(request["timeout"] / 1000)
+        tcp.bind((request["from"], 0))
+        start = time.monotonic()
+        tcp.connect((request["to"], request["port"]))
+        return (time.monotonic() - start) * 1000
+
+
+def send(request):
+    packet = udp(packed(request["from"]), packed(request["to"]), request["payload"].encode())
+    with tunnel() as out:
+        for _ in range(request["count"]):
+            out.send(packet)
+
+
+def flood(request):
+    """Sends each packet from an address of its own; returns the seconds it took."""
+    prefix = packed(request["prefix"])[:8]
+    first, count, pps = request["first"], request["count"], request["pps"]
+    # The other half of an interface identifier is its complement, so that one checksum fits all.
+    pack = struct.Struct("!II").pack
+    packet = udp(prefix + pack(0, 0xFFFFFFFF), packed(request["to"]), b"")
+    head, tail = packet[:16], packet[24:]
+    start = time.monotonic()
+    with tunnel() as out:
+        for i in range(count):
+            out.send(head + pack(first + i, 0xFFFFFFFF - first - i) + tail)
+            if pps and (ahead := start + i / pps - time.monotonic()) > 0.001:
+                time.sleep(ahead)
+    return time.monotonic() - start
+
+
+def drain(listener):
+    while True:
+        listener.accept()[0].close()
+
+
+def serve(request):
+    try:
+        enter(request["netns"])
+        answer = {"result": OPERATIONS[request["operation"]](request)}
+    except Exception as error:  # whatever it is, the test is to see it
+        answer = {"error": f"{request['operation']}: {error}"}
+    print(json.dumps({"id": request["id"], **answer}), flush=True)
+
+
+OPERATIONS = {"connect": connect, "send": send, "flood": flood}
+
+
+def main():
+    listener = socket.create_server(("::", PORT), family=socket.AF_INET6, backlog=1024)
+    threading.Thread(target=drain, args=(listener,), daemon=True).start()
+    # Takes what send() and flood() let through: otherwise the kernel would answer that nobody wants it.
+    sink = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)
+    sink.bind(("::", PORT))
+    print("ready", flush=True)
+    for line in sys.stdin:
+        threading.Thread(target=serve, args=(json.loads(line),), daemon=True).start()
+
+
+main()

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Asks traffic.py in the guest to send packets.
+
+import { fileURLToPath } from 'node:url';
+import type { Guest } from './guest.ts';
+import type { Process } from './process.ts';
+
+/** The port at which the router accepts TCP connections and swallows UDP packets. */
+export const TRAFFIC_PORT = 7;
+
+type Request = { netns: string } & (
+  | { operation: 'connect'; from: string; to: string; port: number; timeout: number }
+  | { operation: 'send'; from: string; to: string; payload: string; count: number }
+  | { operation: 'flood'; prefix: string; to: string; first: number; count: number; pps: number }
+);
+
+export class Traffic {
+  readonly #process: Process;
+  #nextId = 1;
+
+  static async start(guest: Guest): Promise<Traffic> {
+    const script = fileURLToPath(new URL('traffic.py', import.meta.url));
+    const process = guest.spawn(`exec /usr/bin/python3 -IBS '${script}'`);
+    await process.waitFor(/^ready$/, 30_000);
+    return new Traffic(process);
+  }
+
+  private constructor(process: Process) {
+    this.#process = process;
+  }
+
+  /** Resolves to the operation's result; rejects if it failed or took over `timeout` milliseconds. */
+  async ask<T>(request: Request, timeout: number): Promise<T> {
+    const id = this.#nextId++;
+    const before = this.#process.lines.length;
+    this.#process.write(`${JSON.stringify({ id, ...request })}\n`);
+    const line = await this.#process.waitFor((text) => text.startsWith(`{"id": ${id},`), timeout, before);
+    const { result, error } = JSON.parse(line) as { result: T; error?: string };
+    if (error !== undefined) throw new Error(error);
+    return result;
+  }
+
+  async stop(): Promise<void> {
+    this.#process.kill('SIGKILL');
+    await this.#process.exit;
+  }
+}

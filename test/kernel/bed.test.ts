@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The testbed itself: what other tests take for granted.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { kernel, sharedGuest } from '../bed/bed.ts';
+import { floodAddress } from '../bed/client.ts';
+import type { Guest } from '../bed/guest.ts';
+import { Lab } from '../bed/lab.ts';
+
+let guest: Guest;
+
+beforeAll(async () => {
+  guest = await sharedGuest();
+});
+
+describe('a guest', () => {
+  it('runs the wanted kernel', async () => {
+    expect(guest.release).toMatch(new RegExp(`^${kernel}\\.`));
+    expect((await guest.run('uname -r')).stdout).toBe(`${guest.release}\n`);
+  });
+
+  it('hands over exit code, output and input', async () => {
+    const result = await guest.run('echo out; echo err >&2; cat; exit 3', { input: 'ïn', check: false });
+    expect(result).toEqual({ code: 3, stdout: 'out\nïn', stderr: 'err\n' });
+  });
+
+  it('rejects with what a failed command said', async () => {
+    await expect(guest.run('echo why >&2; exit 4')).rejects.toThrow(/exit 4: exited with 4\nwhy/);
+    await expect(guest.run('sleep 9', { timeout: 300 })).rejects.toThrow('sleep 9: took over 300 ms');
+  });
+
+  it('runs a program on and on', async () => {
+    const process = guest.spawn('while read word; do echo "got $word"; done; echo end');
+    process.write('one\n');
+    await process.waitFor(/got one/);
+    process.end();
+    expect(await process.exit).toBe(0);
+    expect(process.lines).toEqual(['got one', 'end']);
+
+    const endless = guest.spawn('sleep 99');
+    endless.kill();
+    expect(await endless.exit).toBe(128 + 15);
+  });
+
+  it('has the host’s files and keeps its own', async () => {
+    await guest.run('echo mine >/etc/mine');
+    expect((await guest.readFile('/etc/mine')).toString()).toBe('mine\n');
+    await expect(guest.readFile('/no/such')).rejects.toThrow('No such file');
+    expect((await guest.run('node --version')).stdout.trim()).toBe(process.version);
+  });
+});
+
+describe('a lab', () => {
+  let lab: Lab;
+
+  beforeAll(async () => {
+    lab = await Lab.create(guest, {
+      clients: ['laptop', 'phone'],
+      allowedIps: { laptop: ['2001:db8:1::5/128', '2001:db8:1::6/128'] },
+    });
+  });
+  afterAll(() => lab?.destroy());
+
+  it('shows the allowed IPs', async () => {
+    expect(await lab.allowedIps()).toEqual({ laptop: ['2001:db8:1::5/128', '2001:db8:1::6/128'], phone: [] });
+  });
+
+  it('answers an allowed address', async () => {
+    const laptop = lab.client('laptop');
+    await laptop.addAddress('2001:db8:1::5');
+    const ping = await laptop.ping({ from: '2001:db8:1::5', to: '2001:db8:ff::1', count: 3, interval: 0.1 });
+    expect(ping).toMatchObject({
+      sent: 3,
+      received: 3,
+      rtts: [expect.any(Number), expect.any(Number), expect.any(Number)],
+    });
+    expect(await laptop.connect({ from: '2001:db8:1::5' })).toBeLessThan(500);
+  });
+
+  it('refuses others', async () => {
+    const before = await lab.refused();
+    const phone = lab.client('phone');
+    await phone.addAddress('2001:db8:1::7');
+    expect(await phone.ping({ from: '2001:db8:1::7', timeout: 0.5 })).toEqual({
+      sent: 1,
+      received: 0,
+      rtts: [],
+    });
+    await phone.sendFrom('2001:db8:1::5', { count: 2 });
+    await expect.poll(() => lab.refused()).toBe(before + 3);
+    await expect(phone.connect({ from: '2001:db8:1::7', timeout: 500 })).rejects.toThrow('timed out');
+  });
+
+  it('bears a flood', async () => {
+    const before = await lab.refused();
+    await lab.client('phone').flood({ prefix: '2001:db8:1::', count: 1000, pps: 5000 });
+    await expect.poll(() => lab.refused()).toBe(before + 1000);
+    expect(floodAddress('2001:db8:1::', 0x12345)).toBe('2001:db8:1:0:1:2345:fffe:dcba');
+  });
+
+  it('comes back with a new link', async () => {
+    const index = () => lab.router.run('cat /sys/class/net/wg1/ifindex');
+    const before = await index();
+    await lab.recreateLink();
+    expect(await index()).not.toEqual(before);
+    expect(await lab.client('laptop').ping({ from: '2001:db8:1::5' })).toMatchObject({ received: 1 });
+  });
+});
+
+describe('a lab with radvd', () => {
+  let lab: Lab;
+
+  beforeAll(async () => {
+    lab = await Lab.create(guest, {
+      clients: ['laptop'],
+      allowedIps: { laptop: ['fe80::/64', '2001:db8:1::/64'] },
+      radvd: true,
+    });
+  });
+  afterAll(() => lab?.destroy());
+
+  it('gives a client a stable and a temporary address', async () => {
+    const laptop = lab.client('laptop');
+    await laptop.startSlaac('fe80::1234:5678:9abc:def0');
+    await expect.poll(() => laptop.addresses(), { timeout: 10_000 }).toHaveLength(2);
+    const addresses = await laptop.addresses();
+    expect(addresses).toContain('2001:db8:1:0:1234:5678:9abc:def0');
+    for (const from of addresses) expect(await laptop.ping({ from })).toMatchObject({ received: 1 });
+  });
+});

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+
+/** Tests on a real kernel, in a guest which all test files share: so they run in one process, one by one. */
+const onKernel = (kernel: string, index: number): TestProjectInlineConfiguration => ({
+  test: {
+    name: `kernel-${kernel}`,
+    include: ['test/kernel/**/*.test.ts'],
+    setupFiles: ['test/bed/setup.ts'],
+    provide: { kernel },
+    isolate: false,
+    maxWorkers: 1,
+    // Emulation is slow, and a first test boots the guest.
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
+    // After the unit tests, one kernel after the other.
+    sequence: { groupOrder: index + 1 },
+  },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      ...['6.1', '6.12', '6.18', '7.3'].map(onKernel),
+    ],
+  },
+});
