@@ -3,7 +3,6 @@
 
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <string>
 #include <napi.h>
@@ -31,7 +30,7 @@ inline int64_t integer_argument(const Napi::CallbackInfo &info, size_t index, co
 	if (!info[index].IsNumber())
 		throw Napi::TypeError::New(info.Env(), std::string(name) + " must be a number");
 	double value = info[index].As<Napi::Number>();
-	if (!(value >= minimum && value <= maximum) || value != std::floor(value))
+	if (!(value >= minimum && value <= maximum) || value != static_cast<int64_t>(value))
 		throw Napi::RangeError::New(info.Env(), std::string(name) + " must be an integer from " +
 							    std::to_string(minimum) + " to " +
 							    std::to_string(maximum));
