@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# scripts/setup.sh: installs what building and testing need on Debian 12, beside Node 20 with npm. Does only what is
+# missing, so it may run before everything.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build='g++ make cmake pkg-config clang llvm libbpf-dev libelf-dev zlib1g-dev ca-certificates git'
+check='clang-format shellcheck'
+kernels='qemu-system-x86 busybox-static kmod cpio xz-utils zstd debian-archive-keyring'
+# The guests have the files of this machine, so what runs there is installed here.
+guests='iproute2 iputils-ping wireguard-tools radvd netcat-openbsd procps tcpdump libcap2-bin python3'
+
+log=${XDG_CACHE_HOME:-$HOME/.cache}/wg-slaacer/setup.log
+
+say() { echo "setup: $*"; }
+
+# Runs a command that matters only if it fails.
+quietly() {
+	mkdir -p "$(dirname "$log")"
+	if ! "$@" >"$log" 2>&1 </dev/null; then
+		say "failed: $*; the end of $log:"
+		tail -n 20 "$log"
+		exit 1
+	fi
+}
+
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+	say 'Node.js 20 or later with npm is needed; see https://nodejs.org/'
+	exit 1
+fi
+if [ "$(node -p 'parseInt(process.versions.node)')" -lt 20 ]; then
+	say "Node.js 20 or later is needed, this is $(node --version)"
+	exit 1
+fi
+
+# shellcheck disable=SC2086 # package names have no blanks
+installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $build $check $kernels $guests 2>/dev/null |
+	sed -n 's/^installed //p' || true)
+missing=
+for package in $build $check $kernels $guests; do
+	grep -qxF "$package" <<<"$installed" || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+	if [ "$(id -u)" != 0 ]; then
+		say 'Debian packages are missing. As root, run:'
+		say "apt-get update && apt-get install --no-install-recommends$missing"
+		exit 1
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	say 'reading the package lists'
+	quietly apt-get -q update
+	# shellcheck disable=SC2086
+	size=$(apt-get -q --no-install-recommends --assume-no install $missing | sed -n 's/^Need to get \(.*\) of archives.*/\1/p' || true)
+	say "installing$missing (${size:-?} to download)"
+	# shellcheck disable=SC2086
+	quietly apt-get -q -y --no-install-recommends install $missing
+fi
+
+if [ ! -e node_modules/.setup ] || ! cmp -s package-lock.json node_modules/.setup; then
+	say 'installing the packages of package-lock.json into node_modules'
+	# Not npm ci: the lock file lists no other platforms' variants of packages, and it insists on these.
+	quietly npm install --no-save
+	cp package-lock.json node_modules/.setup
+fi
