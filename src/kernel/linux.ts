@@ -12,15 +12,15 @@ import { explain } from './requirements.ts';
 import { GenetlinkWireGuard } from './wireguard.ts';
 
 /** Where the tree stands that this program is installed in: "/" on a router. */
-const root = join(realpathSync(process.argv[1]!), '../../../..');
+const installed = join(realpathSync(process.argv[1]!), '../../../..');
 
 const hooks = ['fexit', 'kprobe'] as const;
 
-const openNative = () => loadNative(join(root, 'usr/lib/wg-slaacer/wg_slaacer.node'));
+const openNative = (root: string) => loadNative(join(root, 'usr/lib/wg-slaacer/wg_slaacer.node'));
 
 /** Throws AlreadyRunning if it is open in another process of this network namespace. */
-export function openLinux(): Kernel {
-  const native = openNative();
+export function openLinux(root = installed): Kernel {
+  const native = openNative(root);
   const lock = lockInstance(native);
   const wireguard = new GenetlinkWireGuard(native);
   const links = new RtnetlinkLinks(native);
@@ -30,7 +30,7 @@ export function openLinux(): Kernel {
     openSightings(hook, listener) {
       const problems: Problem[] = [];
       for (const candidate of hook === 'auto' ? hooks : [hook]) {
-        const opened = tryHook(native, candidate, listener, true);
+        const opened = tryHook(native, root, candidate, listener, true);
         if (opened instanceof Probe) return opened;
         problems.push(opened);
       }
@@ -46,9 +46,9 @@ export function openLinux(): Kernel {
 
 /** For each hook, in the order of preference, why it does not work here; undefined if it does. */
 export function checkHooks(): [Hook, Problem | undefined][] {
-  const native = openNative();
+  const native = openNative(installed);
   return hooks.map((hook) => {
-    const opened = tryHook(native, hook, () => {}, false);
+    const opened = tryHook(native, installed, hook, () => {}, false);
     if (!(opened instanceof Probe)) return [hook, opened];
     opened.close();
     return [hook, undefined];
@@ -57,6 +57,7 @@ export function checkHooks(): [Hook, Problem | undefined][] {
 
 function tryHook(
   native: Native,
+  root: string,
   hook: Hook,
   listener: (sightings: Sighting[]) => void,
   keep: boolean,

@@ -199,7 +199,7 @@ done
 for link in wg1 behind $(seq -f veth%g ${this.clients.length}); do
   ip link delete "$link" 2>/dev/null
 done
-true`,
+rm -rf /sys/fs/bpf/wg-slaacer`,
     );
   }
 }

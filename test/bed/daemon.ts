@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// wg-slaacer on a lab's router, and what it tells.
+
+import { fileURLToPath } from 'node:url';
+import type { EngineEvent } from '../../src/events.ts';
+import type { Hook } from '../../src/kernel/kernel.ts';
+import type { Host } from './client.ts';
+import type { Process } from './process.ts';
+
+export const PROGRAM = fileURLToPath(new URL('../../dist/rootfs/usr/sbin/wg-slaacer', import.meta.url));
+
+type Named<Name extends EngineEvent['event']> = Extract<EngineEvent, { event: Name }>;
+
+export interface DaemonOptions {
+  hook?: Hook | 'auto';
+  /** wg1 unless told. */
+  interfaces?: readonly string[];
+  /** As for --set. */
+  set?: Readonly<Record<string, string | number>>;
+}
+
+export class Daemon {
+  readonly process: Process;
+
+  /** Resolves when it is ready. */
+  static async start(router: Host, options: DaemonOptions = {}): Promise<Daemon> {
+    const { hook = 'auto', interfaces = ['wg1'], set = {} } = options;
+    const settings = Object.entries({ hook, ...set }).map(([name, value]) => `--set ${name}=${value}`);
+    const names = interfaces.map((name) => `--interface ${name}`);
+    const command = [`exec ${PROGRAM} run --json`, ...names, ...settings].join(' ');
+    const daemon = new Daemon(router.spawn(command));
+    await daemon.event('ready', {}, 30_000);
+    return daemon;
+  }
+
+  private constructor(process: Process) {
+    this.process = process;
+  }
+
+  get events(): EngineEvent[] {
+    return this.process.lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+  }
+
+  all<Name extends EngineEvent['event']>(name: Name): Named<Name>[] {
+    return this.events.filter((event): event is Named<Name> => event.event === name);
+  }
+
+  /** The first event of that name with these members, be it there already or still to come. */
+  async event<Name extends EngineEvent['event']>(
+    name: Name,
+    members: Partial<Named<Name>> = {},
+    timeout = 10_000,
+    from = 0,
+  ): Promise<Named<Name>> {
+    const wanted = Object.entries({ event: name, ...members });
+    const line = await this.process.waitFor(
+      (text) => {
+        if (!text.startsWith('{')) return false;
+        const event: Record<string, unknown> = JSON.parse(text);
+        return wanted.every(([key, value]) => event[key] === value);
+      },
+      timeout,
+      from,
+    );
+    return JSON.parse(line);
+  }
+
+  /** How many lines it has printed: `from` of an event that is still to come. */
+  get mark(): number {
+    return this.process.lines.length;
+  }
+
+  /** Kilobytes of resident memory, in all and anonymous. */
+  async memory(router: Host): Promise<{ resident: number; anonymous: number }> {
+    const { stdout } = await router.run("cat /proc/$(pgrep -f '^node.*/wg-slaacer.js run')/status");
+    const field = (name: string) => Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(stdout)?.[1]);
+    return { resident: field('VmRSS'), anonymous: field('RssAnon') };
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number> {
+    this.process.kill(signal);
+    return this.process.exit;
+  }
+}
