@@ -71,14 +71,15 @@ export class Learner {
 
   consider(sightings: readonly Sighting[], watched: ReadonlyMap<number, Watched>): Plan {
     const plan = emptyPlan();
+    const adding = new Set<Entry>();
     for (const sighting of sightings) {
       const on = watched.get(sighting.ifindex);
-      if (on) this.considerOne(plan, sighting, on);
+      if (on) this.considerOne(plan, adding, sighting, on);
     }
     return withoutPassing(plan);
   }
 
-  private considerOne(plan: Plan, sighting: Sighting, on: Watched): void {
+  private considerOne(plan: Plan, adding: Set<Entry>, sighting: Sighting, on: Watched): void {
     const { verdict, address, sender: peer, count } = sighting;
     const attempt = { interface: on.name, address, peer, count };
     if (verdict !== 'candidate' && verdict !== 'restore') {
@@ -92,7 +93,8 @@ export class Learner {
       return;
     }
     if (entry) {
-      if (sighting.time > entry.confirmed) {
+      if (sighting.time > entry.confirmed && !adding.has(entry)) {
+        adding.add(entry);
         plan.add.push({ entry, event: 'restored', seen: sighting.time });
         plan.wiped.add(on.name);
       }
@@ -104,6 +106,7 @@ export class Learner {
       const { time } = sighting;
       entry = { interface: on.name, address, peer, learned: time, lastSeen: time, confirmed: time };
       this.ledger.put(entry);
+      adding.add(entry);
       plan.add.push({ entry, event: 'learned', seen: time });
     }
     if (sighting.packet) plan.deliver.push({ entry, ifindex: on.ifindex, packet: sighting.packet });
@@ -202,17 +205,19 @@ function emptyPlan(): Plan {
   return { remove: [], add: [], deliver: [], denied: [], wiped: new Set() };
 }
 
-/** Leaves out what a plan would both add and remove again, when a peer uses more at once than it may have. */
+/**
+ * Leaves out what a plan would add and remove again, when a peer uses more at once than it may have. What was to be
+ * restored is removed still, as the kernel remembers it.
+ */
 function withoutPassing(plan: Plan): Plan {
   const removed = new Set(plan.remove.map(({ entry }) => entry));
-  const passing = new Set(plan.add.map(({ entry }) => entry).filter((entry) => removed.has(entry)));
-  if (passing.size === 0) return plan;
-  const stays = ({ entry }: { entry: Entry }) => !passing.has(entry);
+  const isPassing = ({ entry }: { entry: Entry }) => removed.has(entry);
+  const fresh = new Set(plan.add.filter(({ event }) => event === 'learned').map(({ entry }) => entry));
   return {
     ...plan,
-    remove: plan.remove.filter(stays),
-    add: plan.add.filter(stays),
-    deliver: plan.deliver.filter(stays),
+    remove: plan.remove.filter(({ entry }) => !fresh.has(entry)),
+    add: plan.add.filter((addition) => !isPassing(addition)),
+    deliver: plan.deliver.filter((delivery) => !isPassing(delivery)),
   };
 }
 
