@@ -8,12 +8,12 @@ const forgetReasons: Record<ForgetReason, string> = {
   user: 'on request',
   disabled: 'learning is off here',
   scope: 'no longer in a prefix to learn in',
-  owned: "now another peer's by configuration",
+  owned: 'another peer’s by configuration',
   peer: 'the peer is gone',
 };
 
 const denyReasons = {
-  owned: 'it is another peer’s',
+  owned: 'another peer’s',
   scope: 'outside the prefixes to learn in',
   reserved: 'a reserved address or the router’s own',
   rate: 'too many new addresses',

@@ -21,7 +21,8 @@ export function usage(): string {
   return `wg-slaacer: learns the IPv6 addresses that WireGuard peers choose for themselves
 
 Usage:
-  wg-slaacer run --interface NAME [--interface NAME …] [--set OPTION=VALUE …] [--json]
+  wg-slaacer run --interface NAME [--interface NAME …] [--set OPTION=VALUE …]
+                 [--json]
       Learn in the foreground on these interfaces until interrupted. What was
       learned stays in place and is taken up again by the next run.
   wg-slaacer doctor [--json]
