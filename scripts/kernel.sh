@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # scripts/kernel.sh SERIES: makes sure that a Debian kernel of that series (6.1, 6.12, 6.18, 7.3) is in the cache and
-# prints its folder, which holds vmlinuz, initramfs and lib/modules/RELEASE. What is in the cache stays as it is, even
+# prints its folder, which holds vmlinux, initramfs and lib/modules/RELEASE. What is in the cache stays as it is, even
 # if Debian has a newer one: remove the folder to fetch that.
 set -euo pipefail
 
@@ -47,6 +47,18 @@ backports() {
 	apt "$@" -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=-
 }
 
+# Prints the kernel within a vmlinuz, as unpacking itself takes it seconds in emulation. The setup header tells where
+# it is (Documentation/arch/x86/boot.rst); its size follows it in 4 bytes.
+extract_vmlinux() {
+	number() { od -A n -v -t "u$2" -j "$1" -N "$2" "$vmlinuz" | tr -d ' '; }
+	vmlinuz=$1
+	setup_sects=$(number 0x1f1 1) payload_offset=$(number 0x248 4) payload_length=$(number 0x24c 4)
+	dd if="$vmlinuz" iflag=skip_bytes,count_bytes bs=1M status=none \
+		skip=$(((setup_sects + 1) * 512 + payload_offset)) count=$((payload_length - 4)) >"$new/payload"
+	xz -dc "$new/payload" 2>/dev/null || zstd -qdc "$new/payload"
+	rm "$new/payload"
+}
+
 # Downloads the newest kernel of the series and unpacks it into the folder $new.
 fetch() {
 	case $series in
@@ -79,7 +91,7 @@ fetch() {
 	# Debian 13 has moved these.
 	mkdir "$new/lib"
 	mv "$(existing "$new"/unpacked/lib/modules "$new"/unpacked/usr/lib/modules)" "$new/lib/"
-	mv "$(existing "$new"/unpacked/boot/vmlinuz-* "$new"/lib/modules/*/vmlinuz)" "$new/vmlinuz"
+	extract_vmlinux "$(existing "$new"/unpacked/boot/vmlinuz-* "$new"/lib/modules/*/vmlinuz)" >"$new/vmlinux"
 	depmod -b "$new" "$release"
 	rm -r "$new/packages" "$new/unpacked" "$new/log"
 }

@@ -5,7 +5,7 @@ import { formatAddress, parseAddress } from '../../src/address.ts';
 import type { Guest, Result, RunOptions } from './guest.ts';
 import type { KeyPair } from './keys.ts';
 import type { Process } from './process.ts';
-import { TRAFFIC_PORT, type Traffic } from './traffic.ts';
+import { TRAFFIC_PORT, Traffic } from './traffic.ts';
 
 /** The router's address in the tunnel. */
 export const ROUTER = '2001:db8:1::1';
@@ -51,13 +51,11 @@ export interface PingResult {
 export class Client extends Host {
   readonly name: string;
   readonly keys: KeyPair;
-  readonly #traffic: Traffic;
 
-  constructor(guest: Guest, traffic: Traffic, name: string, keys: KeyPair) {
+  constructor(guest: Guest, name: string, keys: KeyPair) {
     super(guest, name);
     this.name = name;
     this.keys = keys;
-    this.#traffic = traffic;
   }
 
   get publicKey(): string {
@@ -101,12 +99,10 @@ export class Client extends Host {
   }
 
   /** Milliseconds that a new TCP connection takes, by the guest's clock. The router listens at TRAFFIC_PORT. */
-  connect(options: { from: string; to?: string; port?: number; timeout?: number }): Promise<number> {
+  async connect(options: { from: string; to?: string; port?: number; timeout?: number }): Promise<number> {
     const { from, to = ROUTER, port = TRAFFIC_PORT, timeout = 10_000 } = options;
-    return this.#traffic.ask(
-      { operation: 'connect', netns: this.name, from, to, port, timeout },
-      timeout + 5_000,
-    );
+    const traffic = await Traffic.of(this.guest);
+    return traffic.ask({ operation: 'connect', netns: this.name, from, to, port, timeout }, timeout + 5_000);
   }
 
   /** Sends UDP packets through the tunnel from any address, whether it is the client's or not. */
@@ -115,14 +111,15 @@ export class Client extends Host {
     options: { to?: string; payload?: string; count?: number } = {},
   ): Promise<void> {
     const { to = ROUTER, payload = '', count = 1 } = options;
-    await this.#traffic.ask({ operation: 'send', netns: this.name, from, to, payload, count }, 30_000);
+    const traffic = await Traffic.of(this.guest);
+    await traffic.ask({ operation: 'send', netns: this.name, from, to, payload, count }, 30_000);
   }
 
   /**
    * Sends a UDP packet from each of `count` addresses: floodAddress(prefix, first) and those that follow it. `pps`
    * slows it down. Resolves to the seconds it took.
    */
-  flood(options: {
+  async flood(options: {
     prefix: string;
     count: number;
     first?: number;
@@ -131,7 +128,8 @@ export class Client extends Host {
   }): Promise<number> {
     const { prefix, count, first = 0, pps = 0, to = ROUTER } = options;
     const request = { operation: 'flood', netns: this.name, prefix, to, first, count, pps } as const;
-    return this.#traffic.ask(request, 30_000 + count * 10);
+    const traffic = await Traffic.of(this.guest);
+    return traffic.ask(request, 30_000 + count * 10);
   }
 }
 

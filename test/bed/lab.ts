@@ -38,15 +38,14 @@ export class Lab {
   readonly guest: Guest;
   readonly router: Host;
   readonly clients: readonly Client[];
-  readonly #traffic: Traffic;
   readonly #allowedIps: Readonly<Record<string, readonly string[]>>;
   readonly #keys = keyPair();
 
   /** Sets up the network, every client with a session. One lab at a time fits in a guest. */
   static async create(guest: Guest, options: LabOptions): Promise<Lab> {
-    const lab = new Lab(guest, await Traffic.start(guest), options);
+    const lab = new Lab(guest, options);
     try {
-      await lab.#setUp();
+      await Promise.all([lab.#setUp(), Traffic.of(guest)]);
       await lab.handshake();
       if (options.radvd) await lab.#startRadvd();
       return lab;
@@ -56,11 +55,10 @@ export class Lab {
     }
   }
 
-  private constructor(guest: Guest, traffic: Traffic, { clients, allowedIps = {} }: LabOptions) {
+  private constructor(guest: Guest, { clients, allowedIps = {} }: LabOptions) {
     this.guest = guest;
     this.router = new Host(guest);
-    this.clients = clients.map((name) => new Client(guest, traffic, name, keyPair()));
-    this.#traffic = traffic;
+    this.clients = clients.map((name) => new Client(guest, name, keyPair()));
     this.#allowedIps = allowedIps;
   }
 
@@ -185,20 +183,27 @@ END`;
     await this.handshake();
   }
 
+  /** Takes from the clients what was learned, and from wg-slaacer what it remembers; it must not run. */
+  async forgetAll(): Promise<void> {
+    await this.guest.run(
+      'rm -rf /sys/fs/bpf/wg-slaacer; cat >/run/wg1.conf; wg syncconf wg1 /run/wg1.conf; rm /run/wg1.conf',
+      { input: this.wgConf() },
+    );
+  }
+
   /** Ends all programs in the lab and removes it from the guest. */
   async destroy(): Promise<void> {
-    await this.#traffic.stop();
-    const names = this.clients.map(({ name }) => name).join(' ');
+    const netns = this.clients.map(({ name }) => name);
+    const links = ['wg1', 'behind', ...netns.map((_, index) => `veth${index + 1}`)];
     await this.guest.run(
       `[ ! -e /run/radvd.pid ] || kill "$(cat /run/radvd.pid)"
-for name in ${names}; do
-  [ -e "/run/netns/$name" ] || continue
-  ip netns pids "$name" | xargs -r kill -9
-  ip netns delete "$name"
-done
-for link in wg1 behind $(seq -f veth%g ${this.clients.length}); do
-  ip link delete "$link" 2>/dev/null
-done
+for name in ${netns.join(' ')}; do
+  ip netns pids "$name" 2>/dev/null
+done | xargs -r kill -9
+ip -force -batch - 2>/dev/null <<END
+${links.map((link) => `link delete ${link}`).join('\n')}
+${netns.map((name) => `netns delete ${name}`).join('\n')}
+END
 rm -rf /sys/fs/bpf/wg-slaacer`,
     );
   }

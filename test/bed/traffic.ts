@@ -14,11 +14,20 @@ type Request = { netns: string } & (
   | { operation: 'flood'; prefix: string; to: string; first: number; count: number; pps: number }
 );
 
+const started = new WeakMap<Guest, Promise<Traffic>>();
+
 export class Traffic {
   readonly #process: Process;
   #nextId = 1;
 
-  static async start(guest: Guest): Promise<Traffic> {
+  /** A guest's, which serves all its labs. */
+  static of(guest: Guest): Promise<Traffic> {
+    const traffic = started.get(guest) ?? Traffic.#start(guest);
+    started.set(guest, traffic);
+    return traffic;
+  }
+
+  static async #start(guest: Guest): Promise<Traffic> {
     const script = fileURLToPath(new URL('traffic.py', import.meta.url));
     const process = guest.spawn(`exec /usr/bin/python3 -IBS '${script}'`);
     await process.waitFor(/^ready$/, 30_000);
@@ -38,10 +47,5 @@ export class Traffic {
     const { result, error } = JSON.parse(line) as { result: T; error?: string };
     if (error !== undefined) throw new Error(error);
     return result;
-  }
-
-  async stop(): Promise<void> {
-    this.#process.kill('SIGKILL');
-    await this.#process.exit;
   }
 }
