@@ -55,8 +55,12 @@ export class Engine {
   private sightings: Sightings | undefined;
   /** Why there are none, and the WireGuard links of that time: others may be worth another try. */
   private failure: { readonly problems: readonly Problem[]; readonly links: string } | undefined;
+  /** The choice with which it was opened, or tried to be. */
+  private triedHook: EngineConfig['hook'] | undefined;
   /** Whether what an earlier process learned has been taken over. */
   private hasTakenOver = false;
+  /** Whether the kernel may have learned addresses of interfaces that are not enabled. */
+  private hasLeftovers = true;
   /** The enabled interfaces that are there, by ifindex. */
   private active: ReadonlyMap<number, Active> = new Map();
   private running = false;
@@ -104,10 +108,6 @@ export class Engine {
 
   /** Puts another configuration in force; what it no longer allows is withdrawn at once. */
   configure(config: EngineConfig): void {
-    if (config.hook !== this.config.hook) {
-      this.closeSightings();
-      this.failure = undefined;
-    }
     this.config = config;
     this.sync();
   }
@@ -139,6 +139,7 @@ export class Engine {
 
   /** Brings everything in line with configuration, links and WireGuard. */
   private sync(): void {
+    this.problems.begin();
     const links = this.kernel.links.list();
     const found = this.config.interfaces.map((config) => ({
       config,
@@ -156,7 +157,11 @@ export class Engine {
       active.set(link.ifindex, { ...config, ifindex: link.ifindex, scope, sightings: this.sightings });
     }
     this.activate(active);
-    for (const on of active.values()) this.carryOut(this.learner.rescope(on));
+    this.carryOut(this.learner.expire(this.clock.now(), active.values()));
+    for (const on of active.values()) {
+      this.carryOut(this.learner.rescope(on));
+      this.carryOut(this.learner.limit(on));
+    }
     const owned = this.reconcileAll();
     this.problems.set([
       ...(this.failure?.problems ?? []),
@@ -175,22 +180,36 @@ export class Engine {
         ({ config, link }) =>
           config.name === name && (!on || config.device === on.device || link?.ifindex === on.ifindex),
       );
-      if (!stays) this.carryOut(this.learner.withdraw(this.ledger.entries(name), 'disabled'));
+      if (stays) continue;
+      this.carryOut(this.learner.withdraw(this.ledger.entries(name), 'disabled'));
+      // What could not be withdrawn, or not be found, is still in the kernel's records.
+      for (const entry of [...this.ledger.entries(name)]) this.ledger.delete(entry);
+      this.hasLeftovers = true;
     }
   }
 
-  /** Opens the hook when there is something to watch, or to take over; lets go of it when that has gone. */
+  /** Opens the hook when there is something to watch, or to withdraw; lets go of it when that has gone. */
   private keepSightings(links: readonly Link[], needed: boolean): void {
-    const wireguardLinks = links.filter(({ kind }) => kind === 'wireguard');
-    if (!needed && (this.hasTakenOver || wireguardLinks.length === 0)) {
-      if (this.sightings) this.cancelLinger ??= this.clock.after(LINGER, () => this.closeSightings());
-      if (!needed) this.failure = undefined;
-      return;
+    if (this.config.hook !== this.triedHook) {
+      this.closeSightings();
+      this.failure = undefined;
     }
-    this.cancelLinger?.();
-    this.cancelLinger = undefined;
+    const wireguardLinks = links.filter(({ kind }) => kind === 'wireguard');
+    if (needed || (this.hasLeftovers && wireguardLinks.length > 0)) this.openSightings(wireguardLinks);
+    else this.failure = undefined;
+    if (this.sightings && this.hasLeftovers) this.withdrawLeftovers(wireguardLinks);
+    if (needed || this.hasLeftovers) {
+      this.cancelLinger?.();
+      this.cancelLinger = undefined;
+    } else if (this.sightings) {
+      this.cancelLinger ??= this.clock.after(LINGER, () => this.closeSightings());
+    }
+  }
+
+  private openSightings(wireguardLinks: readonly Link[]): void {
     const key = wireguardLinks.map(({ ifindex }) => ifindex).join(' ');
     if (this.sightings || this.failure?.links === key) return;
+    this.triedHook = this.config.hook;
     try {
       this.sightings = this.kernel.openSightings(this.config.hook, (batch) => this.see(batch));
       this.failure = undefined;
@@ -199,7 +218,7 @@ export class Engine {
       this.failure = { problems: error.problems, links: key };
       return;
     }
-    if (!this.hasTakenOver) this.takeOver(wireguardLinks);
+    if (!this.hasTakenOver) this.takeOver();
   }
 
   private closeSightings(): void {
@@ -210,26 +229,43 @@ export class Engine {
     this.active = new Map();
   }
 
-  /** Continues what an earlier process began; what it learned where nothing is to be learned any more is withdrawn. */
-  private takeOver(wireguardLinks: readonly Link[]): void {
-    const now = this.clock.now();
-    const leftovers = new Map<string, LearnedRecord[]>();
+  /** Continues what an earlier process began. */
+  private takeOver(): void {
     for (const record of this.sightings!.records()) {
-      const { address, peer, learned, lastSeen } = record;
-      const config = this.config.interfaces.find(({ device }) => device === record.interface);
-      if (config)
-        this.ledger.put({ interface: config.name, address, peer, learned, lastSeen, confirmed: now });
-      else leftovers.set(record.interface, [...(leftovers.get(record.interface) ?? []), record]);
-    }
-    for (const [device, records] of leftovers) {
-      try {
-        if (wireguardLinks.some(({ name }) => name === device)) this.kernel.wireguard.remove(device, records);
-        for (const { ifindex, address } of records) this.sightings!.forget(ifindex, address);
-      } catch (error) {
-        this.problems.add(kernelProblem('remove-failed', device, 'withdraw addresses', error));
-      }
+      const config = this.configOf(record.interface);
+      if (config) this.adopt(config.name, record);
     }
     this.hasTakenOver = true;
+  }
+
+  private adopt(name: string, { address, peer, learned, lastSeen }: LearnedRecord): Entry {
+    const entry = { interface: name, address, peer, learned, lastSeen, confirmed: this.clock.now() };
+    this.ledger.put(entry);
+    return entry;
+  }
+
+  /** What was learned where nothing is to be learned any more. */
+  private withdrawLeftovers(wireguardLinks: readonly Link[]): void {
+    const leftovers = new Map<number, LearnedRecord[]>();
+    for (const record of this.sightings!.records()) {
+      if (this.configOf(record.interface)) continue;
+      leftovers.set(record.ifindex, [...(leftovers.get(record.ifindex) ?? []), record]);
+    }
+    this.hasLeftovers = false;
+    for (const [ifindex, records] of leftovers) {
+      const device = wireguardLinks.find((link) => link.ifindex === ifindex)?.name;
+      try {
+        if (device !== undefined) this.kernel.wireguard.remove(device, records);
+        for (const { address } of records) this.sightings!.forget(ifindex, address);
+      } catch (error) {
+        this.hasLeftovers = true;
+        this.problems.add(kernelProblem('remove-failed', device ?? '', 'withdraw addresses', error));
+      }
+    }
+  }
+
+  private configOf(device: string): InterfaceConfig | undefined {
+    return this.config.interfaces.find((config) => config.device === device);
   }
 
   private activate(active: ReadonlyMap<number, Active>): void {
@@ -239,24 +275,28 @@ export class Engine {
     for (const [ifindex, on] of active) {
       on.sightings.watch(ifindex, on.settings, on.scope);
       const known = before.get(ifindex);
-      if (known?.name !== on.name || known.device !== on.device) this.alignRecords(on);
+      if (known?.name === on.name && known.device === on.device) continue;
+      this.learner.welcome(on.name);
+      this.alignRecords(on);
     }
   }
 
-  /** The kernel's records of an interface become what the ledger says, under the ifindex that it has now. */
+  /**
+   * The kernel's records of an interface become what the ledger says, under the ifindex and the name that it has now.
+   * What they have of it besides could not be withdrawn when it was disabled.
+   */
   private alignRecords(on: Active): void {
     const kept = new Set<string>();
     for (const record of on.sightings.records()) {
-      if (record.interface !== on.device) continue;
-      const entry = this.ledger.get(on.name, record.address);
+      const isOfThisLink = record.ifindex === on.ifindex;
+      if (!isOfThisLink && record.interface !== on.device) continue;
+      let entry = this.ledger.get(on.name, record.address);
+      if (!entry && isOfThisLink) entry = this.adopt(on.name, record);
       if (entry?.peer === record.peer) {
         entry.lastSeen = Math.max(entry.lastSeen, record.lastSeen);
-        if (record.ifindex === on.ifindex) {
-          kept.add(record.address);
-          continue;
-        }
+        if (isOfThisLink && record.interface === on.device) kept.add(record.address);
       }
-      on.sightings.forget(record.ifindex, record.address);
+      if (!isOfThisLink) on.sightings.forget(record.ifindex, record.address);
     }
     for (const entry of this.ledger.entries(on.name)) {
       if (!kept.has(entry.address)) on.sightings.remember(recordOf(entry, on));
@@ -290,7 +330,8 @@ export class Engine {
       this.lastReconcile + RECONCILE_INTERVAL,
       this.learner.nextExpiry(this.active.values()),
     );
-    this.tickBy(hasEntries && this.active.size > 0 ? next : Number.POSITIVE_INFINITY, true);
+    const isBusy = (hasEntries && this.active.size > 0) || (this.hasLeftovers && this.sightings);
+    this.tickBy(isBusy ? next : Number.POSITIVE_INFINITY, true);
   }
 
   /** What was just learned expires later than anything else, unless there was nothing. */
@@ -311,9 +352,11 @@ export class Engine {
   }
 
   private tick(): void {
-    this.carryOut(this.learner.expire(this.clock.now(), this.active.values()));
     if (this.clock.now() >= this.lastReconcile + RECONCILE_INTERVAL) this.sync();
-    else this.schedule();
+    else {
+      this.carryOut(this.learner.expire(this.clock.now(), this.active.values()));
+      this.schedule();
+    }
   }
 
   private carryOut(plan: Plan): void {

@@ -102,7 +102,7 @@ export class Learner {
     } else {
       // Withdrawn, or no longer in scope, since the kernel saw it: its next packet will be judged anew.
       if (verdict === 'restore' || !inScope(on.scope, parseAddress(address)!)) return;
-      this.makeRoom(plan, on, peer);
+      this.makeRoom(plan, on, peer, 1);
       const { time } = sighting;
       entry = { interface: on.name, address, peer, learned: time, lastSeen: time, confirmed: time };
       this.ledger.put(entry);
@@ -112,14 +112,22 @@ export class Learner {
     if (sighting.packet) plan.deliver.push({ entry, ifindex: on.ifindex, packet: sighting.packet });
   }
 
-  /** Evicts the least recently used addresses of a peer until there is room for another. */
-  private makeRoom(plan: Plan, on: Watched, peer: string): void {
+  /** Evicts the least recently used addresses of a peer until there is room for so many others. */
+  private makeRoom(plan: Plan, on: Watched, peer: string, others: number): void {
     const entries = [...this.ledger.ofPeer(on.name, peer)];
-    const surplus = entries.length - on.settings.maxAddresses + 1;
+    const surplus = entries.length + others - on.settings.maxAddresses;
     if (surplus <= 0) return;
     for (const entry of entries) this.refresh(entry);
     entries.sort((a, b) => a.lastSeen - b.lastSeen);
     for (const entry of entries.slice(0, surplus)) this.remove(plan, { entry, event: 'evicted' });
+  }
+
+  /** Withdraws what peers have too much of. */
+  limit(on: Watched): Plan {
+    const plan = emptyPlan();
+    const peers = new Set([...this.ledger.entries(on.name)].map(({ peer }) => peer));
+    for (const peer of peers) this.makeRoom(plan, on, peer, 0);
+    return plan;
   }
 
   /** Withdraws what was not used for its lifetime. */
@@ -174,6 +182,11 @@ export class Learner {
       if (this.ledger.ofPeer(of, peer).size === 0) this.missing.delete(key);
     }
     return plan;
+  }
+
+  /** Of an interface that was not there: how long its peers have been missing counts from now. */
+  welcome(name: string): void {
+    for (const key of this.missing.keys()) if (key.startsWith(`${name} `)) this.missing.delete(key);
   }
 
   /** Withdraws what is no longer in an interface's scope. */

@@ -10,6 +10,8 @@ import type { InterfaceSettings } from './settings.ts';
 /** Tells of each problem when it comes up and when it is gone. */
 export class ProblemList {
   private problems = new Map<string, Problem>();
+  /** Met on the way since `begin`. */
+  private met: Problem[] = [];
 
   constructor(
     private readonly onRaised: (problem: Problem) => void,
@@ -20,16 +22,23 @@ export class ProblemList {
     return [...this.problems.values()];
   }
 
-  /** One that was met on the way; it stands until the next `set`. */
+  /** One that was met on the way; it stands until everything has been looked at again. */
   add(problem: Problem): void {
+    this.met.push(problem);
     if (!this.problems.has(problem.message)) this.onRaised(problem);
     this.problems.set(problem.message, problem);
   }
 
-  /** All that there are now. */
+  /** Everything is going to be looked at. */
+  begin(): void {
+    this.met = [];
+  }
+
+  /** All that there are now, besides what was met since `begin`. */
   set(problems: readonly Problem[]): void {
     const before = this.problems;
-    this.problems = new Map(problems.map((problem) => [problem.message, problem]));
+    this.problems = new Map([...problems, ...this.met].map((problem) => [problem.message, problem]));
+    this.met = [];
     for (const [message, problem] of before) if (!this.problems.has(message)) this.onSolved(problem);
     for (const [message, problem] of this.problems) if (!before.has(message)) this.onRaised(problem);
   }
