@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A model of what the engine meets in Linux: WireGuard devices, links, and the hook of bpf/wg-slaacer.bpf.c with its
+// maps. Changes are announced and sightings passed on when the test says so, so that it can put anything in between.
+
+import {
+  contains,
+  formatAddress,
+  formatPrefix,
+  type Prefix,
+  parseAddress,
+  parsePrefix,
+} from '../../src/address.ts';
+import {
+  type Clock,
+  type Counters,
+  type Device,
+  type Hook,
+  HookError,
+  type Kernel,
+  type LearnedRecord,
+  type Limits,
+  type Link,
+  type Links,
+  type PeerAddress,
+  type Problem,
+  type Sighting,
+  type Sightings,
+  type Verdict,
+  type WireGuard,
+} from '../../src/kernel/kernel.ts';
+import type { Scope } from '../../src/scope.ts';
+
+const ATTEMPT_HOLD = 1_000;
+const ATTEMPT_PACKETS = 8;
+const REPORT_INTERVAL = 100;
+const REPORT_BURST = 32;
+/** 100 jiffies where HZ is 100. */
+const LAST_SEEN_SLACK = 1_000;
+
+/** Allowed IPs by peer: prefixes as text. */
+export type PeerTable = Readonly<Record<string, readonly string[]>>;
+
+interface FakePeer {
+  /** As the kernel's internal_id: another one when the peer is added again. */
+  readonly id: number;
+  readonly key: string;
+  readonly allowedIps: Map<string, Prefix>;
+}
+
+type FakeDevice = Map<string, FakePeer>;
+
+/** An allowed IP that the engine added, and whose the address was until then. */
+export interface Added extends PeerAddress {
+  readonly device: string;
+  readonly previousOwner: string | undefined;
+}
+
+/** What the process sees of its own death: nothing happens any more. */
+export class Killed extends Error {}
+
+/** What the next calls are to fail with, and after how many of their addresses. */
+interface Failures {
+  add?: number | undefined;
+  remove?: number | undefined;
+  remember?: number | undefined;
+  deliver?: boolean;
+  hook?: readonly Problem[] | undefined;
+}
+
+export class FakeKernel implements Kernel {
+  readonly wireguard: WireGuard;
+  readonly links: Links;
+  readonly failures: Failures = {};
+  /** Every allowed IP that the engine added, each removal of one that was there, and each packet put back. */
+  readonly added: Added[] = [];
+  readonly removed: (PeerAddress & { readonly device: string })[] = [];
+  readonly delivered: { readonly ifindex: number; readonly packet: string }[] = [];
+  /** The names of the calls that were made, in order. */
+  readonly calls: string[] = [];
+  hooksOpened = 0;
+
+  private readonly linkTable: Link[] = [];
+  private readonly devices = new Map<number, FakeDevice>();
+  private nextIfindex = 1;
+  private nextPeerId = 1;
+  private onChange: (() => void) | undefined;
+  private changed = false;
+  private hook: FakeHook | undefined;
+  private callsToLive = Number.POSITIVE_INFINITY;
+  /** The pinned map. */
+  readonly learned = new Map<string, RecordInMap>();
+
+  constructor(readonly clock: Clock) {
+    this.wireguard = {
+      dump: (device) => this.call('dump', () => this.dump(device)),
+      add: (device, entries) => this.call('add', () => this.add(device, entries)),
+      remove: (device, entries) => this.call('remove', () => this.remove(device, entries)),
+      close: () => {},
+    };
+    this.links = {
+      list: () => this.call('list', () => [...this.linkTable]),
+      onChange: (callback) => {
+        this.onChange = callback;
+      },
+      close: () => {},
+    };
+  }
+
+  openSightings(hook: Hook | 'auto', listener: (sightings: Sighting[]) => void): Sightings {
+    return this.call('openSightings', () => {
+      if (this.hook) throw new Error('the hook is already open');
+      if (this.failures.hook) throw new HookError(this.failures.hook);
+      this.hooksOpened++;
+      this.hook = new FakeHook(this, hook === 'auto' ? 'fexit' : hook, listener);
+      return this.hook;
+    });
+  }
+
+  close(): void {}
+
+  /** Every call of the engine's comes through here. */
+  call<Value>(name: string, act: () => Value): Value {
+    if (this.callsToLive-- <= 0) {
+      this.kill();
+      throw new Killed();
+    }
+    this.calls.push(name);
+    return act();
+  }
+
+  // What happens in the world
+
+  addLink(name: string, { kind = 'wireguard', addresses = [] as readonly string[] } = {}): number {
+    const ifindex = this.nextIfindex++;
+    this.linkTable.push({ name, ifindex, up: true, kind, addresses: addresses.map(linkAddress) });
+    if (kind === 'wireguard') this.devices.set(ifindex, new Map());
+    this.changed = true;
+    return ifindex;
+  }
+
+  deleteLink(name: string): void {
+    const { ifindex } = this.link(name);
+    this.linkTable.splice(this.linkTable.indexOf(this.link(name)), 1);
+    this.devices.delete(ifindex);
+    this.changed = true;
+  }
+
+  renameLink(from: string, to: string): void {
+    this.replaceLink(from, { name: to });
+  }
+
+  setLinkAddresses(name: string, addresses: readonly string[]): void {
+    this.replaceLink(name, { addresses: addresses.map(linkAddress) });
+  }
+
+  /** `wg setconf`: these peers and no others, with these allowed IPs and no others. */
+  setPeers(name: string, table: PeerTable): void {
+    const device = this.device(name);
+    for (const key of device.keys()) if (!(key in table)) device.delete(key);
+    for (const key of Object.keys(table)) {
+      const peer = device.get(key) ?? { id: this.nextPeerId++, key, allowedIps: new Map() };
+      peer.allowedIps.clear();
+      device.set(key, peer);
+    }
+    for (const [key, allowedIps] of Object.entries(table)) this.allow(name, key, ...allowedIps);
+  }
+
+  /** `wg set … peer … allowed-ips +…`: moved silently if it was another peer's. */
+  allow(name: string, key: string, ...allowedIps: readonly string[]): void {
+    for (const text of allowedIps) move(this.device(name), key, parsePrefix(text)!);
+  }
+
+  /** Tells of changed links, if there are any. */
+  announce(): void {
+    if (!this.changed) return;
+    this.changed = false;
+    this.onChange?.();
+  }
+
+  /** An authenticated packet from a peer; whether WireGuard accepts it. */
+  receive(name: string, sender: string, address: string, packet: string | null = `from ${address}`): boolean {
+    const { ifindex } = this.link(name);
+    const peer = this.device(name).get(sender);
+    if (!peer) return false; // it has no session
+    const owner = longestMatch(this.device(name), address);
+    this.hook?.received({ ifindex, sender: peer, owner, address, packet });
+    return owner === sender;
+  }
+
+  /** Passes on the sightings that have come up since the last time. */
+  flush(): void {
+    this.hook?.flush();
+  }
+
+  /** SIGKILL: the process and its hook are gone; allowed IPs and the pinned map stay. */
+  kill(): void {
+    this.hook = undefined;
+    this.onChange = undefined;
+    this.callsToLive = 0;
+  }
+
+  /** … after so many more calls. */
+  killAfter(calls: number): void {
+    this.callsToLive = calls;
+  }
+
+  /** Another process may begin. */
+  revive(): void {
+    this.kill();
+    this.callsToLive = Number.POSITIVE_INFINITY;
+  }
+
+  // What a test wants to know
+
+  get hookIsOpen(): boolean {
+    return this.hook !== undefined;
+  }
+
+  get watched(): number[] {
+    return this.hook?.watched() ?? [];
+  }
+
+  linkNames(): string[] {
+    return this.linkTable.map(({ name }) => name);
+  }
+
+  ifindex(name: string): number {
+    return this.link(name).ifindex;
+  }
+
+  peers(name: string): string[] {
+    return [...this.device(name).keys()];
+  }
+
+  /** As text, sorted. */
+  allowedIps(name: string, key: string): string[] {
+    return [...(this.device(name).get(key)?.allowedIps.keys() ?? [])].sort();
+  }
+
+  owner(name: string, address: string): string | undefined {
+    return longestMatch(this.device(name), address);
+  }
+
+  records(): LearnedRecord[] {
+    return [...this.learned.values()].map(({ written, ...record }) => record);
+  }
+
+  // The kernel's side
+
+  detach(hook: FakeHook): void {
+    if (this.hook === hook) this.hook = undefined;
+  }
+
+  private link(name: string): Link {
+    const link = this.linkTable.find((link) => link.name === name);
+    if (!link) throw new Error(`ENODEV: ${name}`);
+    return link;
+  }
+
+  private device(name: string): FakeDevice {
+    const device = this.devices.get(this.link(name).ifindex);
+    if (!device) throw new Error(`EOPNOTSUPP: ${name}`);
+    return device;
+  }
+
+  private replaceLink(name: string, change: Partial<Link>): void {
+    const link = this.link(name);
+    this.linkTable[this.linkTable.indexOf(link)] = { ...link, ...change };
+    this.changed = true;
+  }
+
+  private dump(name: string): Device | undefined {
+    const ifindex = this.linkTable.find((link) => link.name === name)?.ifindex;
+    const device = ifindex !== undefined && this.devices.get(ifindex);
+    if (!device) return undefined;
+    const peers = [...device.values()].map(({ key, allowedIps }) => ({
+      key,
+      allowedIps: [...allowedIps.values()],
+    }));
+    return { ifindex, peers };
+  }
+
+  private add(name: string, entries: readonly PeerAddress[]): void {
+    const device = this.device(name);
+    this.eachUntilFailure('add', entries, ({ peer, address }) => {
+      if (!device.has(peer)) return; // UPDATE_ONLY
+      this.added.push({ device: name, peer, address, previousOwner: longestMatch(device, address) });
+      move(device, peer, parsePrefix(`${address}/128`)!);
+    });
+  }
+
+  private remove(name: string, entries: readonly PeerAddress[]): void {
+    const device = this.device(name);
+    this.eachUntilFailure('remove', entries, ({ peer, address }) => {
+      if (device.get(peer)?.allowedIps.delete(`${address}/128`))
+        this.removed.push({ device: name, peer, address });
+    });
+  }
+
+  /** An injected failure lets some through. */
+  eachUntilFailure<Item>(
+    call: 'add' | 'remove' | 'remember',
+    items: readonly Item[],
+    act: (item: Item) => void,
+  ): void {
+    const fails = this.failures[call];
+    items.slice(0, fails).forEach(act);
+    if (fails === undefined) return;
+    if (fails < items.length) throw new Error(`ENOMEM: ${call}`);
+    this.failures[call] = fails - items.length;
+  }
+}
+
+interface RecordInMap extends LearnedRecord {
+  readonly lastSeen: number;
+  /** When lastSeen was written by the hook. */
+  readonly written: number;
+}
+
+interface Packet {
+  readonly ifindex: number;
+  readonly sender: FakePeer;
+  readonly owner: string | undefined;
+  readonly address: string;
+  readonly packet: string | null;
+}
+
+interface Attempt {
+  readonly told: number;
+  untold: number;
+  packets: number;
+}
+
+interface Watch {
+  readonly limits: Limits;
+  readonly trie: ReadonlyMap<string, { readonly prefix: Prefix; readonly learn: boolean }>;
+  readonly counters: Record<Verdict, number>;
+}
+
+class FakeHook implements Sightings {
+  readonly warnings: readonly Problem[] = [];
+  private readonly interfaces = new Map<number, Watch>();
+  private readonly budgets = new Map<string, { learn: number; report: number }>();
+  private readonly attempts = new Map<string, Attempt>();
+  private queue: Sighting[] = [];
+
+  constructor(
+    private readonly kernel: FakeKernel,
+    readonly hook: Hook,
+    private readonly listener: (sightings: Sighting[]) => void,
+  ) {}
+
+  watch(ifindex: number, limits: Limits, scope: Scope): void {
+    this.kernel.call('watch', () => {
+      const trie = new Map<string, { prefix: Prefix; learn: boolean }>();
+      for (const prefix of scope.learn) trie.set(formatPrefix(prefix), { prefix, learn: true });
+      for (const prefix of scope.reserved) trie.set(formatPrefix(prefix), { prefix, learn: false });
+      const counters = this.interfaces.get(ifindex)?.counters ?? noCounters();
+      this.interfaces.set(ifindex, { limits, trie, counters });
+    });
+  }
+
+  unwatch(ifindex: number): void {
+    this.kernel.call('unwatch', () => this.interfaces.delete(ifindex));
+  }
+
+  counters(ifindex: number): Counters {
+    return this.interfaces.get(ifindex)?.counters ?? noCounters();
+  }
+
+  deliver(ifindex: number, packet: Buffer): void {
+    this.kernel.call('deliver', () => {
+      if (this.kernel.failures.deliver) throw new Error('ENOMEM: deliver');
+      this.kernel.delivered.push({ ifindex, packet: packet.toString() });
+    });
+  }
+
+  records(): LearnedRecord[] {
+    return this.kernel.call('records', () => this.kernel.records());
+  }
+
+  remember(record: LearnedRecord): void {
+    this.kernel.call('remember', () =>
+      this.kernel.eachUntilFailure('remember', [record], () =>
+        this.kernel.learned.set(`${record.ifindex} ${record.address}`, { ...record, written: 0 }),
+      ),
+    );
+  }
+
+  forget(ifindex: number, address: string): void {
+    this.kernel.call('forget', () => this.kernel.learned.delete(`${ifindex} ${address}`));
+  }
+
+  lastSeen(ifindex: number, address: string): number | undefined {
+    return this.kernel.call('lastSeen', () => this.kernel.learned.get(`${ifindex} ${address}`)?.lastSeen);
+  }
+
+  close(): void {
+    this.kernel.call('close', () => this.kernel.detach(this));
+  }
+
+  watched(): number[] {
+    return [...this.interfaces.keys()];
+  }
+
+  flush(): void {
+    const batch = this.queue;
+    this.queue = [];
+    if (batch.length > 0) this.listener(batch);
+  }
+
+  received(packet: Packet): void {
+    const { ifindex, sender, owner, address } = packet;
+    const watch = this.interfaces.get(ifindex);
+    if (!watch) return;
+    if (owner !== sender.key) {
+      this.refused(packet, watch);
+      return;
+    }
+    const now = this.kernel.clock.now();
+    const known = this.kernel.learned.get(`${ifindex} ${address}`);
+    if (!known || now - known.written < LAST_SEEN_SLACK) return;
+    this.kernel.learned.set(`${ifindex} ${address}`, { ...known, lastSeen: now, written: now });
+  }
+
+  private refused(packet: Packet, { limits, counters, trie }: Watch): void {
+    const now = this.kernel.clock.now();
+    const peer = `${packet.ifindex} ${packet.sender.id}`;
+    const key = `${peer} ${packet.address}`;
+    let { verdict, owner } = this.judge(packet, trie);
+
+    const last = this.attempts.get(key);
+    if (last && now - last.told < ATTEMPT_HOLD) {
+      if (passes(verdict) && last.packets > 0 && last.packets < ATTEMPT_PACKETS) {
+        last.packets++;
+        this.tell(packet, verdict, owner, 1);
+      } else {
+        last.untold++;
+        if (passes(verdict) && last.packets === 0) verdict = 'rate';
+      }
+      counters[verdict]++;
+      return;
+    }
+    const budget = this.budgets.get(peer) ?? { learn: 0, report: 0 };
+    this.budgets.set(peer, budget);
+    const interval = limits.rate === 0 ? 0 : 60_000 / limits.rate;
+    if (verdict === 'candidate' && interval > 0 && !takeToken(budget, 'learn', now, interval, limits.burst)) {
+      verdict = 'rate';
+      owner = undefined;
+    }
+    counters[verdict]++;
+    if (!passes(verdict) && !takeToken(budget, 'report', now, REPORT_INTERVAL, REPORT_BURST)) return;
+    this.tell(packet, verdict, owner, 1 + (last?.untold ?? 0));
+    this.attempts.set(key, { told: now, untold: 0, packets: passes(verdict) ? 1 : 0 });
+  }
+
+  private judge(
+    { ifindex, sender, owner, address }: Packet,
+    trie: Watch['trie'],
+  ): { verdict: Verdict; owner?: string | undefined } {
+    if (owner !== undefined) return { verdict: 'owned', owner };
+    const known = this.kernel.learned.get(`${ifindex} ${address}`);
+    if (known)
+      return known.peer === sender.key ? { verdict: 'restore' } : { verdict: 'owned', owner: known.peer };
+    const bytes = parseAddress(address)!;
+    const [match] = [...trie.values()]
+      .filter(({ prefix }) => contains(prefix, bytes))
+      .sort((a, b) => b.prefix.length - a.prefix.length);
+    if (!match) return { verdict: 'scope' };
+    const isSubnetRouter = bytes.subarray(8).every((byte) => byte === 0);
+    return { verdict: match.learn && !isSubnetRouter ? 'candidate' : 'reserved' };
+  }
+
+  private tell(
+    { ifindex, sender, address, packet }: Packet,
+    verdict: Verdict,
+    owner: string | undefined,
+    count: number,
+  ): void {
+    this.queue.push({
+      time: this.kernel.clock.now(),
+      ifindex,
+      verdict,
+      count,
+      address,
+      sender: sender.key,
+      ...(verdict === 'owned' && owner !== undefined && { owner }),
+      ...(passes(verdict) && packet !== null && { packet: Buffer.from(packet) }),
+    });
+  }
+}
+
+function passes(verdict: Verdict): boolean {
+  return verdict === 'candidate' || verdict === 'restore';
+}
+
+function noCounters(): Record<Verdict, number> {
+  return { candidate: 0, restore: 0, owned: 0, scope: 0, reserved: 0, rate: 0 };
+}
+
+function takeToken<Name extends string>(
+  arrivals: Record<Name, number>,
+  name: Name,
+  now: number,
+  interval: number,
+  burst: number,
+): boolean {
+  const next = Math.max(arrivals[name], now);
+  if (next - now > (burst - 1) * interval) return false;
+  arrivals[name] = next + interval;
+  return true;
+}
+
+function linkAddress(text: string): Link['addresses'][number] {
+  const [address, length] = text.split('/') as [string, string];
+  return { bytes: parseAddress(address)!, prefixLength: Number(length) };
+}
+
+/** A prefix belongs to one peer only. */
+function move(device: FakeDevice, key: string, prefix: Prefix): void {
+  const text = formatPrefix(prefix);
+  for (const peer of device.values()) peer.allowedIps.delete(text);
+  device.get(key)?.allowedIps.set(text, prefix);
+}
+
+function longestMatch(device: FakeDevice, address: string): string | undefined {
+  const bytes = parseAddress(address)!;
+  const matches = [...device.values()].flatMap(({ key, allowedIps }) =>
+    [...allowedIps.values()]
+      .filter((prefix) => contains(prefix, bytes))
+      .map(({ length }) => ({ key, length })),
+  );
+  return matches.sort((a, b) => b.length - a.length)[0]?.key;
+}
+
+/** A peer's public key in base64. */
+export function key(byte: number): string {
+  return Buffer.alloc(32, byte).toString('base64');
+}
+
+/** The canonical text of an address, however it is written. */
+export function canonical(address: string): string {
+  return formatAddress(parseAddress(address)!);
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import { beforeEach, expect, it } from 'vitest';
+import { type Entry, Ledger } from '../../src/ledger.ts';
+import { alice, bob } from './bench.ts';
+
+let ledger: Ledger;
+beforeEach(() => {
+  ledger = new Ledger();
+});
+
+function put(name: string, address: string, peer: string): Entry {
+  const entry = { interface: name, address, peer, learned: 1, lastSeen: 1, confirmed: 1 };
+  ledger.put(entry);
+  return entry;
+}
+
+it('keeps the same address on two interfaces apart', () => {
+  const one = put('wg1', 'fe80::5', alice);
+  const other = put('wg2', 'fe80::5', bob);
+  expect(ledger.get('wg1', 'fe80::5')).toBe(one);
+  expect(ledger.get('wg2', 'fe80::5')).toBe(other);
+  expect(ledger.get('wg3', 'fe80::5')).toBeUndefined();
+});
+
+it('keeps the same peer on two interfaces apart', () => {
+  const one = put('wg1', 'fe80::5', alice);
+  put('wg2', 'fe80::6', alice);
+  expect([...ledger.ofPeer('wg1', alice)]).toEqual([one]);
+  expect([...ledger.ofPeer('wg1', bob)]).toEqual([]);
+});
+
+it('lists all entries, or those of an interface, in the order in which they were learned', () => {
+  const first = put('wg1', 'fe80::9', alice);
+  const second = put('wg2', 'fe80::5', alice);
+  const third = put('wg1', 'fe80::1', bob);
+  expect([...ledger.entries('wg1')]).toEqual([first, third]);
+  expect(new Set(ledger.entries())).toEqual(new Set([first, second, third]));
+  expect([...ledger.entries('wg3')]).toEqual([]);
+  expect(['wg1', 'wg2', 'wg3'].map((name) => ledger.count(name))).toEqual([2, 1, 0]);
+});
+
+it('gives an address to one peer only', () => {
+  put('wg1', 'fe80::5', alice);
+  const entry = put('wg1', 'fe80::5', bob);
+  expect(ledger.get('wg1', 'fe80::5')).toBe(entry);
+  expect([...ledger.ofPeer('wg1', alice)]).toEqual([]);
+  expect([...ledger.ofPeer('wg1', bob)]).toEqual([entry]);
+  expect(ledger.count('wg1')).toBe(1);
+});
+
+it('forgets an entry everywhere', () => {
+  const entry = put('wg1', 'fe80::5', alice);
+  const other = put('wg1', 'fe80::6', alice);
+  ledger.delete(entry);
+  expect(ledger.get('wg1', 'fe80::5')).toBeUndefined();
+  expect([...ledger.ofPeer('wg1', alice)]).toEqual([other]);
+  ledger.delete(other);
+  expect([...ledger.entries()]).toEqual([]);
+});
+
+it('does not take one entry for another of the same address', () => {
+  const former = put('wg1', 'fe80::5', alice);
+  const entry = put('wg1', 'fe80::5', alice);
+  ledger.delete(former);
+  expect(ledger.get('wg1', 'fe80::5')).toBe(entry);
+  expect([...ledger.ofPeer('wg1', alice)]).toEqual([entry]);
+});

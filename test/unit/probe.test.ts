@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import { describe, expect, it } from 'vitest';
+import type { Hook, Sighting } from '../../src/kernel/kernel.ts';
+import type { BpfMap, BpfObject, Native } from '../../src/kernel/native.ts';
+import { Probe } from '../../src/kernel/probe.ts';
+import type { Scope } from '../../src/scope.ts';
+import { alice, prefixes } from './bench.ts';
+
+class FakeMap implements BpfMap {
+  readonly content = new Map<string, Buffer>();
+  updates = 0;
+
+  constructor(
+    readonly keySize: number,
+    readonly valueSize: number,
+  ) {}
+
+  lookup(key: Uint8Array): Buffer | undefined {
+    return this.content.get(this.checked(key, this.keySize).toString('hex'));
+  }
+  update(key: Uint8Array, value: Uint8Array): void {
+    this.updates++;
+    this.content.set(this.checked(key, this.keySize).toString('hex'), this.checked(value, this.valueSize));
+  }
+  delete(key: Uint8Array): boolean {
+    return this.content.delete(this.checked(key, this.keySize).toString('hex'));
+  }
+  dump(): Buffer {
+    return Buffer.concat([...this.content].flatMap(([key, value]) => [Buffer.from(key, 'hex'), value]));
+  }
+  private checked(bytes: Uint8Array, size: number): Buffer {
+    if (bytes.length !== size) throw new Error(`EINVAL: ${bytes.length} bytes for ${size}`);
+    return Buffer.from(bytes);
+  }
+}
+
+/** The object file, and what was done with it. */
+class FakeObject implements BpfObject {
+  readonly log: string[] = [];
+  readonly maps: Record<string, FakeMap> = {
+    learned: new FakeMap(20, 72),
+    enabled: new FakeMap(4, 8),
+    interfaces: new FakeMap(4, 16),
+    counters: new FakeMap(4, 48),
+    scope: new FakeMap(24, 1),
+  };
+  records: (batch: Buffer) => void = () => {};
+  failing: string | undefined;
+
+  enable(program: string): void {
+    this.log.push(`enable ${program}`);
+  }
+  pin(map: string, path: string): void {
+    this.log.push(`pin ${map} ${path}`);
+  }
+  load(): void {
+    this.step('load');
+  }
+  attach(program: string): void {
+    this.step(`attach ${program}`);
+  }
+  detach(): void {}
+  map(name: string): FakeMap {
+    return this.maps[name]!;
+  }
+  onRecords(map: string, callback: (records: Buffer) => void): void {
+    this.log.push(`records ${map}`);
+    this.records = callback;
+  }
+  testRun(program: string, data: Uint8Array, cb0: number): number {
+    this.log.push(`run ${program} ${Buffer.from(data).toString('hex')} ${cb0}`);
+    return 0;
+  }
+  close(): void {
+    this.log.push('close');
+  }
+  private step(text: string): void {
+    this.log.push(text);
+    if (this.failing === text) throw new Error(`EPERM: ${text}`);
+  }
+}
+
+function open(hook: Hook = 'fexit', object = new FakeObject()) {
+  const sightings: Sighting[] = [];
+  // biome-ignore lint/complexity/useArrowFunction: it is called with new
+  const BpfObject = function (): BpfObject {
+    return object;
+  } as unknown as Native['BpfObject'];
+  const native: Native = { BpfObject, Socket: class {} as never };
+  const probe = new Probe(native, 'wg-slaacer.o', hook, (batch) => sightings.push(...batch), false);
+  return { probe, object, sightings };
+}
+
+const limits = { rate: 5, burst: 16 };
+const scope = (learn: string[], reserved: string[] = []): Scope => ({
+  learn: prefixes(...learn),
+  reserved: prefixes(...reserved),
+});
+
+/** The scope trie as "ifindex prefix-bits address-bytes value". */
+const trie = ({ maps }: FakeObject) =>
+  [...maps.scope!.content].map(([key, value]) => {
+    const bytes = Buffer.from(key, 'hex');
+    const words = new Uint32Array(Uint8Array.from(bytes.subarray(0, 8)).buffer);
+    return `${words[1]} ${bytes.toString('hex', 8, 12)}/${words[0]! - 32} ${value[0]}`;
+  });
+
+/** The ifindexes modulo 1024 whose bits are set. */
+function enabled({ maps }: FakeObject): number[] {
+  const bits = [...maps.enabled!.content].flatMap(([key, value]) => {
+    const word = new Uint32Array(Uint8Array.from(Buffer.from(key, 'hex')).buffer)[0]!;
+    const value64 = new BigUint64Array(Uint8Array.from(value).buffer)[0]!;
+    return Array.from({ length: 64 }, (_, bit) => ((value64 >> BigInt(bit)) & 1n ? 64 * word + bit : -1));
+  });
+  return bits.filter((bit) => bit >= 0);
+}
+
+describe('opening', () => {
+  it.each([
+    ['fexit', ['enable lookup_exit', 'enable inject', 'load', 'records sightings', 'attach lookup_exit']],
+    [
+      'kprobe',
+      [
+        'enable lookup_return',
+        'enable lookup_enter',
+        'enable inject',
+        'load',
+        'records sightings',
+        'attach lookup_return',
+        'attach lookup_enter',
+      ],
+    ],
+  ] as const)('%s loads what it needs, and attaches last', (hook, log) => {
+    expect(open(hook).object.log).toEqual(log);
+  });
+
+  it.each(['load', 'attach lookup_enter'])('leaves nothing behind when it fails to %s', (failing) => {
+    const object = new FakeObject();
+    object.failing = failing;
+    expect(() => open('kprobe', object)).toThrow('EPERM');
+    expect(object.log.at(-1)).toBe('close');
+  });
+
+  it.each(['learned', 'interfaces', 'counters', 'scope'])(
+    'refuses an object with another layout of %s',
+    (map) => {
+      const object = new FakeObject();
+      object.maps[map] = new FakeMap(20, 71);
+      expect(() => open('fexit', object)).toThrow('different versions');
+      expect(object.log.at(-1)).toBe('close');
+      expect(object.log).not.toContain('attach lookup_exit');
+    },
+  );
+});
+
+describe('watching', () => {
+  it('tells the kernel limits and scope of an interface', () => {
+    const { probe, object } = open();
+    probe.watch(7, limits, scope(['2001:db8::/32', 'fe80::/64'], ['ff00::/8']));
+    expect(trie(object)).toEqual(['7 20010db8/32 1', '7 fe800000/64 1', '7 ff000000/8 2']);
+    expect(object.maps.interfaces!.content.size).toBe(1);
+    expect(enabled(object)).toEqual([7]);
+  });
+
+  it('takes what is both for reserved', () => {
+    const { probe, object } = open();
+    probe.watch(7, limits, scope(['2001:db8::/32'], ['2001:db8::/32']));
+    expect(trie(object)).toEqual(['7 20010db8/32 2']);
+  });
+
+  it('has a bit for each ifindex, modulo 1024', () => {
+    const { probe, object } = open();
+    for (const ifindex of [0, 63, 64, 1023, 1024 + 200]) probe.watch(ifindex, limits, scope(['fe80::/64']));
+    expect(enabled(object)).toEqual([0, 63, 64, 200, 1023]);
+    probe.unwatch(64);
+    expect(enabled(object)).toEqual([0, 63, 200, 1023]);
+  });
+
+  it('keeps a bit that another ifindex needs', () => {
+    const { probe, object } = open();
+    probe.watch(7, limits, scope(['fe80::/64']));
+    probe.watch(7 + 1024, limits, scope(['fe80::/64']));
+    probe.unwatch(7);
+    expect(enabled(object)).toEqual([7]);
+  });
+
+  it('changes of the scope what has changed only', () => {
+    const { probe, object } = open();
+    probe.watch(7, limits, scope(['2001:db8::/32', 'fe80::/64']));
+    probe.watch(8, limits, scope(['fe80::/64']));
+    const { updates } = object.maps.scope!;
+    probe.watch(7, limits, scope(['fe80::/64', 'fd00::/8']));
+    expect(trie(object).sort()).toEqual(['7 fd000000/8 1', '7 fe800000/64 1', '8 fe800000/64 1']);
+    expect(object.maps.scope!.updates).toBe(updates + 1);
+    probe.watch(7, limits, scope(['fe80::/64'], ['fd00::/8']));
+    expect(trie(object)).toContain('7 fd000000/8 2');
+  });
+
+  it('counts on when only the limits change, and anew when it is watched anew', () => {
+    const { probe, object } = open();
+    const counted = Buffer.alloc(48, 1);
+    const ifindex = Buffer.from(new Uint32Array([7]).buffer);
+    probe.watch(7, limits, scope([]));
+    object.maps.counters!.update(ifindex, counted);
+    probe.watch(7, { rate: 1, burst: 2 }, scope([]));
+    expect(object.maps.counters!.lookup(ifindex)).toEqual(counted);
+    expect(object.maps.interfaces!.lookup(ifindex)!.readUInt8(8)).toBe(2);
+    probe.unwatch(7);
+    probe.watch(7, limits, scope([]));
+    expect(probe.counters(7).candidate).toBe(0);
+  });
+
+  it('ends without a trace', () => {
+    const { probe, object } = open();
+    probe.watch(7, limits, scope(['fe80::/64'], ['ff00::/8']));
+    probe.unwatch(7);
+    probe.unwatch(9);
+    expect(trie(object)).toEqual([]);
+    expect(enabled(object)).toEqual([]);
+    expect(object.maps.interfaces!.content.size + object.maps.counters!.content.size).toBe(0);
+    expect(probe.counters(7)).toEqual({ candidate: 0, restore: 0, owned: 0, scope: 0, reserved: 0, rate: 0 });
+  });
+
+  it('sets a kprobe anew for a new interface, as its module may be new', () => {
+    const attached = (hook: Hook) => {
+      const { probe, object } = open(hook);
+      const { length } = object.log;
+      probe.watch(7, limits, scope([]));
+      probe.watch(7, limits, scope(['fe80::/64']));
+      return object.log.slice(length);
+    };
+    expect(attached('kprobe')).toEqual(['attach lookup_return', 'attach lookup_enter']);
+    expect(attached('fexit')).toEqual([]);
+  });
+});
+
+describe('records', () => {
+  const record = {
+    ifindex: 7,
+    interface: 'wg1',
+    address: '2001:db8::5',
+    peer: alice,
+    learned: 1_000,
+    lastSeen: 2_000,
+  };
+
+  it('are remembered and forgotten', () => {
+    const { probe } = open();
+    probe.remember(record);
+    probe.remember({ ...record, ifindex: 8 });
+    expect(probe.records()).toEqual([record, { ...record, ifindex: 8 }]);
+    expect(probe.lastSeen(7, '2001:db8::5')).toBe(2_000);
+    probe.forget(7, '2001:db8::5');
+    probe.forget(9, '2001:db8::5');
+    expect(probe.records()).toEqual([{ ...record, ifindex: 8 }]);
+    expect(probe.lastSeen(7, '2001:db8::5')).toBeUndefined();
+  });
+});
+
+it('passes on what is sighted', () => {
+  const { object, sightings } = open();
+  const batch = Buffer.alloc(8 + 104);
+  batch.set(new Uint8Array(new Uint32Array([104]).buffer));
+  object.records(batch);
+  expect(sightings).toMatchObject([{ verdict: 'candidate', address: '::' }]);
+});
+
+it('puts a packet back behind an Ethernet header', () => {
+  const { probe, object } = open();
+  probe.deliver(7, Buffer.from('60ff', 'hex'));
+  expect(object.log.at(-1)).toBe('run inject 00000000000000000000000086dd60ff 7');
+});
+
+it('closes the object', () => {
+  const { probe, object } = open();
+  probe.close();
+  expect(object.log.at(-1)).toBe('close');
+});

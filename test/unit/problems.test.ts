@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Problem } from '../../src/kernel/kernel.ts';
+import { interfaceProblems, kernelProblem, ownedProblems, ProblemList } from '../../src/problems.ts';
+import { alice, bob, prefixes, settings } from './bench.ts';
+import { FakeClock } from './fake-clock.ts';
+import { FakeKernel } from './fake-kernel.ts';
+
+const problem = (message: string): Problem => ({ code: 'code', message, hint: 'hint' });
+
+describe('a list of problems', () => {
+  let told: string[];
+  let list: ProblemList;
+  beforeEach(() => {
+    told = [];
+    list = new ProblemList(
+      ({ message }) => told.push(`+${message}`),
+      ({ message }) => told.push(`-${message}`),
+    );
+  });
+
+  it('tells of each when it comes up and when it is gone, once', () => {
+    list.set([problem('a'), problem('b')]);
+    list.set([problem('b'), problem('c')]);
+    list.set([problem('b'), problem('c')]);
+    list.set([]);
+    expect(told).toEqual(['+a', '+b', '-a', '+c', '-b', '-c']);
+    expect(list.list()).toEqual([]);
+  });
+
+  it('has what is met on the way until everything has been looked at again', () => {
+    list.set([problem('a')]);
+    list.add(problem('b'));
+    list.begin();
+    list.add(problem('c'));
+    list.add(problem('c'));
+    expect(list.list()).toHaveLength(3);
+    list.set([problem('a')]);
+    expect(told).toEqual(['+a', '+b', '+c', '-b']);
+    list.begin();
+    list.set([problem('a')]);
+    expect(told.slice(4)).toEqual(['-c']);
+  });
+
+  it('has each but once, with its latest hint', () => {
+    list.set([problem('a'), problem('a')]);
+    list.set([{ ...problem('a'), hint: 'another' }]);
+    expect(told).toEqual(['+a']);
+    expect(list.list()).toEqual([{ ...problem('a'), hint: 'another' }]);
+  });
+});
+
+describe('of an interface', () => {
+  const kernel = new FakeKernel(new FakeClock());
+  kernel.addLink('wg1', { addresses: ['fe80::1/64'] });
+  kernel.addLink('wg2', { addresses: ['2001:db8::1/64'] });
+  kernel.addLink('eth0', { kind: '' });
+  kernel.addLink('br-lan', { kind: 'bridge' });
+
+  const of = (device: string, configured: string[] = []) =>
+    interfaceProblems(
+      device,
+      settings({ prefixes: prefixes(...configured) }),
+      kernel.links.list().find(({ name }) => name === device),
+    );
+
+  it('that there is no such interface', () => {
+    expect(of('wg9')).toMatchObject([{ code: 'no-interface', message: 'wg9: there is no such interface' }]);
+  });
+
+  it('that it is of another kind', () => {
+    expect(of('br-lan')).toMatchObject([
+      { code: 'not-wireguard', message: 'br-lan: this is not a WireGuard interface, but a bridge' },
+    ]);
+    expect(of('eth0')).toMatchObject([{ message: 'eth0: this is not a WireGuard interface' }]);
+  });
+
+  it('that there is nothing to learn in but link-local addresses', () => {
+    expect(of('wg1')).toMatchObject([{ code: 'no-prefix' }]);
+  });
+
+  it('none, with a prefix of its own or a configured one', () => {
+    expect(of('wg1', ['2001:db8::/64'])).toEqual([]);
+    expect(of('wg2')).toEqual([]);
+  });
+});
+
+describe("a peer's allowed IPs", () => {
+  const watched = {
+    name: 'wg1',
+    ifindex: 7,
+    settings: settings(),
+    scope: { learn: prefixes('2001:db8:1::/64', 'fe80::/64'), reserved: [] },
+  };
+  const of = (...allowedIps: string[]) =>
+    ownedProblems(watched, {
+      ifindex: 7,
+      peers: [
+        { key: alice, allowedIps: prefixes(...allowedIps) },
+        { key: bob, allowedIps: [] },
+      ],
+    });
+
+  it.each([['::/0', 2] as const, ['2001:db8::/32', 1] as const, ['2001:db8:1::/64', 1] as const])(
+    'that cover a prefix to learn in are told: %s',
+    (allowedIp, count) => {
+      const problems = of(allowedIp);
+      expect(problems).toHaveLength(count);
+      expect(problems[0]).toMatchObject({ code: 'prefix-owned', message: expect.stringContaining(alice) });
+      expect(problems[0]!.message).toContain(`allowed IP ${allowedIp},`);
+    },
+  );
+
+  it('that cover a part of it only, or something else, are not', () => {
+    expect(of('2001:db8:1::/65', '2001:db8:1::5/128', '2001:db8:2::/48')).toEqual([]);
+  });
+});
+
+it('a failed system call is told with what the system said', () => {
+  expect(kernelProblem('add-failed', 'wg1', 'add addresses', new Error('ENOMEM'))).toEqual({
+    code: 'add-failed',
+    message: 'wg1: could not add addresses: ENOMEM',
+    hint: expect.stringContaining('tried again'),
+  });
+});

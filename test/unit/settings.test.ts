@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import { describe, expect, it } from 'vitest';
+import {
+  formatDuration,
+  formatPrefixes,
+  globalDefaults,
+  globalOptions,
+  interfaceDefaults,
+  interfaceOptions,
+  parseOptions,
+} from '../../src/settings.ts';
+
+const parse = (name: string, ...texts: string[]) =>
+  parseOptions(interfaceOptions, interfaceDefaults, new Map([[name, texts]]));
+const parseHook = (...texts: string[]) =>
+  parseOptions(globalOptions, globalDefaults, new Map([['hook', texts]]));
+
+it('what is not given has its default', () => {
+  expect(parseOptions(interfaceOptions, interfaceDefaults, new Map())).toEqual({
+    settings: { rate: 5, burst: 16, maxAddresses: 32, lifetime: 86_400_000, prefixes: [] },
+    invalid: [],
+  });
+  expect(parseOptions(globalOptions, globalDefaults, new Map())).toEqual({
+    settings: { hook: 'auto' },
+    invalid: [],
+  });
+});
+
+it.each([
+  ['rate', '0', { rate: 0 }],
+  ['rate', '6000', { rate: 6_000 }],
+  ['rate', ' 7\n', { rate: 7 }],
+  ['burst', '1', { burst: 1 }],
+  ['burst', '1000', { burst: 1_000 }],
+  ['max_addresses', '1', { maxAddresses: 1 }],
+  ['max_addresses', '1000', { maxAddresses: 1_000 }],
+  ['lifetime', '1s', { lifetime: 1_000 }],
+  ['lifetime', '90m', { lifetime: 5_400_000 }],
+  ['lifetime', '24h', { lifetime: 86_400_000 }],
+  ['lifetime', '365d', { lifetime: 31_536_000_000 }],
+])('%s may be %j', (name, text, expected) => {
+  expect(parse(name, text)).toEqual({ settings: { ...interfaceDefaults, ...expected }, invalid: [] });
+});
+
+it.each(['auto', 'fexit', 'kprobe'])('hook may be %s', (hook) => {
+  expect(parseHook(hook)).toEqual({ settings: { hook }, invalid: [] });
+});
+
+it('prefixes may be several', () => {
+  const { settings, invalid } = parse('prefix', '2001:db8:1::1/64', ' fd00::/8 ', '::/0');
+  expect(formatPrefixes(settings.prefixes)).toBe('2001:db8:1::/64 fd00::/8 ::/0');
+  expect(invalid).toEqual([]);
+});
+
+describe('an invalid value is reported and leaves the default in force', () => {
+  it.each([
+    ...['-1', '6001', '1.5', '5/min', '', '0x10', '1e3'].map((text) => ['rate', text]),
+    ...['0', '1001', 'many'].map((text) => ['burst', text]),
+    ...['0', '1001'].map((text) => ['max_addresses', text]),
+    ...['0s', '366d', '24', 'h', '1.5h', '24 h', '-1h', '1w', '9999999999s'].map((text) => [
+      'lifetime',
+      text,
+    ]),
+    ...[
+      '2001:db8::1',
+      '10.0.0.0/8',
+      'ff02::/16',
+      '::1/128',
+      '::/128',
+      '::ffff:0:0/96',
+      '::ffff:1.2.3.0/120',
+      '',
+    ].map((text) => ['prefix', text]),
+  ] as [string, string][])('%s %j', (name, text) => {
+    const { settings, invalid } = parse(name, text);
+    expect(settings).toEqual(interfaceDefaults);
+    expect(invalid).toMatchObject([{ option: name, value: text, allowed: interfaceOptions[name]!.allowed }]);
+  });
+
+  it('whole lists, if one of them is', () => {
+    const { settings, invalid } = parse('prefix', '2001:db8:1::/64', 'ff00::/8');
+    expect(settings.prefixes).toEqual([]);
+    expect(invalid).toMatchObject([{ value: '2001:db8:1::/64 ff00::/8' }]);
+  });
+
+  it('several values where one is expected', () => {
+    expect(parse('rate', '1', '2').invalid).toMatchObject([{ value: '1 2' }]);
+    expect(parse('rate').invalid).toMatchObject([{ value: '' }]);
+  });
+
+  it('a hook that there is not', () => {
+    expect(parseHook('ftrace')).toMatchObject({
+      settings: globalDefaults,
+      invalid: [{ message: 'option hook: "ftrace" is not allowed: auto, fexit or kprobe' }],
+    });
+  });
+
+  it('and the valid ones of others', () => {
+    const given = new Map([
+      ['rate', ['x']],
+      ['burst', ['3']],
+      ['unknown', ['1']],
+    ]);
+    const { settings, invalid } = parseOptions(interfaceOptions, interfaceDefaults, given);
+    expect(settings).toEqual({ ...interfaceDefaults, burst: 3 });
+    expect(invalid.map(({ option }) => option)).toEqual(['rate']);
+  });
+});
+
+it.each(['1s', '90s', '90m', '23h', '1d', '365d'])('a lifetime of %s is written as such', (text) => {
+  expect(formatDuration(parse('lifetime', text).settings.lifetime)).toBe(text);
+});
+
+it('a lifetime is written in its largest unit', () => {
+  expect(formatDuration(interfaceDefaults.lifetime)).toBe('1d');
+  expect(formatDuration(120_000)).toBe('2m');
+});
