@@ -106,7 +106,7 @@ make_initramfs() {
 	cp "$init" "$root/init"
 	for module in virtio_pci virtio_console 9pnet_virtio 9p overlay; do
 		modprobe -d "$1" -S "$release" --show-depends "$module"
-	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' | while read -r file; do
+	done | sed -n 's/^insmod \(.*\.ko[.a-z]*\).*/\1/p' | awk '!seen[$0]++' | while read -r file; do
 		name=$(basename "$file")
 		name=${name%.ko*}.ko
 		case $file in
