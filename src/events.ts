@@ -22,7 +22,9 @@ export type EngineEvent =
       /** Whether that packet was delivered. */
       readonly delivered: boolean;
     })
-  | (AddressEvent & { readonly event: 'restored' | 'expired' | 'evicted' })
+  | (AddressEvent & { readonly event: 'restored' })
+  | (AddressEvent & { readonly event: 'expired' })
+  | (AddressEvent & { readonly event: 'evicted' })
   | (AddressEvent & { readonly event: 'forgotten'; readonly reason: ForgetReason })
   | (At & Denial & { readonly event: 'denied' })
   | (At & Problem & { readonly event: 'problem' })

@@ -9,6 +9,9 @@ import type { Process } from './process.ts';
 
 export const PROGRAM = fileURLToPath(new URL('../../dist/rootfs/usr/sbin/wg-slaacer', import.meta.url));
 
+/** In a shell on the router: the one that runs there. */
+const PID = "$(pgrep -f '^node.*/wg-slaacer.js run')";
+
 type Named<Name extends EngineEvent['event']> = Extract<EngineEvent, { event: Name }>;
 
 export interface DaemonOptions {
@@ -33,7 +36,7 @@ export class Daemon {
     return daemon;
   }
 
-  private constructor(process: Process) {
+  protected constructor(process: Process) {
     this.process = process;
   }
 
@@ -72,9 +75,16 @@ export class Daemon {
 
   /** Kilobytes of resident memory, in all and anonymous. */
   async memory(router: Host): Promise<{ resident: number; anonymous: number }> {
-    const { stdout } = await router.run("cat /proc/$(pgrep -f '^node.*/wg-slaacer.js run')/status");
+    const { stdout } = await router.run(`cat /proc/${PID}/status`);
     const field = (name: string) => Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(stdout)?.[1]);
     return { resident: field('VmRSS'), anonymous: field('RssAnon') };
+  }
+
+  /** Kilobytes that its BPF maps and programs take of the kernel's memory. */
+  async mapMemory(router: Host): Promise<number> {
+    const { stdout } = await router.run(`cat /proc/${PID}/fdinfo/*`);
+    const bytes = [...stdout.matchAll(/^memlock:\s*(\d+)$/gm)].map(([, size]) => Number(size));
+    return bytes.reduce((sum, size) => sum + size, 0) / 1024;
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number> {

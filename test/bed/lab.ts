@@ -28,6 +28,10 @@ export interface LabOptions {
   radvd?: boolean;
 }
 
+const LINK_UP = `address add 2001:db8:1::1/64 dev wg1 nodad
+address add fe80::1/64 dev wg1 nodad
+link set wg1 up`;
+
 const RADVD_CONF = `interface wg1 {
   AdvSendAdvert on;
   UnicastOnly on;
@@ -122,9 +126,7 @@ wg setconf wg1 /dev/stdin <<END
 ${this.wgConf()}
 END
 ip -batch - <<END
-address add 2001:db8:1::1/64 dev wg1 nodad
-address add fe80::1/64 dev wg1 nodad
-link set wg1 up
+${LINK_UP}
 END`;
   }
 
@@ -180,6 +182,32 @@ END`;
   /** Replaces wg1 with a new link of the same configuration, as netifd does. */
   async recreateLink(): Promise<void> {
     await this.guest.run(`set -e\nip link delete wg1\n${this.#createLink()}`);
+    await this.handshake();
+  }
+
+  /** Takes wg1 down, whereby it loses its addresses, and up again. */
+  async restartLink(): Promise<void> {
+    await this.guest.run(`ip link set wg1 down\nip -batch - <<END\n${LINK_UP}\nEND`);
+  }
+
+  /** Unloads the wireguard module, once nobody uses it, and sets up anew what it took along. wg0s lose their addresses. */
+  async reloadModule(): Promise<void> {
+    const inEach = (commands: (name: string) => string) =>
+      this.clients.map(({ name }) => commands(name)).join('\n');
+    await this.guest.run(`set -e
+ip link delete wg1
+${inEach((name) => `ip netns exec ${name} wg showconf wg0 >/run/${name}.conf\nip -n ${name} link delete wg0`)}
+until modprobe -r wireguard; do sleep 0.5; done
+modprobe wireguard
+${inEach(
+  (name) => `ip -n ${name} link add wg0 type wireguard
+ip netns exec ${name} wg setconf wg0 /run/${name}.conf
+ip -n ${name} -batch - <<END
+link set wg0 up
+route add ::/0 dev wg0
+END`,
+)}
+${this.#createLink()}`);
     await this.handshake();
   }
 

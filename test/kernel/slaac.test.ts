@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What it is for: a client that chooses its addresses by itself, from advertisements of radvd.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sharedGuest } from '../bed/bed.ts';
+import { Daemon } from '../bed/daemon.ts';
+import { Lab } from '../bed/lab.ts';
+
+const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+
+describe.each(['fexit', 'kprobe'] as const)('with the %s hook', (hook) => {
+  let lab: Lab;
+  let daemon: Daemon;
+
+  beforeAll(async () => {
+    lab = await Lab.create(await sharedGuest(), { clients: ['laptop'], radvd: true });
+    daemon = await Daemon.start(lab.router, { hook });
+  });
+
+  afterAll(async () => {
+    await daemon?.stop();
+    await lab?.destroy();
+  });
+
+  test('the first solicitation is answered: a client has a stable and a temporary address at once, both learned', async () => {
+    const laptop = lab.client('laptop');
+    // By the guest's clock, from the link-local address to the first global one.
+    const waited = laptop.run(
+      `start=$(date +%s%N)
+      until ip -6 -oneline address show dev wg0 scope global | grep -q 'inet6 2001:db8:1:'; do sleep 0.02; done
+      echo $((($(date +%s%N) - start) / 1000000))`,
+      { timeout: 20_000 },
+    );
+    await laptop.startSlaac('fe80::a');
+    const milliseconds = Number((await waited).stdout);
+    console.log(`${hook}: a SLAAC address after ${milliseconds} ms`);
+    const { stdout } = await laptop.run('grep Icmp6OutRouterSolicits /proc/net/snmp6');
+    expect(stdout.split(/\s+/)[1]).toBe('1'); // the next one would have followed after 4 s
+
+    const addresses = await laptop.addresses();
+    expect(addresses).toHaveLength(2);
+    for (const address of addresses) await laptop.ping({ from: address, count: 2 });
+    const learned = (await lab.allowedIps()).laptop;
+    expect(learned).toEqual([...addresses, 'fe80::a'].map((address) => `${address}/128`).sort());
+  });
+
+  test('five fresh addresses lose none of 15 echo requests', async () => {
+    const laptop = lab.client('laptop');
+    let received = 0;
+    for (const n of [1, 2, 3, 4, 5]) {
+      const address = `2001:db8:1::b:${n}`;
+      await laptop.addAddress(address);
+      received += (await laptop.ping({ from: address, count: 3, interval: 0.2 })).received;
+    }
+    console.log(`${hook}: ${received} of 15 echo requests from fresh addresses answered`);
+    expect(received).toBe(15);
+  });
+
+  test('TCP connections from fresh addresses need no retransmission', async () => {
+    const laptop = lab.client('laptop');
+    const times: number[] = [];
+    for (const n of [1, 2, 3, 4, 5]) {
+      const address = `2001:db8:1::c:${n}`;
+      await laptop.addAddress(address);
+      times.push(await laptop.connect({ from: address }));
+    }
+    const shown = times.map((time) => Math.round(time)).join(', ');
+    console.log(
+      `${hook}: connections from fresh addresses took ${shown} ms, median ${Math.round(median(times))} ms`,
+    );
+    const { stdout } = await laptop.run('nstat -asz TcpRetransSegs');
+    expect(stdout).toMatch(/TcpRetransSegs\s+0\s/);
+  });
+});
