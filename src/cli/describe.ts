@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Events in words.
 
-import type { EngineEvent } from '../events.ts';
+import type { AddressEvent, EngineEvent } from '../events.ts';
 import type { ForgetReason } from '../learner.ts';
 
 const forgetReasons: Record<ForgetReason, string> = {
@@ -28,8 +28,10 @@ function milliseconds(value: number): string {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
-/** One line, without the time. */
-export function describeEvent(event: EngineEvent): string {
+/** One line, without the time; a problem has its cure on a second one. `nameOf` tells what to call a peer. */
+export function describeEvent(event: EngineEvent, nameOf = shortKey): string {
+  const subject = ({ interface: name, address, peer }: AddressEvent) =>
+    `${name}: ${event.event} ${address} peer ${nameOf(peer)}`;
   switch (event.event) {
     case 'ready':
       return `ready: wg-slaacer ${event.version}, hook ${event.hook ?? 'none'}`;
@@ -44,15 +46,11 @@ export function describeEvent(event: EngineEvent): string {
     case 'forgotten':
       return `${subject(event)} (${forgetReasons[event.reason]})`;
     case 'denied': {
-      const owner = event.owner ? ` (${shortKey(event.owner)})` : '';
+      const owner = event.owner ? ` (${nameOf(event.owner)})` : '';
       const repeats = event.count > 1 ? `, ${event.count} times` : '';
       return `${subject(event)}: ${denyReasons[event.reason]}${owner}${repeats}`;
     }
     default:
       return subject(event);
   }
-}
-
-function subject(event: { event: string; interface: string; address: string; peer: string }): string {
-  return `${event.interface}: ${event.event} ${event.address} peer ${shortKey(event.peer)}`;
 }

@@ -211,12 +211,17 @@ ${this.#createLink()}`);
     await this.handshake();
   }
 
+  /** Has the router read its configuration again: all that was learned is gone from the allowed IPs. */
+  async syncconf(): Promise<void> {
+    await this.guest.run('cat >/run/wg1.conf; wg syncconf wg1 /run/wg1.conf; rm /run/wg1.conf', {
+      input: this.wgConf(),
+    });
+  }
+
   /** Takes from the clients what was learned, and from wg-slaacer what it remembers; it must not run. */
   async forgetAll(): Promise<void> {
-    await this.guest.run(
-      'rm -rf /sys/fs/bpf/wg-slaacer; cat >/run/wg1.conf; wg syncconf wg1 /run/wg1.conf; rm /run/wg1.conf',
-      { input: this.wgConf() },
-    );
+    await this.guest.run('rm -rf /sys/fs/bpf/wg-slaacer');
+    await this.syncconf();
   }
 
   /** Ends all programs in the lab and removes it from the guest. */

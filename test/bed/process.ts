@@ -17,6 +17,7 @@ export class Process {
   readonly #send: Send;
   readonly #chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   readonly #partial = { stdout: '', stderr: '' };
+  readonly #listeners: ((line: string) => void)[] = [];
   readonly #waiters = new Set<Waiter>();
   #settle!: { resolve(code: number): void; reject(error: Error): void };
 
@@ -94,6 +95,12 @@ export class Process {
     });
   }
 
+  /** Calls back with every line, be it there already or still to come. */
+  onLine(listener: (line: string) => void): void {
+    for (const line of this.lines) listener(line);
+    this.#listeners.push(listener);
+  }
+
   /** For Guest: output has come. */
   addOutput(stream: 'stdout' | 'stderr', data: Buffer): void {
     this.#chunks[stream].push(data);
@@ -104,6 +111,7 @@ export class Process {
 
   #addLines(lines: string[]): void {
     this.lines.push(...lines);
+    for (const listener of this.#listeners) for (const line of lines) listener(line);
     for (const waiter of this.#waiters) waiter.check();
   }
 

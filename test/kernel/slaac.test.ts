@@ -34,7 +34,7 @@ describe.each(['fexit', 'kprobe'] as const)('with the %s hook', (hook) => {
     await laptop.startSlaac('fe80::a');
     const milliseconds = Number((await waited).stdout);
     console.log(`${hook}: a SLAAC address after ${milliseconds} ms`);
-    const { stdout } = await laptop.run('grep Icmp6OutRouterSolicits /proc/net/snmp6');
+    const { stdout } = await laptop.run('grep Icmp6OutRouterSolicits /proc/net/dev_snmp6/wg0');
     expect(stdout.split(/\s+/)[1]).toBe('1'); // the next one would have followed after 4 s
 
     const addresses = await laptop.addresses();
