@@ -59,10 +59,12 @@ export class Engine {
   private triedHook: EngineConfig['hook'] | undefined;
   /** Whether what an earlier process learned has been taken over. */
   private hasTakenOver = false;
-  /** Whether the kernel may have learned addresses of interfaces that are not enabled. */
+  /** Whether the kernel may have learned addresses, or records of them, that the ledger does not have. */
   private hasLeftovers = true;
   /** The enabled interfaces that are there, by ifindex. */
   private active: ReadonlyMap<number, Active> = new Map();
+  /** Whether there are others that could not be watched. */
+  private isIncomplete = false;
   private running = false;
   private lastReconcile = Number.NEGATIVE_INFINITY;
   private tickAt = Number.POSITIVE_INFINITY;
@@ -124,7 +126,7 @@ export class Engine {
   /** Withdraws one address; false if it is not a learned one. */
   forget(name: string, address: string): boolean {
     const entry = this.ledger.get(name, address);
-    if (entry) this.carryOut(this.learner.withdraw([entry], 'user'));
+    if (entry) this.withdraw([entry]);
     return entry !== undefined;
   }
 
@@ -133,8 +135,15 @@ export class Engine {
     const entries = [...this.ledger.entries(name)].filter(
       (entry) => peer === undefined || entry.peer === peer,
     );
-    this.carryOut(this.learner.withdraw(entries, 'user'));
+    this.withdraw(entries);
     return entries.length;
+  }
+
+  private withdraw(entries: readonly Entry[]): void {
+    this.carryOut(this.learner.withdraw(entries, 'user'));
+    if (entries.every((entry) => this.place(entry.interface))) return;
+    this.hasLeftovers = true; // the kernel's records of an interface that is away
+    this.sync();
   }
 
   /** Brings everything in line with configuration, links and WireGuard. */
@@ -244,11 +253,12 @@ export class Engine {
     return entry;
   }
 
-  /** What was learned where nothing is to be learned any more. */
+  /** What was learned where nothing is to be learned any more, and records of what is no more. */
   private withdrawLeftovers(wireguardLinks: readonly Link[]): void {
     const leftovers = new Map<number, LearnedRecord[]>();
     for (const record of this.sightings!.records()) {
-      if (this.configOf(record.interface)) continue;
+      const config = this.configOf(record.interface);
+      if (config && this.ledger.get(config.name, record.address)) continue;
       leftovers.set(record.ifindex, [...(leftovers.get(record.ifindex) ?? []), record]);
     }
     this.hasLeftovers = false;
@@ -268,16 +278,25 @@ export class Engine {
     return this.config.interfaces.find((config) => config.device === device);
   }
 
-  private activate(active: ReadonlyMap<number, Active>): void {
+  /** Leaves out what cannot be watched now; it is tried again with the next sync. */
+  private activate(active: Map<number, Active>): void {
     const before = this.active;
     this.active = active;
     for (const ifindex of before.keys()) if (!active.has(ifindex)) this.sightings?.unwatch(ifindex);
+    this.isIncomplete = false;
     for (const [ifindex, on] of active) {
-      on.sightings.watch(ifindex, on.settings, on.scope);
-      const known = before.get(ifindex);
-      if (known?.name === on.name && known.device === on.device) continue;
-      this.learner.welcome(on.name);
-      this.alignRecords(on);
+      try {
+        on.sightings.watch(ifindex, on.settings, on.scope);
+        const known = before.get(ifindex);
+        if (known?.name === on.name && known.device === on.device) continue;
+        this.learner.welcome(on.name);
+        this.alignRecords(on);
+      } catch (error) {
+        on.sightings.unwatch(ifindex);
+        active.delete(ifindex);
+        this.isIncomplete = true;
+        this.problems.add(kernelProblem('watch-failed', on.device, 'watch it', error));
+      }
     }
   }
 
@@ -330,7 +349,9 @@ export class Engine {
       this.lastReconcile + RECONCILE_INTERVAL,
       this.learner.nextExpiry(this.active.values()),
     );
-    const isBusy = (hasEntries && this.active.size > 0) || (this.hasLeftovers && this.sightings);
+    const isBusy =
+      (hasEntries && this.active.size > 0) ||
+      (this.sightings !== undefined && (this.hasLeftovers || this.isIncomplete));
     this.tickBy(isBusy ? next : Number.POSITIVE_INFINITY, true);
   }
 

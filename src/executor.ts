@@ -84,23 +84,26 @@ function add(
     if (!place) return [];
     const entries = group.map(({ entry }) => entry);
     const fresh = group.filter(({ event }) => event === 'learned').map(({ entry }) => entry);
+    let isRemembered = false;
     try {
       // Remembered first: if we are killed in between, the next start completes it.
       for (const entry of fresh) place.sightings.remember(recordOf(entry, place));
+      isRemembered = true;
       wireguard.add(place.device, entries);
       for (const entry of entries) entry.confirmed = clock.now();
       return group;
     } catch (error) {
       report(kernelProblem('add-failed', place.device, 'add addresses', error));
-      // Part of it may be in force. It is learned again when it is next used; what was to be restored stays known.
+      // Part of it may be in force. It is learned again when it is next used; what was to be restored stays known, and
+      // so does what cannot be taken back.
+      try {
+        if (isRemembered) wireguard.remove(place.device, fresh);
+      } catch {
+        return []; // the first error has been told
+      }
       for (const entry of fresh) {
         ledger.delete(entry);
         place.sightings.forget(place.ifindex, entry.address);
-      }
-      try {
-        wireguard.remove(place.device, fresh);
-      } catch {
-        // The first error has been told.
       }
       return [];
     }
