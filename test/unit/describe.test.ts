@@ -72,7 +72,7 @@ describe('in words', () => {
   });
 
   it('every event differently', () => {
-    expect(new Set(events.map(describeEvent)).size).toBe(events.length);
+    expect(new Set(events.map((event) => describeEvent(event))).size).toBe(events.length);
   });
 
   it.each(events.map((event) => [describeEvent(event)]))('in 80 columns: %s', (line) => {

@@ -523,6 +523,20 @@ describe('links', () => {
     expectEverywhere('2001:db8:2::5 alice');
   });
 
+  it('that are recreated are not compared with what is known of the former one', () => {
+    started();
+    learn(five);
+    learn(six);
+    bench.clock.advance(1_000);
+    bench.kernel.setPeers('wg1', peers);
+    bench.kernel.receive('wg1', alice, five);
+    recreate();
+    bench.kernel.flush();
+    expect(bench.allowed('wg1', configured)).not.toContain(`${six} alice`);
+    bench.kernel.announce();
+    expectEverywhere(`${five} alice`, `${six} alice`);
+  });
+
   it('of any kind reserve their addresses', () => {
     started();
     learn(five);
@@ -664,6 +678,17 @@ describe('when the kernel refuses', () => {
     expectEverywhere(`${five} alice`, `${six} alice`, '2001:db8:1::7 alice');
   });
 
+  it('to add, and to take back what was added, all stays known and is completed later', () => {
+    started().kernel.failures.add = 1;
+    bench.kernel.failures.remove = 0;
+    batch();
+    delete bench.kernel.failures.add;
+    delete bench.kernel.failures.remove;
+    bench.packet('wg1', bob, 'fe80::5');
+    bench.clock.advance(30_000);
+    expectEverywhere(`${five} alice`, `${six} alice`, '2001:db8:1::7 alice', 'fe80::5 bob');
+  });
+
   it('to bring back what was wiped, it stays known and is tried again at the next packet', () => {
     started();
     learn(five);
@@ -702,6 +727,22 @@ describe('when the kernel refuses', () => {
     delete bench.kernel.failures.remove;
     bench.clock.advance(30_000);
     expectEverywhere(`${six} alice`);
+  });
+
+  it('to watch an interface, it is tried again and the others are watched', () => {
+    bench.kernel.addLink('wg2', { addresses: router });
+    bench.kernel.setPeers('wg2', peers);
+    started(config(on('wg1'), on('wg2')));
+    learn(five);
+    recreate();
+    bench.kernel.failures.remember = 0;
+    bench.kernel.announce();
+    expect(bench.told()).toEqual([`learned ${five} alice`, 'problem watch-failed']);
+    expect(bench.kernel.watched).toEqual([bench.kernel.ifindex('wg2')]);
+    delete bench.kernel.failures.remember;
+    bench.clock.advance(30_000);
+    expect(bench.told()).toEqual([`restored ${five} alice`, 'solved watch-failed']);
+    expectEverywhere(`${five} alice`);
   });
 
   it('to withdraw from a disabled interface, it is tried again', () => {
@@ -764,6 +805,19 @@ describe('on request', () => {
     expect(bench.engine.flush()).toBe(1);
     expectEverywhere();
     expect(bench.kernel.allowedIps('wg1', bob)).toEqual([configured[1]]);
+  });
+
+  it('what was learned on an interface that is away is forgotten for good', () => {
+    started();
+    learn(five);
+    bench.kernel.deleteLink('wg1');
+    bench.kernel.announce();
+    expect(bench.engine.flush('wg1')).toBe(1);
+    started();
+    bench.kernel.addLink('wg1', { addresses: router });
+    bench.kernel.setPeers('wg1', peers);
+    bench.kernel.announce();
+    expectEverywhere();
   });
 
   it('what is forgotten is learned again at its next packet', () => {

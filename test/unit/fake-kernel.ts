@@ -49,10 +49,11 @@ interface FakePeer {
 
 type FakeDevice = Map<string, FakePeer>;
 
-/** An allowed IP that the engine added, and whose the address was until then. */
+/** An allowed IP that the engine added, whose the address was until then, and the links as the engine saw them last. */
 export interface Added extends PeerAddress {
   readonly device: string;
   readonly previousOwner: string | undefined;
+  readonly links: readonly Link[];
 }
 
 /** What the process sees of its own death: nothing happens any more. */
@@ -78,6 +79,8 @@ export class FakeKernel implements Kernel {
   /** The names of the calls that were made, in order. */
   readonly calls: string[] = [];
   hooksOpened = 0;
+  /** The links as the engine saw them last. */
+  listed: readonly Link[] = [];
 
   private readonly linkTable: Link[] = [];
   private readonly devices = new Map<number, FakeDevice>();
@@ -98,7 +101,11 @@ export class FakeKernel implements Kernel {
       close: () => {},
     };
     this.links = {
-      list: () => this.call('list', () => [...this.linkTable]),
+      list: () =>
+        this.call('list', () => {
+          this.listed = [...this.linkTable];
+          return [...this.linkTable];
+        }),
       onChange: (callback) => {
         this.onChange = callback;
       },
@@ -120,10 +127,11 @@ export class FakeKernel implements Kernel {
 
   /** Every call of the engine's comes through here. */
   call<Value>(name: string, act: () => Value): Value {
-    if (this.callsToLive-- <= 0) {
+    if (this.callsToLive <= 0) {
       this.kill();
       throw new Killed();
     }
+    this.callsToLive--;
     this.calls.push(name);
     return act();
   }
@@ -216,6 +224,11 @@ export class FakeKernel implements Kernel {
     return this.hook !== undefined;
   }
 
+  /** Whether the process has not been killed. */
+  get isAlive(): boolean {
+    return this.callsToLive > 0;
+  }
+
   get watched(): number[] {
     return this.hook?.watched() ?? [];
   }
@@ -284,7 +297,8 @@ export class FakeKernel implements Kernel {
     const device = this.device(name);
     this.eachUntilFailure('add', entries, ({ peer, address }) => {
       if (!device.has(peer)) return; // UPDATE_ONLY
-      this.added.push({ device: name, peer, address, previousOwner: longestMatch(device, address) });
+      const previousOwner = longestMatch(device, address);
+      this.added.push({ device: name, peer, address, previousOwner, links: this.listed });
       move(device, peer, parsePrefix(`${address}/128`)!);
     });
   }
