@@ -18,7 +18,7 @@ import {
 import { Learner, type Plan, type Watched } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { interfaceProblems, kernelProblem, ownedProblems, ProblemList } from './problems.ts';
-import { scopeOf } from './scope.ts';
+import { type Scope, scopeOf, settlingScope } from './scope.ts';
 import type { InterfaceSettings } from './settings.ts';
 
 export interface InterfaceConfig {
@@ -41,10 +41,13 @@ const RECONCILE_INTERVAL = 30_000;
 /** Expiry is looked at no more often than that, in milliseconds. */
 const SHORTEST_TICK = 250;
 
+/** How long a link that has come up may be without prefixes that it had before: addresses follow their link. */
+const SETTLING = 60_000;
+
 /** How long the hook stays when the last interface has gone: netifd recreates links. Then the module can be unloaded. */
 const LINGER = 5_000;
 
-type Active = Watched & Place;
+type Active = Watched & Place & { readonly up: boolean };
 
 export class Engine {
   readonly ledger = new Ledger();
@@ -63,6 +66,8 @@ export class Engine {
   private hasLeftovers = true;
   /** The enabled interfaces that are there, by ifindex. */
   private active: ReadonlyMap<number, Active> = new Map();
+  /** Links that are up, by ifindex: when they came up, or −∞ for those that were when we began. */
+  private upSince: ReadonlyMap<number, number> | undefined;
   /** Whether there are others that could not be watched. */
   private isIncomplete = false;
   private running = false;
@@ -150,6 +155,7 @@ export class Engine {
   private sync(): void {
     this.problems.begin();
     const links = this.kernel.links.list();
+    this.noteLinksUp(links);
     const found = this.config.interfaces.map((config) => ({
       config,
       link: links.find(({ name }) => name === config.device),
@@ -163,12 +169,14 @@ export class Engine {
     for (const { config, link } of found) {
       if (link?.kind !== 'wireguard' || !this.sightings) continue;
       const scope = scopeOf(config.settings.prefixes, link, links);
-      active.set(link.ifindex, { ...config, ifindex: link.ifindex, scope, sightings: this.sightings });
+      const { ifindex, up } = link;
+      active.set(ifindex, { ...config, ifindex, up, scope, sightings: this.sightings });
     }
+    const before = this.active;
     this.activate(active);
     this.carryOut(this.learner.expire(this.clock.now(), active.values()));
     for (const on of active.values()) {
-      this.carryOut(this.learner.rescope(on));
+      this.carryOut(this.learner.rescope({ ...on, scope: this.scopeToStay(on, before.get(on.ifindex)) }));
       this.carryOut(this.learner.limit(on));
     }
     const owned = this.reconcileAll();
@@ -179,6 +187,19 @@ export class Engine {
       ...owned,
     ]);
     this.schedule();
+  }
+
+  private noteLinksUp(links: readonly Link[]): void {
+    const since = this.upSince ? this.clock.now() : Number.NEGATIVE_INFINITY;
+    const up = links.filter((link) => link.up);
+    this.upSince = new Map(up.map(({ ifindex }) => [ifindex, this.upSince?.get(ifindex) ?? since]));
+  }
+
+  /** What was learned elsewhere is withdrawn, but not for want of a prefix that the link may yet get. */
+  private scopeToStay({ ifindex, up, settings, scope }: Active, before: Active | undefined): Scope {
+    const settled = up && this.upSince!.get(ifindex)! + SETTLING <= this.clock.now();
+    if (settled || settings.prefixes.length > 0) return scope;
+    return settlingScope(scope, up && before?.up ? before.scope : undefined);
   }
 
   /** An interface keeps what was learned on it for as long as it is configured, under whatever device name. */

@@ -537,6 +537,58 @@ describe('links', () => {
     expectEverywhere(`${five} alice`, `${six} alice`);
   });
 
+  it('that come up have a minute to get their prefixes', () => {
+    started();
+    learn(five);
+    bench.takeEvents();
+    bench.kernel.deleteLink('wg1');
+    bench.kernel.addLink('wg1');
+    bench.kernel.setPeers('wg1', peers);
+    bench.kernel.announce();
+    bench.clock.advance(59_000);
+    expectEverywhere(`${five} alice`);
+    bench.kernel.setLinkAddresses('wg1', router);
+    bench.kernel.announce();
+    bench.clock.advance(60_000);
+    expect(bench.told()).not.toContain(`forgotten ${five} alice (scope)`);
+    expectEverywhere(`${five} alice`);
+  });
+
+  it('that come up and get no prefix lose what was learned in it', () => {
+    started();
+    learn(five);
+    bench.kernel.deleteLink('wg1');
+    bench.kernel.addLink('wg1');
+    bench.kernel.announce();
+    bench.clock.advance(90_000);
+    expectEverywhere();
+  });
+
+  it('that come up with a prefix and lose it lose at once what was learned in it', () => {
+    started();
+    learn(five);
+    recreate();
+    bench.kernel.announce();
+    bench.takeEvents();
+    bench.kernel.setLinkAddresses('wg1', []);
+    bench.kernel.announce();
+    expect(bench.told()).toContain(`forgotten ${five} alice (scope)`);
+  });
+
+  it('that are down keep what was learned on them', () => {
+    started();
+    learn(five);
+    bench.kernel.setLinkUp('wg1', false);
+    bench.kernel.setLinkAddresses('wg1', []);
+    bench.kernel.announce();
+    bench.clock.advance(120_000);
+    bench.kernel.setLinkUp('wg1', true);
+    bench.kernel.announce();
+    expectEverywhere(`${five} alice`);
+    bench.clock.advance(90_000);
+    expectEverywhere();
+  });
+
   it('of any kind reserve their addresses', () => {
     started();
     learn(five);

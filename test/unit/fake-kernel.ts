@@ -161,6 +161,10 @@ export class FakeKernel implements Kernel {
     this.replaceLink(name, { addresses: addresses.map(linkAddress) });
   }
 
+  setLinkUp(name: string, up: boolean): void {
+    this.replaceLink(name, { up });
+  }
+
   /** `wg setconf`: these peers and no others, with these allowed IPs and no others. */
   setPeers(name: string, table: PeerTable): void {
     const device = this.device(name);
