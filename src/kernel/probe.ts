@@ -7,10 +7,12 @@ import type { Scope } from '../scope.ts';
 import * as abi from './abi.ts';
 import type { Counters, Hook, LearnedRecord, Limits, Problem, Sighting, Sightings } from './kernel.ts';
 import type { BpfMap, BpfObject, Native } from './native.ts';
+import { moduleInstance } from './requirements.ts';
 
+/** In the order in which they are attached: what hands a packet over is there before what takes it. */
 const programs: Record<Hook, readonly string[]> = {
   fexit: ['lookup_exit'],
-  kprobe: ['lookup_return', 'lookup_enter'],
+  kprobe: ['lookup_enter', 'lookup_return'],
 };
 
 /** Versioned by the layout of struct source and struct learned. */
@@ -35,6 +37,7 @@ export class Probe implements Sightings {
   private readonly scope: BpfMap;
   /** What the scope trie holds for each watched ifindex. */
   private readonly watched = new Map<number, Map<string, Buffer>>();
+  private attachedTo: number | undefined;
 
   /**
    * Loads and attaches; what libbpf or the kernel refuses is thrown as SystemError. With `keep`, what is learned
@@ -71,8 +74,8 @@ export class Probe implements Sightings {
     if (isNew) this.counts.update(abi.encodeIfindex(ifindex), Buffer.alloc(abi.layout.counters.size));
     this.interfaces.update(abi.encodeIfindex(ifindex), abi.encodeInterface(limits));
     this.updateEnabled();
-    // A kprobe dies silently with the module it was set in; a new interface may mean a new module.
-    if (isNew && this.hook === 'kprobe') this.attach();
+    // A kprobe dies silently with the module it was set in.
+    if (isNew && this.hook === 'kprobe' && this.attachedTo !== moduleInstance()) this.attach();
   }
 
   unwatch(ifindex: number): void {
@@ -115,7 +118,10 @@ export class Probe implements Sightings {
   }
 
   private attach(): void {
-    for (const program of programs[this.hook]) this.object.attach(program);
+    const inOrder = programs[this.hook];
+    for (const program of inOrder.toReversed()) this.object.detach(program);
+    for (const program of inOrder) this.object.attach(program);
+    this.attachedTo = moduleInstance();
   }
 
   /** One bit for each watched ifindex modulo their number, as the hook has it. */

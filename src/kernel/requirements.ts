@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Why a hook cannot be loaded, in words. Decided by looking, after trying has failed.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import type { Hook, Problem } from './kernel.ts';
 import type { SystemError } from './native.ts';
 
@@ -21,6 +21,11 @@ function read(file: string): string {
 }
 
 const hasModule = () => existsSync('/sys/module/wireguard');
+
+/** Another number each time that the wireguard module is loaded; undefined while it is not. */
+export function moduleInstance(): number | undefined {
+  return statSync('/sys/module/wireguard', { throwIfNoEntry: false })?.ino;
+}
 
 /** Effective capabilities of this process (proc(5)). */
 function hasCapability(bit: number): boolean {

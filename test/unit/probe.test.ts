@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Hook, Sighting } from '../../src/kernel/kernel.ts';
 import type { BpfMap, BpfObject, Native } from '../../src/kernel/native.ts';
 import { Probe } from '../../src/kernel/probe.ts';
 import type { Scope } from '../../src/scope.ts';
 import { alice, prefixes } from './bench.ts';
+
+/** The wireguard module. */
+const loaded = vi.hoisted(() => ({ instance: 1 }));
+vi.mock('../../src/kernel/requirements.ts', () => ({ moduleInstance: () => loaded.instance }));
 
 class FakeMap implements BpfMap {
   readonly content = new Map<string, Buffer>();
@@ -60,7 +64,9 @@ class FakeObject implements BpfObject {
   attach(program: string): void {
     this.step(`attach ${program}`);
   }
-  detach(): void {}
+  detach(program: string): void {
+    if (this.log.includes(`attach ${program}`)) this.log.push(`detach ${program}`);
+  }
   map(name: string): FakeMap {
     return this.maps[name]!;
   }
@@ -122,13 +128,13 @@ describe('opening', () => {
     [
       'kprobe',
       [
-        'enable lookup_return',
         'enable lookup_enter',
+        'enable lookup_return',
         'enable inject',
         'load',
         'records sightings',
-        'attach lookup_return',
         'attach lookup_enter',
+        'attach lookup_return',
       ],
     ],
   ] as const)('%s loads what it needs, and attaches last', (hook, log) => {
@@ -222,15 +228,26 @@ describe('watching', () => {
     expect(probe.counters(7)).toEqual({ candidate: 0, restore: 0, owned: 0, scope: 0, reserved: 0, rate: 0 });
   });
 
-  it('sets a kprobe anew for a new interface, as its module may be new', () => {
+  it('sets a kprobe anew for a new interface of a new module, the return probe last', () => {
     const attached = (hook: Hook) => {
+      loaded.instance = 1;
       const { probe, object } = open(hook);
       const { length } = object.log;
       probe.watch(7, limits, scope([]));
+      expect(object.log).toHaveLength(length);
+      loaded.instance = 2;
       probe.watch(7, limits, scope(['fe80::/64']));
+      expect(object.log).toHaveLength(length);
+      probe.watch(8, limits, scope([]));
+      probe.watch(9, limits, scope([]));
       return object.log.slice(length);
     };
-    expect(attached('kprobe')).toEqual(['attach lookup_return', 'attach lookup_enter']);
+    expect(attached('kprobe')).toEqual([
+      'detach lookup_return',
+      'detach lookup_enter',
+      'attach lookup_enter',
+      'attach lookup_return',
+    ]);
     expect(attached('fexit')).toEqual([]);
   });
 });
