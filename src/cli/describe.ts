@@ -8,14 +8,14 @@ const forgetReasons: Record<ForgetReason, string> = {
   user: 'on request',
   disabled: 'learning is off here',
   scope: 'no longer in a prefix to learn in',
-  owned: 'another peer’s by configuration',
+  owned: "another peer's by configuration",
   peer: 'the peer is gone',
 };
 
 const denyReasons = {
-  owned: 'another peer’s',
+  owned: "another peer's",
   scope: 'outside the prefixes to learn in',
-  reserved: 'a reserved address or the router’s own',
+  reserved: "a reserved address or the router's own",
   rate: 'too many new addresses',
 } as const;
 
