@@ -54,6 +54,7 @@ export interface Added extends PeerAddress {
   readonly device: string;
   readonly previousOwner: string | undefined;
   readonly links: readonly Link[];
+  readonly time: number;
 }
 
 /** What the process sees of its own death: nothing happens any more. */
@@ -302,7 +303,8 @@ export class FakeKernel implements Kernel {
     this.eachUntilFailure('add', entries, ({ peer, address }) => {
       if (!device.has(peer)) return; // UPDATE_ONLY
       const previousOwner = longestMatch(device, address);
-      this.added.push({ device: name, peer, address, previousOwner, links: this.listed });
+      const time = this.clock.now();
+      this.added.push({ device: name, peer, address, previousOwner, links: this.listed, time });
       move(device, peer, parsePrefix(`${address}/128`)!);
     });
   }
