@@ -35,8 +35,8 @@ export interface EngineConfig {
   readonly interfaces: readonly InterfaceConfig[];
 }
 
-/** How often WireGuard is compared with the ledger, at least, in milliseconds. */
-const RECONCILE_INTERVAL = 30_000;
+/** How often WireGuard is compared with the ledger, at least, in milliseconds: what was wiped is back within 30 s. */
+const RECONCILE_INTERVAL = 25_000;
 
 /** Expiry is looked at no more often than that, in milliseconds. */
 const SHORTEST_TICK = 250;
