@@ -154,12 +154,18 @@ END`;
   /** Has the router begin a new session with each client and waits until it is there. */
   async handshake(): Promise<void> {
     // Switching keepalives on sends one at once, for which a session is needed.
-    const each = (seconds: number) =>
-      this.clients.map(({ publicKey }) => `peer '${publicKey}' persistent-keepalive ${seconds}`).join(' ');
     await this.guest.run(
-      `wg set wg1 ${each(25)}; while wg show wg1 latest-handshakes | grep -qw 0; do sleep 0.1; done; wg set wg1 ${each(0)}`,
+      `wg set wg1 ${this.#keepalive(25)}
+while wg show wg1 latest-handshakes | grep -qw 0; do sleep 0.1; done
+wg set wg1 ${this.#keepalive(0)}`,
       { timeout: 20_000 },
     );
+  }
+
+  #keepalive(seconds: number): string {
+    return this.clients
+      .map(({ publicKey }) => `peer '${publicKey}' persistent-keepalive ${seconds}`)
+      .join(' ');
   }
 
   /** What the router has for each client now, sorted. */
@@ -185,9 +191,16 @@ END`;
     await this.handshake();
   }
 
-  /** Takes wg1 down, whereby it loses its addresses, and up again. */
+  /** Takes wg1 down, whereby it loses its addresses and its sessions, and up again. */
   async restartLink(): Promise<void> {
-    await this.guest.run(`ip link set wg1 down\nip -batch - <<END\n${LINK_UP}\nEND`);
+    await this.guest.run(`before=$(wg show wg1 latest-handshakes)
+ip link set wg1 down
+ip -batch - <<END
+${LINK_UP}
+END
+wg set wg1 ${this.#keepalive(25)}
+while wg show wg1 latest-handshakes | grep -qxF "$before"; do sleep 0.1; done
+wg set wg1 ${this.#keepalive(0)}`);
   }
 
   /** Unloads the wireguard module, once nobody uses it, and sets up anew what it took along. wg0s lose their addresses. */

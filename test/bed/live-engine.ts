@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// An engine on a lab's router whose configuration can change while it runs.
+
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import type { Hook } from '../../src/kernel/kernel.ts';
+import type { Host } from './client.ts';
+import { Daemon } from './daemon.ts';
+import type { Command, Interfaces } from './engine-driver.ts';
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+const DRIVER = path('../../build/test/engine-driver.cjs');
+
+export class LiveEngine extends Daemon {
+  /** Resolves when it is ready. No interface is enabled yet. */
+  static async launch(router: Host, hook: Hook): Promise<LiveEngine> {
+    await build({
+      entryPoints: [path('engine-driver.ts')],
+      outfile: DRIVER,
+      bundle: true,
+      platform: 'node',
+      target: 'node20',
+      format: 'cjs',
+    });
+    const engine = new LiveEngine(
+      router.spawn(`exec node '${DRIVER}' '${path('../../dist/rootfs')}' ${hook}`),
+    );
+    await engine.event('ready', {}, 60_000);
+    return engine;
+  }
+
+  /** Everything that follows from it at once is done, and told, when this resolves. */
+  async configure(interfaces: Interfaces): Promise<void> {
+    await this.#order({ configure: interfaces });
+  }
+
+  async forget(name: string, address: string): Promise<boolean> {
+    return (await this.#order({ forget: [name, address] })) as boolean;
+  }
+
+  async flush(name?: string, peer?: string): Promise<number> {
+    return (await this.#order({
+      flush: [...(name ? [name] : []), ...(peer ? [peer] : [])] as [string?, string?],
+    })) as number;
+  }
+
+  /** Ends its input, upon which it stops. */
+  async finish(): Promise<number> {
+    this.process.end();
+    return this.process.exit;
+  }
+
+  async #order(command: Command): Promise<unknown> {
+    const from = this.mark;
+    this.process.write(`${JSON.stringify(command)}\n`);
+    const line = await this.process.waitFor(/^\{"answer":/, 30_000, from);
+    return (JSON.parse(line) as { answer: unknown }).answer;
+  }
+}

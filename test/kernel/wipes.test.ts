@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Law 5: learned addresses come back by themselves after anything wipes them, and their coming back costs nothing.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sharedGuest } from '../bed/bed.ts';
+import type { Client } from '../bed/client.ts';
+import { Daemon } from '../bed/daemon.ts';
+import { Lab } from '../bed/lab.ts';
+
+const PATIENCE = 30_000;
+
+/** In the guest: the router's configuration, without anything learned. */
+const CONF = '/run/configured.conf';
+
+/** What the laptop and the phone use, and what is configured for them. */
+const [first, second, receiver] = ['2001:db8:1::5', '2001:db8:1::6', '2001:db8:1::8'];
+const configured = { laptop: ['2001:db8:1::10/128'], phone: ['2001:db8:1::99/128'] };
+const all = {
+  laptop: [...configured.laptop, `${first}/128`, `${second}/128`],
+  phone: [`${receiver}/128`, ...configured.phone],
+};
+
+describe.each(['fexit', 'kprobe'] as const)('with the %s hook', (hook) => {
+  let lab: Lab;
+  let daemon: Daemon;
+  let laptop: Client;
+  let phone: Client;
+
+  beforeAll(async () => {
+    lab = await Lab.create(await sharedGuest(), { clients: ['laptop', 'phone'], allowedIps: configured });
+    await lab.router.run(`cat >${CONF}`, { input: lab.wgConf() });
+    laptop = lab.client('laptop');
+    phone = lab.client('phone');
+    // The laptop's two addresses take all that its rate allows.
+    daemon = await Daemon.start(lab.router, { hook, set: { rate: 1, burst: 2 } });
+    await addAddresses();
+    for (const from of [first, second]) await laptop.ping({ from });
+    await phone.ping({ from: receiver });
+    expect(await lab.allowedIps()).toEqual(all);
+  });
+
+  afterAll(async () => {
+    await daemon?.stop();
+    await lab?.destroy();
+  });
+
+  async function addAddresses(): Promise<void> {
+    for (const address of [first, second]) await laptop.addAddress(address);
+    await phone.addAddress(receiver);
+  }
+
+  /** Runs a command that wipes, and makes sure that it does. */
+  async function wipe(command: string): Promise<void> {
+    const { stdout } = await lab.router.run(`set -e\n${command}\nwg show wg1 allowed-ips`);
+    for (const address of [first, second, receiver]) expect(stdout).not.toContain(`${address}/128`);
+  }
+
+  const allow = (client: Client, ...prefixes: string[]) =>
+    `wg set wg1 peer '${client.publicKey}' allowed-ips '${prefixes}'`;
+
+  const wipeBySet = () =>
+    wipe(`${allow(laptop, ...configured.laptop)}\n${allow(phone, ...configured.phone)}`);
+
+  const restored = (address: string, from: number) => daemon.event('restored', { address }, PATIENCE, from);
+
+  test('a third address is more than its rate allows', async () => {
+    await laptop.sendFrom('2001:db8:1::7');
+    await daemon.event('denied', { address: '2001:db8:1::7', reason: 'rate' }, PATIENCE);
+  });
+
+  test.each([
+    ['wg set', wipeBySet],
+    ['wg syncconf', () => wipe(`wg syncconf wg1 ${CONF}`)],
+    [
+      'wg setconf',
+      async () => {
+        await wipe(`wg setconf wg1 ${CONF}`);
+        await lab.handshake();
+      },
+    ],
+  ])('after %s, the next packet is answered and brings all addresses back', async (_, wiping) => {
+    const from = daemon.mark;
+    await wiping();
+    expect(await laptop.ping({ from: first, timeout: 5 })).toMatchObject({ received: 1 });
+    for (const address of [first, second, receiver]) await restored(address, from);
+    expect(await lab.allowedIps()).toEqual(all);
+    expect(await laptop.ping({ from: second, timeout: 5 })).toMatchObject({ received: 1 });
+  });
+
+  test('a peer that only receives has its address back within 30 s', async () => {
+    const [from, refused] = [daemon.mark, await lab.refused()];
+    await wipe(`wg syncconf wg1 ${CONF}`);
+    const wiped = Number((await lab.router.run('date +%s.%N')).stdout);
+    expect((await restored(receiver, from)).time - wiped).toBeLessThan(30);
+    expect(await lab.refused()).toBe(refused); // nobody has sent anything
+    const { stdout } = await lab.router.run(`ping -n -c 1 -W 5 ${receiver}`);
+    expect(stdout).toContain('1 received');
+  });
+
+  test.each([
+    ['the link went down and up', () => lab.restartLink()],
+    ['the link was replaced', () => lab.recreateLink()],
+    [
+      'the module was loaded anew',
+      async () => {
+        await lab.reloadModule();
+        await addAddresses();
+      },
+    ],
+  ])(
+    'after %s, the next packets are answered and all addresses are back',
+    async (_, wiping) => {
+      await wiping();
+      for (const from of [first, second])
+        expect(await laptop.ping({ from, timeout: 5 })).toMatchObject({ received: 1 });
+      await expect.poll(() => lab.allowedIps(), { timeout: PATIENCE }).toEqual(all);
+    },
+    120_000,
+  );
+
+  test('nothing of it was learned again, withdrawn, or held against a rate', () => {
+    expect(daemon.all('learned').map(({ address }) => address)).toEqual([first, second, receiver]);
+    expect(daemon.all('forgotten')).toEqual([]);
+    expect(daemon.all('denied').map(({ address }) => address)).toEqual(['2001:db8:1::7']);
+  });
+
+  test('an address that was meanwhile configured for another peer stays with that one', async () => {
+    const from = daemon.mark;
+    await wipe(`wg syncconf wg1 ${CONF}`);
+    await lab.router.run(allow(phone, ...configured.phone, `${second}/128`));
+    await laptop.ping({ from: first, timeout: 5 });
+    await daemon.event('forgotten', { address: second, reason: 'owned' }, PATIENCE, from);
+    await laptop.sendFrom(second);
+    const denied = { address: second, reason: 'owned', owner: phone.publicKey } as const;
+    await daemon.event('denied', denied, PATIENCE, from);
+    expect(await lab.allowedIps()).toEqual({
+      laptop: [...configured.laptop, `${first}/128`],
+      phone: [`${second}/128`, ...all.phone],
+    });
+  });
+});
