@@ -218,7 +218,7 @@ class World {
       case 'packet':
         if (!this.exists(step.device)) return;
         if (kernel.receive(step.device, step.sender, step.address))
-          this.lastUse.set(`${step.device} ${step.address}`, clock.now());
+          this.lastUse.set(`${step.device} ${step.address} ${step.sender}`, clock.now());
         return;
       case 'see':
         return kernel.flush();
@@ -371,7 +371,7 @@ class World {
     }
     if (event.event === 'expired') {
       const then = event.time * 1_000 - this.clock.wall() + this.clock.now();
-      const unused = then - (this.lastUse.get(`${name} ${event.address}`) ?? 0);
+      const unused = then - (this.lastUse.get(`${name} ${event.address} ${event.peer}`) ?? 0);
       expect(unused, 'milliseconds without use').toBeGreaterThan(lifetime - 1_000);
     }
   }
