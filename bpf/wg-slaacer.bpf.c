@@ -226,6 +226,7 @@ static __always_inline enum verdict judge(struct packet *packet, struct learned 
 	return VERDICT_CANDIDATE;
 }
 
+/* A count of 0 stands for a repeat. */
 static __always_inline bool tell(struct packet *packet, struct sighting *sighting, enum verdict verdict,
 				 __u64 now, __u32 count)
 {
@@ -243,9 +244,10 @@ static __always_inline bool tell(struct packet *packet, struct sighting *sightin
 		length = 0;
 	sighting->time = now;
 	sighting->ifindex = packet->source.ifindex;
-	sighting->count = count;
+	sighting->count = count ?: 1;
 	sighting->packet_length = length;
 	sighting->verdict = verdict;
+	sighting->repeat = !count;
 	__builtin_memcpy(sighting->address, packet->source.address, 16);
 	return !bpf_ringbuf_output(&sightings, sighting, sizeof(*sighting) + length, 0);
 }
@@ -274,7 +276,7 @@ static __always_inline void refused(struct packet *packet, struct learned *known
 	if (last && attempt.told - last->told < ATTEMPT_HOLD) {
 		if (verdict <= VERDICT_RESTORE && last->packets && last->packets < ATTEMPT_PACKETS) {
 			last->packets++;
-			tell(packet, sighting, verdict, attempt.told, 1);
+			tell(packet, sighting, verdict, attempt.told, 0);
 			goto count;
 		}
 		__sync_fetch_and_add(&last->untold, 1);

@@ -71,7 +71,9 @@ struct sighting {
 	__u32 count; /* packets that this record stands for: itself and those not told since the last one */
 	__u16 packet_length; /* 0: not captured */
 	__u8 verdict;
-	__u8 pad[5];
+	__u8 repeat; /* another packet of an attempt that was told, and took its token, within the last second
+		      */
+	__u8 pad[4];
 	__u8 address[16];
 	__u8 sender[WG_KEY_LEN];
 	__u8 owner[WG_KEY_LEN]; /* only with VERDICT_OWNED */

@@ -4,22 +4,16 @@
 
 import { Denials } from './denials.ts';
 import type { EngineEvent } from './events.ts';
-import { execute, type Place, recordOf, type Surroundings } from './executor.ts';
-import {
-  type Clock,
-  HookError,
-  type Kernel,
-  type LearnedRecord,
-  type Link,
-  type Problem,
-  type Sighting,
-  type Sightings,
-} from './kernel/kernel.ts';
+import { execute, type Place, type Surroundings } from './executor.ts';
+import type { Clock, Device, Kernel, Link, Problem, Sighting, Sightings } from './kernel/kernel.ts';
 import { Learner, type Plan, type Watched } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { interfaceProblems, kernelProblem, ownedProblems, ProblemList } from './problems.ts';
-import { type Scope, scopeOf, settlingScope } from './scope.ts';
+import { alignRecords, leftovers, takeOver } from './records.ts';
+import { type Scope, scopeOf } from './scope.ts';
 import type { InterfaceSettings } from './settings.ts';
+import { Settling } from './settling.ts';
+import { Source } from './source.ts';
 
 export interface InterfaceConfig {
   /** What people call it, and the ledger. */
@@ -41,13 +35,7 @@ const RECONCILE_INTERVAL = 25_000;
 /** Expiry is looked at no more often than that, in milliseconds. */
 const SHORTEST_TICK = 250;
 
-/** How long a link that has come up may be without prefixes that it had before: addresses follow their link. */
-const SETTLING = 60_000;
-
-/** How long the hook stays when the last interface has gone: netifd recreates links. Then the module can be unloaded. */
-const LINGER = 5_000;
-
-type Active = Watched & Place & { readonly up: boolean };
+type Active = Watched & Place;
 
 export class Engine {
   readonly ledger = new Ledger();
@@ -55,26 +43,20 @@ export class Engine {
   private readonly learner = new Learner(this.ledger, (entry) => this.lastSeen(entry));
   private readonly problems: ProblemList;
   private config: EngineConfig = { hook: 'auto', interfaces: [] };
-  private sightings: Sightings | undefined;
-  /** Why there are none, and the WireGuard links of that time: others may be worth another try. */
-  private failure: { readonly problems: readonly Problem[]; readonly links: string } | undefined;
-  /** The choice with which it was opened, or tried to be. */
-  private triedHook: EngineConfig['hook'] | undefined;
+  private readonly source: Source;
+  private readonly settling = new Settling();
   /** Whether what an earlier process learned has been taken over. */
   private hasTakenOver = false;
   /** Whether the kernel may have learned addresses, or records of them, that the ledger does not have. */
   private hasLeftovers = true;
   /** The enabled interfaces that are there, by ifindex. */
   private active: ReadonlyMap<number, Active> = new Map();
-  /** Links that are up, by ifindex: when they came up, or −∞ for those that were when we began. */
-  private upSince: ReadonlyMap<number, number> | undefined;
   /** Whether there are others that could not be watched. */
   private isIncomplete = false;
   private running = false;
   private lastReconcile = Number.NEGATIVE_INFINITY;
   private tickAt = Number.POSITIVE_INFINITY;
   private cancelTick: (() => void) | undefined;
-  private cancelLinger: (() => void) | undefined;
 
   private readonly surroundings: Surroundings;
 
@@ -87,6 +69,14 @@ export class Engine {
     this.problems = new ProblemList(
       (problem) => listener({ event: 'problem', time: time(), ...problem }),
       ({ code, message }) => listener({ event: 'solved', time: time(), code, message }),
+    );
+    this.source = new Source(
+      kernel,
+      clock,
+      (batch) => this.see(batch),
+      () => {
+        this.active = new Map();
+      },
     );
     this.surroundings = {
       ledger: this.ledger,
@@ -110,7 +100,7 @@ export class Engine {
   stop(): void {
     this.running = false;
     this.cancelTick?.();
-    this.closeSightings();
+    this.source.close();
   }
 
   /** Puts another configuration in force; what it no longer allows is withdrawn at once. */
@@ -121,7 +111,7 @@ export class Engine {
 
   /** The hook in use. */
   get hook(): Sightings['hook'] | null {
-    return this.sightings?.hook ?? null;
+    return this.source.current?.hook ?? null;
   }
 
   currentProblems(): Problem[] {
@@ -151,55 +141,57 @@ export class Engine {
     this.sync();
   }
 
-  /** Brings everything in line with configuration, links and WireGuard. */
+  /** Brings everything in line with configuration, links and WireGuard. What fails is tried again. */
   private sync(): void {
     this.problems.begin();
+    try {
+      this.problems.set(this.align());
+    } catch (error) {
+      this.problems.add(kernelProblem('kernel-failed', 'the kernel', 'be asked how things are', error));
+      this.isIncomplete = true;
+    }
+    this.schedule();
+  }
+
+  /** Answers with the problems that there are. */
+  private align(): Problem[] {
+    this.lastReconcile = this.clock.now();
     const links = this.kernel.links.list();
-    this.noteLinksUp(links);
+    this.settling.note(links, this.clock.now());
     const found = this.config.interfaces.map((config) => ({
       config,
       link: links.find(({ name }) => name === config.device),
     }));
     this.withdrawDisabled(found);
-    this.keepSightings(
-      links,
+    this.keepSource(
+      links.filter(({ kind }) => kind === 'wireguard'),
       found.some(({ link }) => link?.kind === 'wireguard'),
     );
+    const sightings = this.source.current;
     const active = new Map<number, Active>();
     for (const { config, link } of found) {
-      if (link?.kind !== 'wireguard' || !this.sightings) continue;
+      if (link?.kind !== 'wireguard' || !sightings) continue;
       const scope = scopeOf(config.settings.prefixes, link, links);
-      const { ifindex, up } = link;
-      active.set(ifindex, { ...config, ifindex, up, scope, sightings: this.sightings });
+      active.set(link.ifindex, { ...config, ifindex: link.ifindex, scope, sightings });
     }
-    const before = this.active;
     this.activate(active);
     this.carryOut(this.learner.expire(this.clock.now(), active.values()));
+    const owned: Problem[] = [];
     for (const on of active.values()) {
-      this.carryOut(this.learner.rescope({ ...on, scope: this.scopeToStay(on, before.get(on.ifindex)) }));
+      this.carryOut(this.learner.rescope({ ...on, scope: this.scopeToStay(on) }));
       this.carryOut(this.learner.limit(on));
+      owned.push(...this.reconcile(on));
     }
-    const owned = this.reconcileAll();
-    this.problems.set([
-      ...(this.failure?.problems ?? []),
-      ...(this.sightings?.warnings ?? []),
+    return [
+      ...this.source.problems(),
       ...found.flatMap(({ config, link }) => interfaceProblems(config.device, config.settings, link)),
       ...owned,
-    ]);
-    this.schedule();
+    ];
   }
 
-  private noteLinksUp(links: readonly Link[]): void {
-    const since = this.upSince ? this.clock.now() : Number.NEGATIVE_INFINITY;
-    const up = links.filter((link) => link.up);
-    this.upSince = new Map(up.map(({ ifindex }) => [ifindex, this.upSince?.get(ifindex) ?? since]));
-  }
-
-  /** What was learned elsewhere is withdrawn, but not for want of a prefix that the link may yet get. */
-  private scopeToStay({ ifindex, up, settings, scope }: Active, before: Active | undefined): Scope {
-    const settled = up && this.upSince!.get(ifindex)! + SETTLING <= this.clock.now();
-    if (settled || settings.prefixes.length > 0) return scope;
-    return settlingScope(scope, up && before?.up ? before.scope : undefined);
+  /** Configured prefixes do not come and go with the link. */
+  private scopeToStay({ ifindex, settings, scope }: Active): Scope {
+    return settings.prefixes.length > 0 ? scope : this.settling.scopeToStay(ifindex, scope, this.clock.now());
   }
 
   /** An interface keeps what was learned on it for as long as it is configured, under whatever device name. */
@@ -218,76 +210,30 @@ export class Engine {
     }
   }
 
-  /** Opens the hook when there is something to watch, or to withdraw; lets go of it when that has gone. */
-  private keepSightings(links: readonly Link[], needed: boolean): void {
-    if (this.config.hook !== this.triedHook) {
-      this.closeSightings();
-      this.failure = undefined;
+  /** The hook is needed to watch an interface, and to withdraw what its records have of others. */
+  private keepSource(wireguardLinks: readonly Link[], isNeeded: boolean): void {
+    if (isNeeded || (this.hasLeftovers && wireguardLinks.length > 0)) {
+      this.source.need(this.config.hook, wireguardLinks);
     }
-    const wireguardLinks = links.filter(({ kind }) => kind === 'wireguard');
-    if (needed || (this.hasLeftovers && wireguardLinks.length > 0)) this.openSightings(wireguardLinks);
-    else this.failure = undefined;
-    if (this.sightings && this.hasLeftovers) this.withdrawLeftovers(wireguardLinks);
-    if (needed || this.hasLeftovers) {
-      this.cancelLinger?.();
-      this.cancelLinger = undefined;
-    } else if (this.sightings) {
-      this.cancelLinger ??= this.clock.after(LINGER, () => this.closeSightings());
+    const sightings = this.source.current;
+    if (sightings && !this.hasTakenOver) {
+      takeOver(this.ledger, sightings, this.nameOf, this.clock.now());
+      this.hasTakenOver = true;
     }
+    if (sightings && this.hasLeftovers) this.withdrawLeftovers(sightings, wireguardLinks);
+    if (!isNeeded && !this.hasLeftovers) this.source.release();
   }
 
-  private openSightings(wireguardLinks: readonly Link[]): void {
-    const key = wireguardLinks.map(({ ifindex }) => ifindex).join(' ');
-    if (this.sightings || this.failure?.links === key) return;
-    this.triedHook = this.config.hook;
-    try {
-      this.sightings = this.kernel.openSightings(this.config.hook, (batch) => this.see(batch));
-      this.failure = undefined;
-    } catch (error) {
-      if (!(error instanceof HookError)) throw error;
-      this.failure = { problems: error.problems, links: key };
-      return;
-    }
-    if (!this.hasTakenOver) this.takeOver();
-  }
+  private readonly nameOf = (device: string): string | undefined =>
+    this.config.interfaces.find((config) => config.device === device)?.name;
 
-  private closeSightings(): void {
-    this.cancelLinger?.();
-    this.cancelLinger = undefined;
-    this.sightings?.close();
-    this.sightings = undefined;
-    this.active = new Map();
-  }
-
-  /** Continues what an earlier process began. */
-  private takeOver(): void {
-    for (const record of this.sightings!.records()) {
-      const config = this.configOf(record.interface);
-      if (config) this.adopt(config.name, record);
-    }
-    this.hasTakenOver = true;
-  }
-
-  private adopt(name: string, { address, peer, learned, lastSeen }: LearnedRecord): Entry {
-    const entry = { interface: name, address, peer, learned, lastSeen, confirmed: this.clock.now() };
-    this.ledger.put(entry);
-    return entry;
-  }
-
-  /** What was learned where nothing is to be learned any more, and records of what is no more. */
-  private withdrawLeftovers(wireguardLinks: readonly Link[]): void {
-    const leftovers = new Map<number, LearnedRecord[]>();
-    for (const record of this.sightings!.records()) {
-      const config = this.configOf(record.interface);
-      if (config && this.ledger.get(config.name, record.address)) continue;
-      leftovers.set(record.ifindex, [...(leftovers.get(record.ifindex) ?? []), record]);
-    }
+  private withdrawLeftovers(sightings: Sightings, wireguardLinks: readonly Link[]): void {
     this.hasLeftovers = false;
-    for (const [ifindex, records] of leftovers) {
+    for (const [ifindex, records] of leftovers(this.ledger, sightings, this.nameOf)) {
       const device = wireguardLinks.find((link) => link.ifindex === ifindex)?.name;
       try {
         if (device !== undefined) this.kernel.wireguard.remove(device, records);
-        for (const { address } of records) this.sightings!.forget(ifindex, address);
+        for (const { address } of records) sightings.forget(ifindex, address);
       } catch (error) {
         this.hasLeftovers = true;
         this.problems.add(kernelProblem('remove-failed', device ?? '', 'withdraw addresses', error));
@@ -295,23 +241,20 @@ export class Engine {
     }
   }
 
-  private configOf(device: string): InterfaceConfig | undefined {
-    return this.config.interfaces.find((config) => config.device === device);
-  }
-
   /** Leaves out what cannot be watched now; it is tried again with the next sync. */
   private activate(active: Map<number, Active>): void {
     const before = this.active;
     this.active = active;
-    for (const ifindex of before.keys()) if (!active.has(ifindex)) this.sightings?.unwatch(ifindex);
+    for (const ifindex of before.keys()) if (!active.has(ifindex)) this.source.current?.unwatch(ifindex);
     this.isIncomplete = false;
     for (const [ifindex, on] of active) {
       try {
-        on.sightings.watch(ifindex, on.settings, on.scope);
         const known = before.get(ifindex);
-        if (known?.name === on.name && known.device === on.device) continue;
-        this.learner.welcome(on.name);
-        this.alignRecords(on);
+        if (known?.name !== on.name || known.device !== on.device) {
+          this.learner.welcome(on.name);
+          alignRecords(this.ledger, on.name, on, this.clock.now());
+        }
+        on.sightings.watch(ifindex, on.settings, on.scope);
       } catch (error) {
         on.sightings.unwatch(ifindex);
         active.delete(ifindex);
@@ -321,47 +264,35 @@ export class Engine {
     }
   }
 
-  /**
-   * The kernel's records of an interface become what the ledger says, under the ifindex and the name that it has now.
-   * What they have of it besides could not be withdrawn when it was disabled.
-   */
-  private alignRecords(on: Active): void {
-    const kept = new Set<string>();
-    for (const record of on.sightings.records()) {
-      const isOfThisLink = record.ifindex === on.ifindex;
-      if (!isOfThisLink && record.interface !== on.device) continue;
-      let entry = this.ledger.get(on.name, record.address);
-      if (!entry && isOfThisLink) entry = this.adopt(on.name, record);
-      if (entry?.peer === record.peer) {
-        entry.lastSeen = Math.max(entry.lastSeen, record.lastSeen);
-        if (isOfThisLink && record.interface === on.device) kept.add(record.address);
-      }
-      if (!isOfThisLink) on.sightings.forget(record.ifindex, record.address);
-    }
-    for (const entry of this.ledger.entries(on.name)) {
-      if (!kept.has(entry.address)) on.sightings.remember(recordOf(entry, on));
+  private see(batch: Sighting[]): void {
+    try {
+      this.learnFrom(batch);
+    } catch (error) {
+      this.problems.add(kernelProblem('kernel-failed', 'the kernel', 'be asked who owns an address', error));
     }
   }
 
-  private see(batch: Sighting[]): void {
-    if (!this.running) return;
-    const plan = this.learner.consider(batch, this.active);
+  private learnFrom(batch: Sighting[]): void {
+    const plan = this.learner.consider(batch, this.active, ({ ifindex }) =>
+      this.dump(this.active.get(ifindex)!),
+    );
     this.carryOut(plan);
     for (const name of plan.wiped) this.reconcile(this.place(name)!);
     this.scheduleFor(plan);
   }
 
-  private reconcileAll(): Problem[] {
-    this.lastReconcile = this.clock.now();
-    return [...this.active.values()].flatMap((on) => this.reconcile(on));
-  }
-
   /** Answers with what its configuration makes impossible. */
   private reconcile(on: Active): Problem[] {
-    const device = this.kernel.wireguard.dump(on.device);
-    if (device?.ifindex !== on.ifindex) return []; // it is going or coming: rtnetlink will tell
+    const device = this.dump(on);
+    if (!device) return [];
     this.carryOut(this.learner.reconcile(on.name, device, this.clock.now()));
     return ownedProblems(on, device);
+  }
+
+  /** Undefined if the interface is going or coming: rtnetlink will tell. */
+  private dump(on: Active): Device | undefined {
+    const device = this.kernel.wireguard.dump(on.device);
+    return device?.ifindex === on.ifindex ? device : undefined;
   }
 
   private schedule(): void {
@@ -372,7 +303,8 @@ export class Engine {
     );
     const isBusy =
       (hasEntries && this.active.size > 0) ||
-      (this.sightings !== undefined && (this.hasLeftovers || this.isIncomplete));
+      this.isIncomplete ||
+      (this.source.current !== undefined && this.hasLeftovers);
     this.tickBy(isBusy ? next : Number.POSITIVE_INFINITY, true);
   }
 

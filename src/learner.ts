@@ -69,47 +69,77 @@ export class Learner {
     private readonly lastSeen: (entry: Entry) => number | undefined,
   ) {}
 
-  consider(sightings: readonly Sighting[], watched: ReadonlyMap<number, Watched>): Plan {
+  /**
+   * `dump` tells what WireGuard has now, undefined if the interface is gone: since the kernel saw a packet,
+   * configuration may have given its source to another peer. It is asked once, and only if something is to be added.
+   */
+  consider(
+    sightings: readonly Sighting[],
+    watched: ReadonlyMap<number, Watched>,
+    dump: (on: Watched) => Device | undefined,
+  ): Plan {
     const plan = emptyPlan();
     const adding = new Set<Entry>();
+    const owners = new Map<Watched, Owners | undefined>();
+    const ownersOn = (on: Watched) => {
+      if (!owners.has(on)) {
+        const device = dump(on);
+        owners.set(on, device && new Owners(device));
+      }
+      return owners.get(on);
+    };
     for (const sighting of sightings) {
       const on = watched.get(sighting.ifindex);
-      if (on) this.considerOne(plan, adding, sighting, on);
+      if (on) this.considerOne(plan, adding, sighting, on, () => ownersOn(on));
     }
     return withoutPassing(plan);
   }
 
-  private considerOne(plan: Plan, adding: Set<Entry>, sighting: Sighting, on: Watched): void {
+  private considerOne(
+    plan: Plan,
+    adding: Set<Entry>,
+    sighting: Sighting,
+    on: Watched,
+    owners: () => Owners | undefined,
+  ): void {
     const { verdict, address, sender: peer, count } = sighting;
     const attempt = { interface: on.name, address, peer, count };
     if (verdict !== 'candidate' && verdict !== 'restore') {
       plan.denied.push({ ...attempt, reason: verdict, ...(sighting.owner && { owner: sighting.owner }) });
       return;
     }
-    let entry = this.ledger.get(on.name, address);
-    if (entry && entry.peer !== peer) {
-      plan.denied.push({ ...attempt, reason: 'owned', owner: entry.peer });
-      plan.wiped.add(on.name);
+    const known = this.ledger.get(on.name, address);
+    const isAllowed = known?.peer === peer && (adding.has(known) || sighting.time <= known.confirmed);
+    const isOthers = known !== undefined && known.peer !== peer;
+    const owner = isAllowed ? peer : isOthers ? known.peer : owners()?.of(address);
+    if (owner !== undefined && owner !== peer) {
+      plan.denied.push({ ...attempt, reason: 'owned', owner });
+      if (known) plan.wiped.add(on.name);
       return;
     }
-    if (entry) {
-      if (sighting.time > entry.confirmed && !adding.has(entry)) {
-        adding.add(entry);
-        plan.add.push({ entry, event: 'restored', seen: sighting.time });
-        plan.wiped.add(on.name);
-      }
-      entry.lastSeen = Math.max(entry.lastSeen, sighting.time);
-    } else {
-      // Withdrawn, or no longer in scope, since the kernel saw it: its next packet will be judged anew.
-      if (verdict === 'restore' || !inScope(on.scope, parseAddress(address)!)) return;
-      this.makeRoom(plan, on, peer, 1);
-      const { time } = sighting;
-      entry = { interface: on.name, address, peer, learned: time, lastSeen: time, confirmed: time };
-      this.ledger.put(entry);
-      adding.add(entry);
-      plan.add.push({ entry, event: 'learned', seen: time });
-    }
+    const entry = isAllowed ? known : owners() && this.allow(plan, known, sighting, on);
+    if (!entry) return;
+    adding.add(entry);
+    entry.lastSeen = Math.max(entry.lastSeen, sighting.time);
     if (sighting.packet) plan.deliver.push({ entry, ifindex: on.ifindex, packet: sighting.packet });
+  }
+
+  /** Restores what is known, else learns, if it still may be. */
+  private allow(plan: Plan, known: Entry | undefined, sighting: Sighting, on: Watched): Entry | undefined {
+    const { address, sender: peer, time } = sighting;
+    if (known) {
+      plan.add.push({ entry: known, event: 'restored', seen: time });
+      plan.wiped.add(on.name);
+      return known;
+    }
+    // Withdrawn, or no longer in scope, since the kernel saw it: its next packet will be judged anew.
+    if (sighting.verdict === 'restore' || sighting.repeat) return undefined;
+    if (!inScope(on.scope, parseAddress(address)!)) return undefined;
+    this.makeRoom(plan, on, peer, 1);
+    const entry = { interface: on.name, address, peer, learned: time, lastSeen: time, confirmed: time };
+    this.ledger.put(entry);
+    plan.add.push({ entry, event: 'learned', seen: time });
+    return entry;
   }
 
   /** Evicts the least recently used addresses of a peer until there is room for so many others. */

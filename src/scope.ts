@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Which addresses may be learned on an interface.
 
-import { type AddressBytes, contains, formatPrefix, type Prefix, parsePrefix, prefixOf } from './address.ts';
+import { type AddressBytes, contains, type Prefix, parsePrefix, prefixOf } from './address.ts';
 import type { Link } from './kernel/kernel.ts';
 
 /** The longest match decides. A /64's own subnet-router anycast address is reserved besides. */
@@ -11,7 +11,6 @@ export interface Scope {
 }
 
 export const linkLocal = parsePrefix('fe80::/64')!;
-const everything = parsePrefix('::/0')!;
 
 /** Never a peer's: multicast, the unspecified address, loopback, IPv4-mapped (RFC 4291, 2.5 and 2.7). */
 export const neverUnicast: readonly Prefix[] = ['ff00::/8', '::/128', '::1/128', '::ffff:0:0/96'].map(
@@ -31,16 +30,6 @@ export function scopeOf(configured: readonly Prefix[], link: Link, links: readon
   const ownAddresses = links.flatMap(({ addresses }) => addresses.map(({ bytes }) => prefixOf(bytes, 128)));
   const subnetRouters = learn.filter(({ length }) => length < 127).map(({ bytes }) => prefixOf(bytes, 128));
   return { learn, reserved: [...neverUnicast, ...subnetRouters, ...ownAddresses] };
-}
-
-/**
- * What may stay on a link that has just come up, as its prefixes come after it: anything, but what is reserved, or in
- * a prefix that the link has had since, and lost.
- */
-export function settlingScope(scope: Scope, before: Scope | undefined): Scope {
-  const present = scope.learn.map(formatPrefix);
-  const lost = before?.learn.filter((prefix) => !present.includes(formatPrefix(prefix))) ?? [];
-  return { learn: [...scope.learn, everything], reserved: [...scope.reserved, ...lost] };
 }
 
 /** Whether a scope lets an address be learned: the rules that the hook follows in the kernel. */

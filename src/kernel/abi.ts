@@ -23,6 +23,7 @@ export const layout = {
     count: 12,
     packet_length: 16,
     verdict: 18,
+    repeat: 19,
     address: 24,
     sender: 40,
     owner: 72,
@@ -138,6 +139,7 @@ function decodeSighting(record: Buffer): Sighting {
     count: view(record).getUint32(at.count, little),
     address: formatAddress(record.subarray(at.address, at.address + 16)),
     sender: record.toString('base64', at.sender, at.sender + KEY),
+    ...(record[at.repeat] === 1 && { repeat: true as const }),
     ...(verdict === 'owned' && { owner: record.toString('base64', at.owner, at.owner + KEY) }),
     ...(packetLength > 0 && { packet: record.subarray(at.packet, at.packet + packetLength) }),
   };

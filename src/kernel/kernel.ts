@@ -81,6 +81,8 @@ export interface Sighting {
   readonly verdict: Verdict;
   /** How many packets it stands for: repeats within a second are not told one by one. */
   readonly count: number;
+  /** Another packet of a `candidate` or `restore` of less than a second ago: it cost the peer no token. */
+  readonly repeat?: true;
   /** Canonical text. */
   readonly address: string;
   /** The sender's public key in base64. */

@@ -88,7 +88,7 @@ describe('learning', () => {
     bench.kernel.calls.length = 0;
     bench.kernel.flush();
     expectEverywhere(`${five} alice`, `${six} bob`);
-    expect(bench.kernel.calls.filter((call) => call === 'add' || call === 'dump')).toEqual(['add']);
+    expect(bench.kernel.calls.filter((call) => call === 'add' || call === 'dump')).toEqual(['dump', 'add']);
   });
 
   it('denies what is refused, tells and lists it', () => {
@@ -727,6 +727,7 @@ describe('when the kernel refuses', () => {
     expectEverywhere();
     expect(bench.told()).toEqual(['problem add-failed']);
     expect(bench.kernel.delivered).toEqual([]);
+    bench.clock.advance(1_000); // until then, further packets are repeats
     batch();
     expectEverywhere(`${five} alice`, `${six} alice`, '2001:db8:1::7 alice');
   });

@@ -116,7 +116,6 @@ export class FakeKernel implements Kernel {
 
   openSightings(hook: Hook | 'auto', listener: (sightings: Sighting[]) => void): Sightings {
     return this.call('openSightings', () => {
-      if (this.hook) throw new Error('the hook is already open');
       if (this.failures.hook) throw new HookError(this.failures.hook);
       this.hooksOpened++;
       this.hook = new FakeHook(this, hook === 'auto' ? 'fexit' : hook, listener);
@@ -453,7 +452,7 @@ class FakeHook implements Sightings {
     if (last && now - last.told < ATTEMPT_HOLD) {
       if (passes(verdict) && last.packets > 0 && last.packets < ATTEMPT_PACKETS) {
         last.packets++;
-        this.tell(packet, verdict, owner, 1);
+        this.tell(packet, verdict, owner, 0);
       } else {
         last.untold++;
         if (passes(verdict) && last.packets === 0) verdict = 'rate';
@@ -491,6 +490,7 @@ class FakeHook implements Sightings {
     return { verdict: match.learn && !isSubnetRouter ? 'candidate' : 'reserved' };
   }
 
+  /** A count of 0 stands for a repeat. */
   private tell(
     { ifindex, sender, address, packet }: Packet,
     verdict: Verdict,
@@ -501,7 +501,8 @@ class FakeHook implements Sightings {
       time: this.kernel.clock.now(),
       ifindex,
       verdict,
-      count,
+      count: count || 1,
+      ...(count === 0 && { repeat: true as const }),
       address,
       sender: sender.key,
       ...(verdict === 'owned' && owner !== undefined && { owner }),

@@ -25,6 +25,7 @@ let learner: Learner;
 beforeEach(() => {
   ledger = new Ledger();
   used = new Map();
+  device = { ifindex: 7, peers: [] };
   learner = new Learner(ledger, ({ address }) => used.get(address));
 });
 
@@ -39,7 +40,10 @@ function sighting(address: string, sender = alice, changes: Partial<Sighting> = 
   return { time: 100, ifindex: 7, verdict: 'candidate', count: 1, address, sender, packet, ...changes };
 }
 
-const consider = (sightings: Sighting[], on: Watched = wg1) => learner.consider(sightings, only(on));
+let device: Device | undefined;
+
+const consider = (sightings: Sighting[], on: Watched = wg1) =>
+  learner.consider(sightings, only(on), () => device);
 
 /** A plan as people would say it. */
 function summary({ remove, add, deliver, denied, wiped }: Plan): string[] {

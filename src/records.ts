@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Keeps the kernel's records of what was learned, which outlive processes and links, in line with the ledger.
+
+import { type Place, recordOf } from './executor.ts';
+import type { LearnedRecord, Sightings } from './kernel/kernel.ts';
+import type { Entry, Ledger } from './ledger.ts';
+
+/** Continues what an earlier process began: `nameOf` tells the configured interface of a device. */
+export function takeOver(
+  ledger: Ledger,
+  sightings: Sightings,
+  nameOf: (device: string) => string | undefined,
+  now: number,
+): void {
+  for (const record of sightings.records()) {
+    const name = nameOf(record.interface);
+    if (name !== undefined) adopt(ledger, name, record, now);
+  }
+}
+
+/**
+ * The kernel's records of an interface become what the ledger says, under the ifindex and the name that it has now.
+ * What they have of it besides could not be withdrawn when it was disabled: that is learned again.
+ */
+export function alignRecords(ledger: Ledger, name: string, place: Place, now: number): void {
+  const { sightings, ifindex, device } = place;
+  const kept = new Set<string>();
+  for (const record of sightings.records()) {
+    const isOfThisLink = record.ifindex === ifindex;
+    if (!isOfThisLink && record.interface !== device) continue;
+    let entry = ledger.get(name, record.address);
+    if (!entry && isOfThisLink) entry = adopt(ledger, name, record, now);
+    if (entry?.peer === record.peer) {
+      entry.lastSeen = Math.max(entry.lastSeen, record.lastSeen);
+      if (isOfThisLink && record.interface === device) kept.add(record.address);
+    }
+    if (!isOfThisLink) sightings.forget(record.ifindex, record.address);
+  }
+  for (const entry of ledger.entries(name)) {
+    if (!kept.has(entry.address)) sightings.remember(recordOf(entry, place));
+  }
+}
+
+/** Records by ifindex that the ledger does not have: learned where nothing is to be learned any more. */
+export function leftovers(
+  ledger: Ledger,
+  sightings: Sightings,
+  nameOf: (device: string) => string | undefined,
+): Map<number, LearnedRecord[]> {
+  const found = new Map<number, LearnedRecord[]>();
+  for (const record of sightings.records()) {
+    const name = nameOf(record.interface);
+    if (name !== undefined && ledger.get(name, record.address)) continue;
+    found.set(record.ifindex, [...(found.get(record.ifindex) ?? []), record]);
+  }
+  return found;
+}
+
+function adopt(ledger: Ledger, name: string, record: LearnedRecord, now: number): Entry {
+  const { address, peer, learned, lastSeen } = record;
+  const entry = { interface: name, address, peer, learned, lastSeen, confirmed: now };
+  ledger.put(entry);
+  return entry;
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The hook, opened when it is needed and let go of when it is not.
+
+import {
+  type Clock,
+  type Hook,
+  HookError,
+  type Kernel,
+  type Link,
+  type Problem,
+  type Sighting,
+  type Sightings,
+} from './kernel/kernel.ts';
+
+/** How long the hook stays when the last interface has gone: netifd recreates links. Then the module can be unloaded. */
+const LINGER = 5_000;
+
+export class Source {
+  private sightings: Sightings | undefined;
+  /** The choice with which it was last opened, or tried to be. */
+  private choice: Hook | 'auto' | undefined;
+  /** Why that failed, and the WireGuard links of that time: others may be worth another try. */
+  private failure: { readonly problems: readonly Problem[]; readonly links: string } | undefined;
+  private cancelLinger: (() => void) | undefined;
+
+  /** `onClosed` is called when there are none any more, or others. */
+  constructor(
+    private readonly kernel: Kernel,
+    private readonly clock: Clock,
+    private readonly onSightings: (batch: Sighting[]) => void,
+    private readonly onClosed: () => void,
+  ) {}
+
+  get current(): Sightings | undefined {
+    return this.sightings;
+  }
+
+  problems(): Problem[] {
+    return [...(this.failure?.problems ?? []), ...(this.sightings?.warnings ?? [])];
+  }
+
+  /** Opens what is chosen, unless it is open. If that fails, what was open before goes on. */
+  need(choice: Hook | 'auto', links: readonly Link[]): void {
+    this.cancelLinger?.();
+    this.cancelLinger = undefined;
+    const key = links.map(({ ifindex }) => ifindex).join(' ');
+    if (choice === this.choice && (this.sightings || this.failure?.links === key)) return;
+    this.choice = choice;
+    this.failure = undefined;
+    try {
+      const sightings = this.kernel.openSightings(choice, this.onSightings);
+      this.close();
+      this.sightings = sightings;
+    } catch (error) {
+      if (!(error instanceof HookError)) throw error;
+      this.failure = { problems: error.problems, links: key };
+    }
+  }
+
+  /** Nothing needs it now, but something may soon. */
+  release(): void {
+    this.failure = undefined;
+    if (this.sightings) this.cancelLinger ??= this.clock.after(LINGER, () => this.close());
+  }
+
+  close(): void {
+    this.cancelLinger?.();
+    this.cancelLinger = undefined;
+    this.sightings?.close();
+    this.sightings = undefined;
+    this.onClosed();
+  }
+}
