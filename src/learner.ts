@@ -133,8 +133,9 @@ export class Learner {
       return known;
     }
     // Withdrawn, or no longer in scope, since the kernel saw it: its next packet will be judged anew.
-    if (sighting.verdict === 'restore' || sighting.repeat) return undefined;
-    if (!inScope(on.scope, parseAddress(address)!)) return undefined;
+    if (sighting.verdict === 'restore' || !inScope(on.scope, parseAddress(address)!)) return undefined;
+    // What cost no token pushes nothing out: else one token would buy several changes.
+    if (sighting.repeat && this.surplus(on, peer, 1) > 0) return undefined;
     this.makeRoom(plan, on, peer, 1);
     const entry = { interface: on.name, address, peer, learned: time, lastSeen: time, confirmed: time };
     this.ledger.put(entry);
@@ -144,12 +145,17 @@ export class Learner {
 
   /** Evicts the least recently used addresses of a peer until there is room for so many others. */
   private makeRoom(plan: Plan, on: Watched, peer: string, others: number): void {
-    const entries = [...this.ledger.ofPeer(on.name, peer)];
-    const surplus = entries.length + others - on.settings.maxAddresses;
+    const surplus = this.surplus(on, peer, others);
     if (surplus <= 0) return;
+    const entries = [...this.ledger.ofPeer(on.name, peer)];
     for (const entry of entries) this.refresh(entry);
     entries.sort((a, b) => a.lastSeen - b.lastSeen);
     for (const entry of entries.slice(0, surplus)) this.remove(plan, { entry, event: 'evicted' });
+  }
+
+  /** By how many a peer would be over its number of addresses, had it so many others. */
+  private surplus({ name, settings }: Watched, peer: string, others: number): number {
+    return this.ledger.ofPeer(name, peer).size + others - settings.maxAddresses;
   }
 
   /** Withdraws what peers have too much of. */
