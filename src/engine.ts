@@ -5,12 +5,12 @@
 import { Denials } from './denials.ts';
 import type { EngineEvent } from './events.ts';
 import { execute, type Place, type Surroundings } from './executor.ts';
-import type { Clock, Device, Kernel, Link, Problem, Sighting, Sightings } from './kernel/kernel.ts';
+import type { Clock, Device, Kernel, Link, Problem, Scope, Sighting, Sightings } from './kernel/kernel.ts';
 import { Learner, type Plan, type Watched } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { interfaceProblems, kernelProblem, ownedProblems, ProblemList } from './problems.ts';
 import { alignRecords, leftovers, takeOver } from './records.ts';
-import { type Scope, scopeOf } from './scope.ts';
+import { scopeOf } from './scope.ts';
 import type { InterfaceSettings } from './settings.ts';
 import { Settling } from './settling.ts';
 import { Source } from './source.ts';
@@ -147,7 +147,7 @@ export class Engine {
     try {
       this.problems.set(this.align());
     } catch (error) {
-      this.problems.add(kernelProblem('kernel-failed', 'the kernel', 'be asked how things are', error));
+      this.problems.add(kernelProblem('links-failed', 'interfaces', 'be looked at', error));
       this.isIncomplete = true;
     }
     this.schedule();
@@ -265,14 +265,6 @@ export class Engine {
   }
 
   private see(batch: Sighting[]): void {
-    try {
-      this.learnFrom(batch);
-    } catch (error) {
-      this.problems.add(kernelProblem('kernel-failed', 'the kernel', 'be asked who owns an address', error));
-    }
-  }
-
-  private learnFrom(batch: Sighting[]): void {
     const plan = this.learner.consider(batch, this.active, ({ ifindex }) =>
       this.dump(this.active.get(ifindex)!),
     );
@@ -289,10 +281,15 @@ export class Engine {
     return ownedProblems(on, device);
   }
 
-  /** Undefined if the interface is going or coming: rtnetlink will tell. */
+  /** Undefined if the interface is going or coming, of which rtnetlink will tell, or if that fails. */
   private dump(on: Active): Device | undefined {
-    const device = this.kernel.wireguard.dump(on.device);
-    return device?.ifindex === on.ifindex ? device : undefined;
+    try {
+      const device = this.kernel.wireguard.dump(on.device);
+      return device?.ifindex === on.ifindex ? device : undefined;
+    } catch (error) {
+      this.problems.add(kernelProblem('dump-failed', on.device, 'see who owns what', error));
+      return undefined;
+    }
   }
 
   private schedule(): void {

@@ -3,9 +3,9 @@
 // answers with a plan of what is to be done in the kernel. No I/O.
 
 import { contains, formatAddress, type Prefix, parseAddress } from './address.ts';
-import type { Device, PeerAddress, Sighting, Verdict } from './kernel/kernel.ts';
+import type { Device, PeerAddress, Scope, Sighting, Verdict } from './kernel/kernel.ts';
 import type { Entry, Ledger } from './ledger.ts';
-import { inScope, type Scope } from './scope.ts';
+import { inScope } from './scope.ts';
 import type { InterfaceSettings } from './settings.ts';
 
 /** An interface on which addresses are learned. */

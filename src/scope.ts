@@ -2,13 +2,7 @@
 // Which addresses may be learned on an interface.
 
 import { type AddressBytes, contains, type Prefix, parsePrefix, prefixOf } from './address.ts';
-import type { Link } from './kernel/kernel.ts';
-
-/** The longest match decides. A /64's own subnet-router anycast address is reserved besides. */
-export interface Scope {
-  readonly learn: readonly Prefix[];
-  readonly reserved: readonly Prefix[];
-}
+import type { Link, Scope } from './kernel/kernel.ts';
 
 export const linkLocal = parsePrefix('fe80::/64')!;
 

@@ -3,8 +3,7 @@
 // prefix that it may yet get.
 
 import { formatPrefix, parsePrefix } from './address.ts';
-import type { Link } from './kernel/kernel.ts';
-import type { Scope } from './scope.ts';
+import type { Link, Scope } from './kernel/kernel.ts';
 
 /** How long a link that has come up may be without prefixes that it had before, in milliseconds. */
 const SETTLING = 60_000;

@@ -2,7 +2,6 @@
 // What the engine needs of a kernel. The real one is made in linux.ts, a fake one in test/unit/.
 
 import type { AddressBytes, Prefix } from '../address.ts';
-import type { Scope } from '../scope.ts';
 
 /** A learned or to be learned allowed IP, always a /128. */
 export interface PeerAddress {
@@ -99,6 +98,12 @@ export interface LearnedRecord extends PeerAddress {
   readonly interface: string;
   readonly learned: number;
   readonly lastSeen: number;
+}
+
+/** Where addresses may be learned: the longest match decides. A /64's own subnet-router anycast address is reserved besides. */
+export interface Scope {
+  readonly learn: readonly Prefix[];
+  readonly reserved: readonly Prefix[];
 }
 
 export interface Limits {

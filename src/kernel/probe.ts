@@ -3,9 +3,8 @@
 
 import { statfsSync } from 'node:fs';
 import type { Prefix } from '../address.ts';
-import type { Scope } from '../scope.ts';
 import * as abi from './abi.ts';
-import type { Counters, Hook, LearnedRecord, Limits, Problem, Sighting, Sightings } from './kernel.ts';
+import type { Counters, Hook, LearnedRecord, Limits, Problem, Scope, Sighting, Sightings } from './kernel.ts';
 import type { BpfMap, BpfObject, Native } from './native.ts';
 import { moduleInstance } from './requirements.ts';
 

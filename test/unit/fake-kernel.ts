@@ -10,6 +10,7 @@ import {
   parseAddress,
   parsePrefix,
 } from '../../src/address.ts';
+import type { Scope } from '../../src/kernel/kernel.ts';
 import {
   type Clock,
   type Counters,
@@ -28,7 +29,6 @@ import {
   type Verdict,
   type WireGuard,
 } from '../../src/kernel/kernel.ts';
-import type { Scope } from '../../src/scope.ts';
 
 const ATTEMPT_HOLD = 1_000;
 const ATTEMPT_PACKETS = 8;

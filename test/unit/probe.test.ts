@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { describe, expect, it, vi } from 'vitest';
-import type { Hook, Sighting } from '../../src/kernel/kernel.ts';
+import type { Hook, Scope, Sighting } from '../../src/kernel/kernel.ts';
 import type { BpfMap, BpfObject, Native } from '../../src/kernel/native.ts';
 import { Probe } from '../../src/kernel/probe.ts';
-import type { Scope } from '../../src/scope.ts';
 import { alice, prefixes } from './bench.ts';
 
 /** The wireguard module. */
