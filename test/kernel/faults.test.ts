@@ -90,9 +90,11 @@ describe('on a router', () => {
     await daemon.event('problem', { code: 'no-prefix' });
     await guest.run('ip address add 2001:db8:1::1/64 dev wg1 nodad');
     await daemon.event('solved', { code: 'no-prefix' });
-    await guest.run('ip link set wg1 name wg9');
+    await guest.run('ip link set wg1 down && ip link set wg1 name wg9');
     await daemon.event('problem', { code: 'no-interface' });
-    await guest.run('ip link set wg9 name wg1');
+    await guest.run(
+      'ip link set wg9 name wg1 && ip address add 2001:db8:1::1/64 dev wg1 nodad && ip link set wg1 up',
+    );
     await daemon.event('solved', { code: 'no-interface' });
     await lab.client('laptop').addAddress('2001:db8:1::7');
     expect(await lab.client('laptop').ping({ from: '2001:db8:1::7' })).toMatchObject({ received: 1 });
