@@ -7,11 +7,11 @@ import { dlopen } from 'node:process';
 export interface SystemError extends Error {
   /** As <errno.h> numbers it, positive. */
   errno: number;
-  /** The errno's name, "EPERM". */
+  /** The errno's name, "EPERM"; "ELIBBPF" for libbpf's own errors. */
   code: string;
   /** The call that failed, "bpf_object__load". */
   operation: string;
-  /** libbpf's last warning for that call, trimmed; absent if it gave none. */
+  /** What libbpf, or the addon, said of that call: its last lines, about a thousand characters; absent if nothing. */
   detail?: string;
 }
 
@@ -37,7 +37,10 @@ export interface BpfObject {
   /** Keeps a map at a path in a BPF file system: takes over what is pinned there, else pins the new map. */
   pin(map: string, path: string): void;
   load(): void;
-  /** Attaches where the program's section says. Attaching again replaces the earlier attachment. */
+  /**
+   * Attaches where the program's section says. Attaching again replaces the earlier attachment, which is gone even if
+   * that fails.
+   */
   attach(program: string): void;
   /** No error if it is not attached. */
   detach(program: string): void;
@@ -45,12 +48,12 @@ export interface BpfObject {
   /**
    * Calls back with the records of a ring buffer as they come, several at once: each is a u32 length in host byte
    * order, 4 bytes of padding, and the data padded to 8 bytes. The buffer is the callee's own. An exception in the
-   * callback is an uncaught exception of the process.
+   * callback is an uncaught exception of the process. Keeps the object, and the process, alive until it is closed.
    */
   onRecords(map: string, callback: (records: Buffer) => void): void;
   /**
    * BPF_PROG_TEST_RUN of a program that takes an skb. `data` begins with an Ethernet header; `cb0` becomes
-   * skb->cb[0]. Returns the program's return value.
+   * skb->cb[0]. Returns the program's return value, which may be a negative errno.
    */
   testRun(program: string, data: Uint8Array, cb0: number): number;
   /** Detaches and frees everything. Pinned maps stay. Safe to call twice; every other call then throws EBADF. */
@@ -65,7 +68,10 @@ export interface NativeSocket {
   send(data: Uint8Array, address?: Uint8Array): number;
   /** One datagram, or undefined if none is waiting. One longer than `size` throws EMSGSIZE. */
   receive(size: number): Buffer | undefined;
-  /** Calls back whenever a datagram (or an error) is waiting. */
+  /**
+   * Calls back whenever a datagram or an error is waiting, again and again until it is received. Keeps the socket, and
+   * the process, alive until it is closed.
+   */
   onReadable(callback: () => void): void;
   /** Safe to call twice. */
   close(): void;
