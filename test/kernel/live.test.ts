@@ -204,6 +204,7 @@ ip link set wg2 up`,
     await engine.configure(wg1({ lifetime: '2s' }));
     await engine.event('expired', { address: a }, PATIENCE, from);
     await pinger.more(60); // more than a lifetime later
+    expect(engine.all('expired').filter(({ address }) => address === b)).toEqual([]);
     expect(await learned()).toEqual(on1(b));
     expect((await lab.allowedIps()).laptop).toContain('2001:db8:1::10/128');
     expect(await pinger.stop()).toMatchObject({ lost: [] });
