@@ -126,7 +126,7 @@ export interface Sightings {
   /** No error if it is not watched. */
   unwatch(ifindex: number): void;
   counters(ifindex: number): Counters;
-  /** Makes the kernel receive an IPv6 packet on an interface as if WireGuard had delivered it. */
+  /** Makes the kernel receive an IPv6 packet on an interface as if WireGuard had delivered it; throws if it cannot. */
   deliver(ifindex: number, packet: Buffer): void;
   records(): LearnedRecord[];
   remember(record: LearnedRecord): void;

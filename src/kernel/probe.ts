@@ -92,7 +92,9 @@ export class Probe implements Sightings {
   }
 
   deliver(ifindex: number, packet: Buffer): void {
-    this.object.testRun('inject', Buffer.concat([ethernetHeader, packet]), ifindex);
+    const answer = this.object.testRun('inject', Buffer.concat([ethernetHeader, packet]), ifindex);
+    if (answer !== 0)
+      throw new Error(`the kernel did not take the packet back (bpf_clone_redirect: ${answer})`);
   }
 
   records(): LearnedRecord[] {

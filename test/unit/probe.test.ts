@@ -50,6 +50,7 @@ class FakeObject implements BpfObject {
   };
   records: (batch: Buffer) => void = () => {};
   failing: string | undefined;
+  runAnswer = 0;
 
   enable(program: string): void {
     this.log.push(`enable ${program}`);
@@ -75,7 +76,7 @@ class FakeObject implements BpfObject {
   }
   testRun(program: string, data: Uint8Array, cb0: number): number {
     this.log.push(`run ${program} ${Buffer.from(data).toString('hex')} ${cb0}`);
-    return 0;
+    return this.runAnswer;
   }
   close(): void {
     this.log.push('close');
@@ -286,6 +287,12 @@ it('puts a packet back behind an Ethernet header', () => {
   const { probe, object } = open();
   probe.deliver(7, Buffer.from('60ff', 'hex'));
   expect(object.log.at(-1)).toBe('run inject 00000000000000000000000086dd60ff 7');
+});
+
+it('says when the kernel does not take a packet back', () => {
+  const { probe, object } = open();
+  object.runAnswer = -22;
+  expect(() => probe.deliver(7, Buffer.alloc(40))).toThrow('-22');
 });
 
 it('closes the object', () => {
