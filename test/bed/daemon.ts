@@ -7,7 +7,9 @@ import type { Hook } from '../../src/kernel/kernel.ts';
 import type { Host } from './client.ts';
 import type { Process } from './process.ts';
 
-export const PROGRAM = fileURLToPath(new URL('../../dist/rootfs/usr/sbin/wg-slaacer', import.meta.url));
+/** The tree that is installed on routers, as npm run build leaves it. */
+export const INSTALLED = fileURLToPath(new URL('../../dist/rootfs', import.meta.url));
+export const PROGRAM = `${INSTALLED}/usr/sbin/wg-slaacer`;
 
 /** In a shell on the router: the one that runs there. */
 const PID = "$(pgrep -f '^node.*/wg-slaacer.js run')";

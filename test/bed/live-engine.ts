@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { Hook } from '../../src/kernel/kernel.ts';
 import type { Host } from './client.ts';
-import { Daemon } from './daemon.ts';
+import { Daemon, INSTALLED } from './daemon.ts';
 import type { Command, Interfaces } from './engine-driver.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -22,9 +22,7 @@ export class LiveEngine extends Daemon {
       target: 'node20',
       format: 'cjs',
     });
-    const engine = new LiveEngine(
-      router.spawn(`exec node '${DRIVER}' '${path('../../dist/rootfs')}' ${hook}`),
-    );
+    const engine = new LiveEngine(router.spawn(`exec node '${DRIVER}' '${INSTALLED}' ${hook}`));
     await engine.event('ready', {}, 60_000);
     return engine;
   }
