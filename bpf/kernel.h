@@ -14,8 +14,21 @@
 
 #define CORE __attribute__((preserve_access_index))
 
+struct ns_common {
+	unsigned int inum;
+} CORE;
+
+struct net {
+	struct ns_common ns;
+} CORE;
+
+typedef struct {
+	struct net *net;
+} CORE possible_net_t;
+
 struct net_device {
 	int ifindex;
+	possible_net_t nd_net;
 } CORE;
 
 struct sk_buff {

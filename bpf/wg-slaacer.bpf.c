@@ -91,10 +91,10 @@ struct budget {
 	__u64 report;
 };
 
+/* Peers get new ids whenever they are set up anew: the ones that are not heard of any more make room. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 2048);
 	__type(key, struct peer_id);
 	__type(value, struct budget);
 } budgets SEC(".maps");
@@ -252,6 +252,12 @@ static __always_inline bool tell(struct packet *packet, struct sighting *sightin
 	return !bpf_ringbuf_output(&sightings, sighting, sizeof(*sighting) + length, 0);
 }
 
+/* As stat(2) tells of /proc/PID/ns/net: an ifindex means something only there. */
+static __always_inline __u32 netns_of(struct sk_buff *skb)
+{
+	return BPF_CORE_READ(skb, dev, nd_net.net, ns.inum);
+}
+
 /* WireGuard is about to drop this packet. */
 static __always_inline void refused(struct packet *packet, struct learned *known)
 {
@@ -266,7 +272,7 @@ static __always_inline void refused(struct packet *packet, struct learned *known
 	enum verdict verdict;
 	__u32 count = 1;
 
-	if (!interface || !counted || !sighting)
+	if (!interface || !counted || !sighting || netns_of(packet->skb) != interface->netns)
 		return;
 	key.sender.id = BPF_CORE_READ(sender, internal_id);
 	__builtin_memcpy(key.address, packet->source.address, 16);

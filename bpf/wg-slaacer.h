@@ -52,6 +52,8 @@ struct learned {
 struct interface {
 	__u64 interval; /* one new address per peer in this time; 0: no limit */
 	__u64 burst;	/* that many at once */
+	__u32 netns;	/* the inode number of its network namespace */
+	__u32 pad;
 };
 
 struct scope_key {
@@ -82,7 +84,7 @@ struct sighting {
 
 _Static_assert(sizeof(struct source) == 20, "ABI");
 _Static_assert(sizeof(struct learned) == 72, "ABI");
-_Static_assert(sizeof(struct interface) == 16, "ABI");
+_Static_assert(sizeof(struct interface) == 24, "ABI");
 _Static_assert(sizeof(struct scope_key) == 24, "ABI");
 _Static_assert(sizeof(struct counters) == 48, "ABI");
 _Static_assert(sizeof(struct sighting) == 104, "ABI");

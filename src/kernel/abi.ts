@@ -13,7 +13,7 @@ const verdicts = ['candidate', 'restore', 'owned', 'scope', 'reserved', 'rate'] 
 export const layout = {
   source: { size: 20, ifindex: 0, address: 4 },
   learned: { size: 72, peer: 0, interface: 32, learned: 48, last_seen: 56, last_seen_jiffies: 64 },
-  interface: { size: 16, interval: 0, burst: 8 },
+  interface: { size: 24, interval: 0, burst: 8, netns: 16 },
   scope_key: { size: 24, prefix_length: 0, ifindex: 4, address: 8 },
   counters: { size: 48, packets: 0 },
   sighting: {
@@ -91,10 +91,12 @@ export function decodeLastSeen(value: Buffer): number {
   return readTime(value, layout.learned.last_seen);
 }
 
-export function encodeInterface(limits: Limits): Buffer {
+/** `netns`: the inode number of the network namespace. */
+export function encodeInterface(limits: Limits, netns: number): Buffer {
   const buffer = Buffer.alloc(layout.interface.size);
   writeTime(buffer, layout.interface.interval, limits.rate === 0 ? 0 : 60_000 / limits.rate);
   view(buffer).setBigUint64(layout.interface.burst, BigInt(limits.burst), little);
+  view(buffer).setUint32(layout.interface.netns, netns, little);
   return buffer;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The hook as a source of sightings: the BPF object, its programs and maps.
 
-import { statfsSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import type { Prefix } from '../address.ts';
 import * as abi from './abi.ts';
 import type { Counters, Hook, LearnedRecord, Limits, Problem, Scope, Sighting, Sightings } from './kernel.ts';
@@ -34,6 +34,8 @@ export class Probe implements Sightings {
   private readonly interfaces: BpfMap;
   private readonly counts: BpfMap;
   private readonly scope: BpfMap;
+  /** Ours: other namespaces have the same ifindexes. */
+  private readonly netns = statSync('/proc/self/ns/net').ino;
   /** What the scope trie holds for each watched ifindex. */
   private readonly watched = new Map<number, Map<string, Buffer>>();
   private attachedTo: number | undefined;
@@ -71,7 +73,7 @@ export class Probe implements Sightings {
     const isNew = !this.watched.has(ifindex);
     this.updateScope(ifindex, scope);
     if (isNew) this.counts.update(abi.encodeIfindex(ifindex), Buffer.alloc(abi.layout.counters.size));
-    this.interfaces.update(abi.encodeIfindex(ifindex), abi.encodeInterface(limits));
+    this.interfaces.update(abi.encodeIfindex(ifindex), abi.encodeInterface(limits, this.netns));
     this.updateEnabled();
     // A kprobe dies silently with the module it was set in.
     if (isNew && this.hook === 'kprobe' && this.attachedTo !== moduleInstance()) this.attach();

@@ -156,7 +156,7 @@ END`;
     // Switching keepalives on sends one at once, for which a session is needed.
     await this.guest.run(
       `wg set wg1 ${this.#keepalive(25)}
-while wg show wg1 latest-handshakes | grep -qw 0; do sleep 0.1; done
+while wg show wg1 latest-handshakes | grep -q '[[:blank:]]0$'; do sleep 0.1; done
 wg set wg1 ${this.#keepalive(0)}`,
       { timeout: 20_000 },
     );

@@ -124,7 +124,9 @@ describe('limits', () => {
     ['none is an interval of 0', { rate: 0, burst: 1 }, 0n, 1n],
     ['the highest is not taken for none', { rate: 6_000, burst: 1_000 }, 10_000_000n, 1_000n],
   ])('%s', (_, limits, interval, burst) => {
-    expect(abi.encodeInterface(limits)).toEqual(Buffer.concat([u64(interval), u64(burst)]));
+    expect(abi.encodeInterface(limits, 4026531840)).toEqual(
+      Buffer.concat([u64(interval), u64(burst), u64(4026531840)]),
+    );
   });
 });
 

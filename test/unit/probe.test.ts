@@ -44,7 +44,7 @@ class FakeObject implements BpfObject {
   readonly maps: Record<string, FakeMap> = {
     learned: new FakeMap(20, 72),
     enabled: new FakeMap(4, 8),
-    interfaces: new FakeMap(4, 16),
+    interfaces: new FakeMap(4, 24),
     counters: new FakeMap(4, 48),
     scope: new FakeMap(24, 1),
   };
