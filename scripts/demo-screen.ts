@@ -26,7 +26,8 @@ const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.le
 export class Screen {
   private readonly start = Date.now();
   private readonly counts = new Map<string, number>();
-  private readonly took: number[] = [];
+  /** Milliseconds, by the peer's name. */
+  private readonly took = new Map<string, number[]>();
   private deniedInScene = 0;
 
   /** `names`: of the peers, by public key. */
@@ -39,7 +40,7 @@ export class Screen {
 
   event(event: EngineEvent): void {
     this.count(event.event === 'denied' ? `denied (${event.reason})` : event.event);
-    if (event.event === 'learned') this.took.push(event.took);
+    if (event.event === 'learned') this.noteTook(this.names.get(event.peer) ?? event.peer, event.took);
     if (event.event === 'denied' && ++this.deniedInScene > MOST_DENIED) {
       if (this.deniedInScene === MOST_DENIED + 1) this.line('…', 'and more refusals of this kind');
       return;
@@ -69,7 +70,15 @@ export class Screen {
     console.log(`
   Told:     ${counts}.
   WireGuard refused ${refused} packets in all; the first packets of what was learned were delivered after all.
-  From a first packet until its address was allowed: ${Math.round(median(this.took))} ms (median, in emulation).`);
+  From a first packet until its address was allowed (median, in emulation): ${this.medians()}.`);
+  }
+
+  private noteTook(name: string, milliseconds: number): void {
+    this.took.set(name, [...(this.took.get(name) ?? []), milliseconds]);
+  }
+
+  private medians(): string {
+    return [...this.took].map(([name, times]) => `${name} ${Math.round(median(times))} ms`).join(', ');
   }
 
   private count(what: string): void {
