@@ -119,7 +119,7 @@ export class Learner {
     }
     const entry = isAllowed ? known : owners() && this.allow(plan, known, sighting, on);
     if (!entry) return;
-    adding.add(entry);
+    if (!isAllowed) adding.add(entry);
     entry.lastSeen = Math.max(entry.lastSeen, sighting.time);
     if (sighting.packet) plan.deliver.push({ entry, ifindex: on.ifindex, packet: sighting.packet });
   }

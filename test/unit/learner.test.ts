@@ -147,6 +147,16 @@ describe('what was wiped', () => {
     expect(summary(consider([restore(100)]))).toEqual(['deliver 2001:db8::5']);
   });
 
+  it('is restored for a packet of after it was wiped, though one of before comes first', () => {
+    known('2001:db8::5', alice, { confirmed: 100 });
+    expect(summary(consider([restore(100), restore(101)]))).toEqual([
+      'restored 2001:db8::5 alice',
+      'deliver 2001:db8::5',
+      'deliver 2001:db8::5',
+      'wiped wg1',
+    ]);
+  });
+
   it('is not learned again by a packet of before it was withdrawn', () => {
     expect(summary(consider([restore(100)]))).toEqual([]);
     expect(addresses()).toEqual([]);
