@@ -2,7 +2,8 @@
 /*
  * The ABI between the BPF programs and user space (src/kernel/abi.ts): the maps' keys and values and the ring
  * buffer's records. Host byte order, except addresses, which are as on the wire. Times are nanoseconds of
- * CLOCK_MONOTONIC. A change to struct source or struct learned needs a new name for the pinned map.
+ * CLOCK_MONOTONIC. A change to a struct of a pinned map (source and learned, scope_key and lent) needs a new
+ * name for that map.
  */
 #ifndef WG_SLAACER_H
 #define WG_SLAACER_H
@@ -31,8 +32,10 @@ enum verdict {
 
 /* Values of the scope trie. */
 enum scope {
-	SCOPE_LEARN = 1,
-	SCOPE_RESERVED = 2,
+	SCOPE_NONE,
+	SCOPE_LEARN,
+	SCOPE_RESERVED,
+	SCOPE_CONFIGURED, /* a peer's by configuration; only of interest where prefixes are lent */
 };
 
 struct source {
@@ -66,6 +69,43 @@ struct counters {
 	__u64 packets[VERDICTS];
 };
 
+struct peer_id {
+	__u32 ifindex;
+	__u32 pad;
+	__u64 id; /* the kernel's internal_id: unique until the module is unloaded; of a borrower, the first
+		     bytes of its key */
+};
+
+/* Theoretical arrival times of the next token (the leaky bucket of ITU-T I.371, GCRA). */
+struct budget {
+	__u64 learn;
+	__u64 report;
+};
+
+/* Who has a prefix on loan. The key, a struct scope_key, says which and where. */
+struct lent {
+	__u8 peer[WG_KEY_LEN];
+	char interface[INTERFACE_NAME_LEN];
+};
+
+/* Whose unknown addresses are. */
+struct borrower {
+	__u8 peer[WG_KEY_LEN];
+};
+
+/* Where a peer's encrypted datagrams come from and go to. */
+struct endpoint {
+	__u8 address[16]; /* IPv4-mapped */
+	__be16 port;
+	__be16 local_port;
+};
+
+/* WireGuard's messages from an endpoint. */
+struct traffic {
+	__u64 bytes; /* UDP payload */
+	__u64 last;
+};
+
 /* A record of the ring buffer: what the daemon is told. */
 struct sighting {
 	__u64 time;
@@ -87,6 +127,12 @@ _Static_assert(sizeof(struct learned) == 72, "ABI");
 _Static_assert(sizeof(struct interface) == 24, "ABI");
 _Static_assert(sizeof(struct scope_key) == 24, "ABI");
 _Static_assert(sizeof(struct counters) == 48, "ABI");
+_Static_assert(sizeof(struct peer_id) == 16, "ABI");
+_Static_assert(sizeof(struct budget) == 16, "ABI");
+_Static_assert(sizeof(struct lent) == 48, "ABI");
+_Static_assert(sizeof(struct borrower) == 32, "ABI");
+_Static_assert(sizeof(struct endpoint) == 20, "ABI");
+_Static_assert(sizeof(struct traffic) == 16, "ABI");
 _Static_assert(sizeof(struct sighting) == 104, "ABI");
 
 #endif

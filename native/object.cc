@@ -99,6 +99,7 @@ private:
 	void attach(const Napi::CallbackInfo &info);
 	void detach(const Napi::CallbackInfo &info);
 	Napi::Value map(const Napi::CallbackInfo &info);
+	Napi::Value program_fd(const Napi::CallbackInfo &info);
 	void on_records(const Napi::CallbackInfo &info);
 	Napi::Value test_run(const Napi::CallbackInfo &info);
 	void close(const Napi::CallbackInfo &info);
@@ -110,6 +111,7 @@ private:
 	bpf_object *object(Napi::Env env, const char *operation, Stage stage) const;
 	bpf_program *find_program(Napi::Env env, const std::string &name, const char *operation,
 				  Stage stage) const;
+	int enabled_program_fd(Napi::Env env, const std::string &name, const char *operation) const;
 	bpf_map *find_map(Napi::Env env, const std::string &name, const char *operation, Stage stage) const;
 
 	std::shared_ptr<BpfState> state = std::make_shared<BpfState>();
@@ -126,6 +128,7 @@ Napi::Function BpfObject::define(Napi::Env env)
 			       InstanceMethod<&BpfObject::attach>("attach"),
 			       InstanceMethod<&BpfObject::detach>("detach"),
 			       InstanceMethod<&BpfObject::map>("map"),
+			       InstanceMethod<&BpfObject::program_fd>("programFd"),
 			       InstanceMethod<&BpfObject::on_records>("onRecords"),
 			       InstanceMethod<&BpfObject::test_run>("testRun"),
 			       InstanceMethod<&BpfObject::close>("close"),
@@ -134,10 +137,15 @@ Napi::Function BpfObject::define(Napi::Env env)
 
 BpfObject::BpfObject(const Napi::CallbackInfo &info) : Napi::ObjectWrap<BpfObject>(info)
 {
-	std::string file = text_argument(info, 0, "file");
+	std::string file = text_argument(info, 0, "file"), btf;
+	LIBBPF_OPTS(bpf_object_open_opts, options);
 	Warnings warnings;
 
-	state->object.reset(bpf_object__open_file(file.c_str(), nullptr));
+	if (!info[1].IsUndefined()) {
+		btf = text_argument(info, 1, "btf");
+		options.btf_custom_path = btf.c_str();
+	}
+	state->object.reset(bpf_object__open_file(file.c_str(), &options));
 	if (!state->object)
 		throw_system_error(info.Env(), "bpf_object__open_file", errno, warnings.text());
 
@@ -171,6 +179,14 @@ bpf_map *BpfObject::find_map(Napi::Env env, const std::string &name, const char 
 	if (!map)
 		throw_system_error(env, operation, ENOENT, "no map '" + name + "'");
 	return map;
+}
+
+int BpfObject::enabled_program_fd(Napi::Env env, const std::string &name, const char *operation) const
+{
+	int fd = bpf_program__fd(find_program(env, name, operation, LOADED));
+	if (fd < 0)
+		throw_system_error(env, operation, EINVAL, "program '" + name + "' was not enabled");
+	return fd;
 }
 
 void BpfObject::enable(const Napi::CallbackInfo &info)
@@ -240,6 +256,14 @@ Napi::Value BpfObject::map(const Napi::CallbackInfo &info)
 	return new_bpf_map(info.Env(), state, name.c_str());
 }
 
+Napi::Value BpfObject::program_fd(const Napi::CallbackInfo &info)
+{
+	static const char operation[] = "bpf_program__fd";
+	std::string name = text_argument(info, 0, "program");
+
+	return Napi::Number::New(info.Env(), enabled_program_fd(info.Env(), name, operation));
+}
+
 void BpfObject::on_records(const Napi::CallbackInfo &info)
 {
 	std::string name = text_argument(info, 0, "map");
@@ -261,11 +285,7 @@ Napi::Value BpfObject::test_run(const Napi::CallbackInfo &info)
 	Bytes data = bytes_argument(info, 1, "data");
 	uint32_t cb0 = integer_argument(info, 2, "cb0", 0, UINT32_MAX);
 
-	bpf_program *program = find_program(env, name, operation, LOADED);
-	int fd = bpf_program__fd(program);
-	if (fd < 0)
-		throw_system_error(env, operation, EINVAL, "program '" + name + "' was not enabled");
-
+	int fd = enabled_program_fd(env, name, operation);
 	__sk_buff context = {};
 	context.cb[0] = cb0;
 	LIBBPF_OPTS(bpf_test_run_opts, options);

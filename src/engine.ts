@@ -6,6 +6,7 @@ import { Denials } from './denials.ts';
 import type { EngineEvent } from './events.ts';
 import { execute, type Place, type Surroundings } from './executor.ts';
 import type { Clock, Device, Kernel, Link, Problem, Scope, Sighting, Sightings } from './kernel/kernel.ts';
+import { withoutLoan } from './kernel/loans.ts';
 import { Learner, type Plan, type Watched } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { interfaceProblems, kernelProblem, ownedProblems, ProblemList } from './problems.ts';
@@ -73,7 +74,7 @@ export class Engine {
     this.source = new Source(
       kernel,
       clock,
-      (batch) => this.see(batch),
+      { see: (batch) => this.see(batch), recheck: () => this.running && this.sync() },
       () => {
         this.active = new Map();
       },
@@ -254,7 +255,7 @@ export class Engine {
           this.learner.welcome(on.name);
           alignRecords(this.ledger, on.name, on, this.clock.now());
         }
-        on.sightings.watch(ifindex, on.settings, on.scope);
+        on.sightings.watch({ name: on.device, ifindex }, on.settings, on.scope);
       } catch (error) {
         on.sightings.unwatch(ifindex);
         active.delete(ifindex);
@@ -281,11 +282,12 @@ export class Engine {
     return ownedProblems(on, device);
   }
 
-  /** Undefined if the interface is going or coming, of which rtnetlink will tell, or if that fails. */
+  /** Without what is lent. Undefined if the interface is going or coming, of which rtnetlink will tell, or if that fails. */
   private dump(on: Active): Device | undefined {
     try {
       const device = this.kernel.wireguard.dump(on.device);
-      return device?.ifindex === on.ifindex ? device : undefined;
+      if (device?.ifindex !== on.ifindex) return undefined;
+      return withoutLoan(device, on.sightings.loan(on.ifindex));
     } catch (error) {
       this.problems.add(kernelProblem('dump-failed', on.device, 'see who owns what', error));
       return undefined;

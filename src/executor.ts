@@ -43,9 +43,15 @@ export function execute(plan: Plan, surroundings: Surroundings): void {
   for (const { entry, event, reason } of removed) {
     tell(event === 'forgotten' ? { event, ...about(entry), reason: reason! } : { event, ...about(entry) });
   }
-  for (const { entry, event, seen } of added) {
+  for (const { entry, event, seen, accepted = false } of added) {
     if (event === 'restored') tell({ event, ...about(entry) });
-    else tell({ event, ...about(entry), took: entry.confirmed - seen!, delivered: delivered.has(entry) });
+    else
+      tell({
+        event,
+        ...about(entry),
+        took: entry.confirmed - seen!,
+        delivered: accepted || delivered.has(entry),
+      });
   }
   for (const denial of plan.denied) {
     denials.add(denial, clock.now());

@@ -19,8 +19,9 @@ export interface Watched {
 export interface Addition {
   readonly entry: Entry;
   readonly event: 'learned' | 'restored';
-  /** Of the sighting that led to it. */
+  /** The time of the sighting that led to it, and whether its packet was accepted. */
   readonly seen?: number;
+  readonly accepted?: boolean;
 }
 
 /** Why an address was withdrawn without being asked to: its scope or its owner changed, or its peer is gone. */
@@ -139,7 +140,7 @@ export class Learner {
     this.makeRoom(plan, on, peer, 1);
     const entry = { interface: on.name, address, peer, learned: time, lastSeen: time, confirmed: time };
     this.ledger.put(entry);
-    plan.add.push({ entry, event: 'learned', seen: time });
+    plan.add.push({ entry, event: 'learned', seen: time, accepted: sighting.accepted === true });
     return entry;
   }
 

@@ -103,7 +103,11 @@ export const interfaceOptions: Options<InterfaceSettings> = {
 };
 
 export const globalOptions: Options<GlobalSettings> = {
-  hook: { key: 'hook', allowed: 'auto, fexit or kprobe', parse: oneOf(['auto', 'fexit', 'kprobe']) },
+  hook: {
+    key: 'hook',
+    allowed: 'auto, fexit, kprobe or lending',
+    parse: oneOf(['auto', 'fexit', 'kprobe', 'lending']),
+  },
 };
 
 /**

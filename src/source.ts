@@ -7,8 +7,8 @@ import {
   HookError,
   type Kernel,
   type Link,
+  type Observer,
   type Problem,
-  type Sighting,
   type Sightings,
 } from './kernel/kernel.ts';
 
@@ -27,7 +27,7 @@ export class Source {
   constructor(
     private readonly kernel: Kernel,
     private readonly clock: Clock,
-    private readonly onSightings: (batch: Sighting[]) => void,
+    private readonly observer: Observer,
     private readonly onClosed: () => void,
   ) {}
 
@@ -48,7 +48,7 @@ export class Source {
     this.choice = choice;
     this.failure = undefined;
     try {
-      const sightings = this.kernel.openSightings(choice, this.onSightings);
+      const sightings = this.kernel.openSightings(choice, this.observer);
       this.close();
       this.sightings = sightings;
     } catch (error) {

@@ -4,7 +4,7 @@
 
 import { endianness } from 'node:os';
 import { formatAddress, type Prefix, parseAddress } from '../address.ts';
-import type { Counters, LearnedRecord, Limits, Sighting, Verdict } from './kernel.ts';
+import type { Counters, Endpoint, LearnedRecord, Limits, Sighting, Verdict } from './kernel.ts';
 
 const little = endianness() === 'LE';
 const verdicts = ['candidate', 'restore', 'owned', 'scope', 'reserved', 'rate'] as const satisfies Verdict[];
@@ -16,6 +16,12 @@ export const layout = {
   interface: { size: 24, interval: 0, burst: 8, netns: 16 },
   scope_key: { size: 24, prefix_length: 0, ifindex: 4, address: 8 },
   counters: { size: 48, packets: 0 },
+  peer_id: { size: 16, ifindex: 0, id: 8 },
+  budget: { size: 16, learn: 0, report: 8 },
+  lent: { size: 48, peer: 0, interface: 32 },
+  borrower: { size: 32, peer: 0 },
+  endpoint: { size: 20, address: 0, port: 16, local_port: 18 },
+  traffic: { size: 16, bytes: 0, last: 8 },
   sighting: {
     size: 104,
     time: 0,
@@ -45,6 +51,16 @@ function writeTime(buffer: Buffer, offset: number, milliseconds: number): void {
   view(buffer).setBigUint64(offset, BigInt(Math.round(milliseconds * 1e6)), little);
 }
 
+const NAME = 16; // IFNAMSIZ, with the NUL at its end
+
+function readName(buffer: Buffer, offset: number): string {
+  return buffer.toString('latin1', offset, offset + NAME).replace(/\0.*$/s, '');
+}
+
+function writeName(buffer: Buffer, offset: number, name: string): void {
+  buffer.write(name, offset, NAME - 1, 'latin1');
+}
+
 export function encodeIfindex(ifindex: number): Buffer {
   const buffer = Buffer.alloc(4);
   view(buffer).setUint32(0, ifindex, little);
@@ -62,7 +78,7 @@ export function encodeLearned(record: LearnedRecord): Buffer {
   const at = layout.learned;
   const buffer = Buffer.alloc(at.size);
   buffer.write(record.peer, at.peer, 'base64');
-  buffer.write(record.interface, at.interface, at.learned - at.interface - 1, 'latin1');
+  writeName(buffer, at.interface, record.interface);
   writeTime(buffer, at.learned, record.learned);
   writeTime(buffer, at.last_seen, record.lastSeen);
   return buffer;
@@ -71,20 +87,14 @@ export function encodeLearned(record: LearnedRecord): Buffer {
 /** The records in a dump of the learned map. */
 export function decodeRecords(dump: Buffer): LearnedRecord[] {
   const { source, learned } = layout;
-  const records: LearnedRecord[] = [];
-  for (let at = 0; at < dump.length; at += source.size + learned.size) {
-    const key = dump.subarray(at, at + source.size);
-    const value = dump.subarray(at + source.size, at + source.size + learned.size);
-    records.push({
-      ifindex: view(key).getUint32(source.ifindex, little),
-      interface: value.toString('latin1', learned.interface, learned.learned).replace(/\0.*$/s, ''),
-      address: formatAddress(key.subarray(source.address)),
-      peer: value.toString('base64', learned.peer, learned.peer + KEY),
-      learned: readTime(value, learned.learned),
-      lastSeen: decodeLastSeen(value),
-    });
-  }
-  return records;
+  return pairs(dump, source.size, learned.size).map(([key, value]) => ({
+    ifindex: view(key).getUint32(source.ifindex, little),
+    interface: readName(value, learned.interface),
+    address: formatAddress(key.subarray(source.address)),
+    peer: value.toString('base64', learned.peer, learned.peer + KEY),
+    learned: readTime(value, learned.learned),
+    lastSeen: decodeLastSeen(value),
+  }));
 }
 
 export function decodeLastSeen(value: Buffer): number {
@@ -100,9 +110,13 @@ export function encodeInterface(limits: Limits, netns: number): Buffer {
   return buffer;
 }
 
-/** The answer of the scope trie: learn what matches, or refuse it as reserved. */
-export function encodeScopeValue(kind: 'learn' | 'reserved'): Buffer {
-  return Buffer.from([kind === 'learn' ? 1 : 2]);
+/** The answers of the scope trie: learn what matches, refuse it, or know that it is a peer's by configuration. */
+const scopeValues = { learn: 1, reserved: 2, configured: 3 } as const;
+
+export type ScopeKind = keyof typeof scopeValues;
+
+export function encodeScopeValue(kind: ScopeKind): Buffer {
+  return Buffer.from([scopeValues[kind]]);
 }
 
 export function encodeScopeKey(ifindex: number, prefix: Prefix): Buffer {
@@ -117,6 +131,82 @@ export function encodeScopeKey(ifindex: number, prefix: Prefix): Buffer {
 export function decodeCounters(value: Buffer): Counters {
   const counts = verdicts.map((verdict, i) => [verdict, Number(view(value).getBigUint64(8 * i, little))]);
   return Object.fromEntries(counts) as Record<Verdict, number>;
+}
+
+/** The kernel knows a borrower by the first bytes of its key. */
+export function encodeBorrowerId(ifindex: number, peer: string): Buffer {
+  const buffer = Buffer.alloc(layout.peer_id.size);
+  view(buffer).setUint32(layout.peer_id.ifindex, ifindex, little);
+  buffer.set(Buffer.from(peer, 'base64').subarray(0, 8), layout.peer_id.id);
+  return buffer;
+}
+
+/** When the next token to learn an address was, or is, due: the bucket is full if that is past. */
+export function decodeNextToken(budget: Buffer): number {
+  return readTime(budget, layout.budget.learn);
+}
+
+export function encodeBorrower(peer: string): Buffer {
+  return Buffer.from(peer, 'base64');
+}
+
+/** A prefix that is lent, on which interface and to whom. */
+export interface LentRecord {
+  readonly ifindex: number;
+  readonly interface: string;
+  readonly peer: string;
+  readonly prefix: Prefix;
+}
+
+export function encodeLent(record: LentRecord): { key: Buffer; value: Buffer } {
+  const at = layout.lent;
+  const value = Buffer.alloc(at.size);
+  value.write(record.peer, at.peer, 'base64');
+  writeName(value, at.interface, record.interface);
+  return { key: encodeScopeKey(record.ifindex, record.prefix), value };
+}
+
+/** The records in a dump of the lent map. */
+export function decodeLent(dump: Buffer): LentRecord[] {
+  const { scope_key: at, lent } = layout;
+  return pairs(dump, at.size, lent.size).map(([key, value]) => ({
+    ifindex: view(key).getUint32(at.ifindex, little),
+    interface: readName(value, lent.interface),
+    peer: value.toString('base64', lent.peer, lent.peer + KEY),
+    prefix: {
+      bytes: new Uint8Array(key.subarray(at.address, at.address + 16)),
+      length: view(key).getUint32(at.prefix_length, little) - 32,
+    },
+  }));
+}
+
+/** Ports are in network byte order. */
+export function encodeEndpoint({ address, port }: Endpoint, localPort: number): Buffer {
+  const at = layout.endpoint;
+  const buffer = Buffer.alloc(at.size);
+  buffer.set(address, at.address);
+  buffer.writeUInt16BE(port, at.port);
+  buffer.writeUInt16BE(localPort, at.local_port);
+  return buffer;
+}
+
+/** Bytes of encrypted messages by endpoint, as encodeEndpoint has it, in hexadecimal. */
+export function decodeTraffic(dump: Buffer): Map<string, number> {
+  const { endpoint, traffic } = layout;
+  return new Map(
+    pairs(dump, endpoint.size, traffic.size).map(([key, value]) => [
+      key.toString('hex'),
+      Number(view(value).getBigUint64(traffic.bytes, little)),
+    ]),
+  );
+}
+
+/** The entries in a dump of a map. */
+function pairs(dump: Buffer, keySize: number, valueSize: number): [key: Buffer, value: Buffer][] {
+  return Array.from({ length: dump.length / (keySize + valueSize) }, (_, i) => {
+    const at = i * (keySize + valueSize);
+    return [dump.subarray(at, at + keySize), dump.subarray(at + keySize, at + keySize + valueSize)];
+  });
 }
 
 /** The sightings in a batch of ring buffer records (BpfObject.onRecords). Packets are views of the batch. */

@@ -11,15 +11,35 @@ export interface PeerAddress {
   readonly address: string;
 }
 
+/** Any allowed IP. */
+export interface AllowedIp extends PeerAddress {
+  /** Of the prefix, in bits; 128 unless told. */
+  readonly length?: number;
+}
+
+export interface Endpoint {
+  /** IPv4 addresses are mapped ones. */
+  readonly address: AddressBytes;
+  readonly port: number;
+}
+
 export interface Peer {
   /** The public key in base64. */
   readonly key: string;
   readonly allowedIps: readonly Prefix[];
+  /** Where its last authenticated datagram came from, or is expected to come from. */
+  readonly endpoint?: Endpoint;
+  /** Seconds since 1970; 0 if there was none. */
+  readonly latestHandshake: number;
+  /** UDP payload bytes of all that WireGuard accepted from it. */
+  readonly rxBytes: number;
 }
 
 /** A WireGuard device as the kernel has it now. IPv4 allowed IPs are left out. */
 export interface Device {
   readonly ifindex: number;
+  /** The UDP port. */
+  readonly listenPort: number;
   readonly peers: readonly Peer[];
 }
 
@@ -28,13 +48,13 @@ export interface WireGuard {
   /** Undefined if there is no such interface or it is not a WireGuard one. Never keeps or returns a key but public ones. */
   dump(device: string): Device | undefined;
   /**
-   * Adds each address to its peer, many to a message. A peer that does not exist is skipped without an error, and
-   * never created. An address that another peer owns would be moved: the caller makes sure that nobody does. After
-   * an error, some may have been added.
+   * Adds each allowed IP to its peer, many to a message. A peer that does not exist is skipped without an error, and
+   * never created. What another peer has is moved: the caller makes sure that it may be. After an error, some may
+   * have been added.
    */
-  add(device: string, entries: readonly PeerAddress[]): void;
-  /** Removes each address if it is still that very peer's. No other allowed IP changes. */
-  remove(device: string, entries: readonly PeerAddress[]): void;
+  add(device: string, entries: readonly AllowedIp[]): void;
+  /** Removes each allowed IP if it is still that very peer's. No other changes. */
+  remove(device: string, entries: readonly AllowedIp[]): void;
   close(): void;
 }
 
@@ -60,11 +80,13 @@ export interface Links {
   list(): Link[];
   /** Calls back, soon and once for many changes, after links or IPv6 addresses have changed. */
   onChange(callback: () => void): void;
+  /** How many packets a WireGuard interface has refused for their source address (rx_frame_errors), since it exists. */
+  refused(ifindex: number): number;
   close(): void;
 }
 
-/** How unknown addresses are seen. */
-export type Hook = 'fexit' | 'kprobe';
+/** How unknown addresses are seen: by a hook in the kernel, or, without one, by lending the prefix to who may use them. */
+export type Hook = 'fexit' | 'kprobe' | 'lending';
 
 /**
  * What the kernel found out about a source address that WireGuard refused: nobody's and to be learned; nobody's, but
@@ -82,6 +104,8 @@ export interface Sighting {
   readonly count: number;
   /** Another packet of a `candidate` or `restore` of less than a second ago: it cost the peer no token. */
   readonly repeat?: true;
+  /** It was accepted all the same, since the sender has the prefix on loan. */
+  readonly accepted?: true;
   /** Canonical text. */
   readonly address: string;
   /** The sender's public key in base64. */
@@ -116,13 +140,22 @@ export interface Limits {
 /** Packets refused on an interface since it is watched, by verdict. */
 export type Counters = Readonly<Record<Verdict, number>>;
 
+/** Prefixes that a peer has for as long as addresses are looked for in what it sends. */
+export interface Loan {
+  /** The borrower's public key in base64. */
+  readonly peer: string;
+  readonly allowedIps: readonly Prefix[];
+}
+
 /** A source of sightings, together with the kernel's memory of what was learned. */
 export interface Sightings {
   readonly hook: Hook;
   /** What does not work as it should, although sightings do. */
   readonly warnings: readonly Problem[];
   /** Begins to watch an interface, or changes how. */
-  watch(ifindex: number, limits: Limits, scope: Scope): void;
+  watch(link: Pick<Link, 'name' | 'ifindex'>, limits: Limits, scope: Scope): void;
+  /** What is among an interface's allowed IPs now, but neither configured nor learned. */
+  loan(ifindex: number): Loan | undefined;
   /** No error if it is not watched. */
   unwatch(ifindex: number): void;
   counters(ifindex: number): Counters;
@@ -146,14 +179,21 @@ export interface Problem {
   readonly hint: string;
 }
 
+/** Who is told of what a source of sightings finds. */
+export interface Observer {
+  see(sightings: Sighting[]): void;
+  /** The warnings have changed, or something has changed WireGuard's allowed IPs: everything is to be looked at again. */
+  recheck(): void;
+}
+
 export interface Kernel {
   readonly wireguard: WireGuard;
   readonly links: Links;
   /**
    * Tries one hook or, with `auto`, one after the other. Needs a WireGuard interface to be there, as the module may
-   * be loaded only then. Throws HookError.
+   * be loaded only then. Withdraws the loans of who is no more. Throws HookError.
    */
-  openSightings(hook: Hook | 'auto', listener: (sightings: Sighting[]) => void): Sightings;
+  openSightings(hook: Hook | 'auto', observer: Observer): Sightings;
   close(): void;
 }
 

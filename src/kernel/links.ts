@@ -4,7 +4,18 @@
 import { constants } from 'node:os';
 import type { Link, LinkAddress, Links } from './kernel.ts';
 import type { NativeSocket } from './native.ts';
-import { attribute, decodeAttributes, NLM_F_DUMP, readS32, readText, readU32, u16, u32 } from './netlink.ts';
+import {
+  attribute,
+  decodeAttributes,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  readS32,
+  readS64,
+  readText,
+  readU32,
+  u16,
+  u32,
+} from './netlink.ts';
 import {
   AF_NETLINK,
   hasErrno,
@@ -16,6 +27,7 @@ import {
 
 const RTM_GETLINK = 18;
 const RTM_GETADDR = 22;
+const RTM_GETSTATS = 94;
 const RTMGRP_LINK = 0x1;
 const RTMGRP_IPV6_IFADDR = 0x100;
 
@@ -26,6 +38,11 @@ const IFLA_EXT_MASK = 29;
 const IFLA_INFO_KIND = 1;
 const IFF_UP = 1;
 const RTEXT_FILTER_SKIP_STATS = 8;
+
+/** struct if_stats_msg; IFLA_STATS_LINK_64 alone; rx_frame_errors in its struct rtnl_link_stats64. */
+const IF_STATS_MSG_SIZE = 12;
+const IFLA_STATS_LINK_64 = 1;
+const RX_FRAME_ERRORS = 8 * 13;
 
 const AF_INET6 = 10;
 const IFADDRMSG_SIZE = 8;
@@ -70,6 +87,18 @@ export class RtnetlinkLinks implements Links {
         .filter(({ ifindex }) => ifindex === link.ifindex)
         .map(({ bytes, prefixLength }) => ({ bytes, prefixLength })),
     }));
+  }
+
+  refused(ifindex: number): number {
+    const filter = 1 << (IFLA_STATS_LINK_64 - 1);
+    const request = Buffer.concat([u32(0), u32(ifindex), u32(filter)]);
+    return this.#netlink.request('RTM_GETSTATS', RTM_GETSTATS, NLM_F_ACK, request, (payloads) => {
+      for (const payload of payloads) {
+        for (const { type, value } of decodeAttributes(payload, IF_STATS_MSG_SIZE))
+          if (type === IFLA_STATS_LINK_64) return readS64(value, RX_FRAME_ERRORS);
+      }
+      throw new Error('netlink: RTM_GETSTATS gave no statistics');
+    });
   }
 
   /** Notifications only hint that there is something new to list, so lost ones (ENOBUFS) are as good as others. */

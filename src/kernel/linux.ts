@@ -3,18 +3,31 @@
 
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import { systemClock } from '../clock.ts';
+import { BpfSightings } from './bpf-sightings.ts';
 import { lockInstance } from './instance.ts';
-import { type Hook, HookError, type Kernel, type Problem, type Sighting } from './kernel.ts';
+import {
+  type Hook,
+  HookError,
+  type Kernel,
+  type Links,
+  type Observer,
+  type Problem,
+  type Sightings,
+} from './kernel.ts';
+import { Lender, type Surroundings } from './lender.ts';
 import { RtnetlinkLinks } from './links.ts';
+import { recallLoans } from './loans.ts';
 import { loadNative, type Native, type SystemError } from './native.ts';
 import { Probe } from './probe.ts';
-import { explain } from './requirements.ts';
+import { explain, unmet } from './requirements.ts';
 import { GenetlinkWireGuard } from './wireguard.ts';
 
 /** Where the tree stands that this program is installed in: "/" on a router. */
 const installed = join(realpathSync(process.argv[1]!), '../../../..');
 
-const hooks = ['fexit', 'kprobe'] as const;
+/** In the order of preference. */
+const hooks: readonly Hook[] = ['fexit', 'kprobe', 'lending'];
 
 const openNative = (root: string) => loadNative(join(root, 'usr/lib/wg-slaacer/wg_slaacer.node'));
 
@@ -22,16 +35,19 @@ const openNative = (root: string) => loadNative(join(root, 'usr/lib/wg-slaacer/w
 export function openLinux(root = installed): Kernel {
   const native = openNative(root);
   const lock = lockInstance(native);
-  const wireguard = new GenetlinkWireGuard(native);
-  const links = new RtnetlinkLinks(native);
+  const around = surroundings(native);
+  const { wireguard, links } = around;
   return {
     wireguard,
     links,
-    openSightings(hook, listener) {
+    openSightings(hook, observer) {
       const problems: Problem[] = [];
       for (const candidate of hook === 'auto' ? hooks : [hook]) {
-        const opened = tryHook(native, root, candidate, listener, true);
-        if (opened instanceof Probe) return opened;
+        const opened = tryHook(native, root, candidate, around, observer, true);
+        if (opened instanceof BpfSightings) {
+          if (candidate === 'lending' && problems[0]) opened.lasting.push(withoutHook(problems[0]));
+          return opened;
+        }
         problems.push(opened);
       }
       throw new HookError(withoutRepeats(problems));
@@ -47,26 +63,51 @@ export function openLinux(root = installed): Kernel {
 /** For each hook, in the order of preference, why it does not work here; undefined if it does. */
 export function checkHooks(): [Hook, Problem | undefined][] {
   const native = openNative(installed);
+  const around = surroundings(native);
   return hooks.map((hook) => {
-    const opened = tryHook(native, installed, hook, () => {}, false);
-    if (!(opened instanceof Probe)) return [hook, opened];
+    const opened = tryHook(native, installed, hook, around, { see: () => {}, recheck: () => {} }, false);
+    if (!(opened instanceof BpfSightings)) return [hook, opened];
     opened.close();
     return [hook, undefined];
   });
+}
+
+function surroundings(native: Native): Surroundings & { links: Links } {
+  return {
+    wireguard: new GenetlinkWireGuard(native),
+    links: new RtnetlinkLinks(native),
+    clock: systemClock,
+  };
 }
 
 function tryHook(
   native: Native,
   root: string,
   hook: Hook,
-  listener: (sightings: Sighting[]) => void,
+  around: Surroundings,
+  observer: Observer,
   keep: boolean,
-): Probe | Problem {
+): (BpfSightings & Sightings) | Problem {
+  const options = { native, file: join(root, 'lib/bpf/wg-slaacer.o'), keep };
   try {
-    return new Probe(native, join(root, 'lib/bpf/wg-slaacer.o'), hook, listener, keep);
+    if (hook === 'lending') {
+      const [missing] = unmet(hook);
+      return missing ?? new Lender(options, around, observer);
+    }
+    const probe = new Probe(options, hook, observer);
+    if (keep) recallLoans(probe, around.wireguard);
+    return probe;
   } catch (error) {
     return explain(hook, error as SystemError);
   }
+}
+
+function withoutHook({ message, hint }: Problem): Problem {
+  return {
+    code: 'lending',
+    message: `no hook can be set (${message}), so prefixes are lent to find out who uses which address: the first packet from a new one is lost, and arrives when it is sent again`,
+    hint: `to lose none, ${hint}`,
+  };
 }
 
 /** The same cause may stand in the way of every hook. */

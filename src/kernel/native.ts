@@ -45,6 +45,8 @@ export interface BpfObject {
   /** No error if it is not attached. */
   detach(program: string): void;
   map(name: string): BpfMap;
+  /** The descriptor of an enabled program, for SO_ATTACH_BPF; valid until the object is closed. */
+  programFd(program: string): number;
   /**
    * Calls back with the records of a ring buffer as they come, several at once: each is a u32 length in host byte
    * order, 4 bytes of padding, and the data padded to 8 bytes. The buffer is the callee's own. An exception in the
@@ -78,7 +80,11 @@ export interface NativeSocket {
 }
 
 export interface Native {
-  BpfObject: new (file: string) => BpfObject;
+  /** `btf`: a file with the types to relocate against, instead of the running kernel's. */
+  BpfObject: new (
+    file: string,
+    btf?: string,
+  ) => BpfObject;
   Socket: new (domain: number, type: number, protocol: number) => NativeSocket;
 }
 

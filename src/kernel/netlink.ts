@@ -63,7 +63,7 @@ export function text(value: string): Uint8Array {
   return Buffer.from(`${value}\0`);
 }
 
-/** Throws RangeError where there are no two bytes, and so do the next two for theirs. */
+/** Throws RangeError where there are no two bytes, and so do the next ones for theirs. */
 export function readU16(bytes: Buffer, offset = 0): number {
   return LITTLE_ENDIAN ? bytes.readUInt16LE(offset) : bytes.readUInt16BE(offset);
 }
@@ -74,6 +74,11 @@ export function readU32(bytes: Buffer, offset = 0): number {
 
 export function readS32(bytes: Buffer, offset = 0): number {
   return LITTLE_ENDIAN ? bytes.readInt32LE(offset) : bytes.readInt32BE(offset);
+}
+
+/** Exact up to 2^53. */
+export function readS64(bytes: Buffer, offset = 0): number {
+  return Number(LITTLE_ENDIAN ? bytes.readBigInt64LE(offset) : bytes.readBigInt64BE(offset));
 }
 
 /** Up to the first NUL. */

@@ -11,6 +11,7 @@ interface Requirement extends Problem {
 }
 
 const both: readonly Hook[] = ['fexit', 'kprobe'];
+const all: readonly Hook[] = [...both, 'lending'];
 
 function read(file: string): string {
   try {
@@ -39,14 +40,14 @@ const CAP_SYS_ADMIN = 21;
 /** In the order in which to cure them. */
 const requirements: readonly Requirement[] = [
   {
-    hooks: both,
+    hooks: all,
     code: 'no-permission',
     message: 'not enough permission to load BPF programs and configure WireGuard',
     hint: 'run it as root (CAP_SYS_ADMIN and CAP_NET_ADMIN)',
     met: () => hasCapability(CAP_SYS_ADMIN) && hasCapability(CAP_NET_ADMIN),
   },
   {
-    hooks: both,
+    hooks: all,
     code: 'no-module',
     message: "the kernel's wireguard module is not loaded",
     hint: 'modprobe wireguard (on OpenWrt: install kmod-wireguard)',

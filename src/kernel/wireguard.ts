@@ -4,13 +4,14 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:os';
 import { type AddressBytes, type Prefix, parseAddress } from '../address.ts';
-import type { Device, PeerAddress, WireGuard } from './kernel.ts';
+import type { AllowedIp, Device, Endpoint, Peer, WireGuard } from './kernel.ts';
 import {
   attribute,
   decodeAttributes,
   NLM_F_ACK,
   NLM_F_DUMP,
   nested,
+  readS64,
   readU16,
   readU32,
   text,
@@ -35,9 +36,13 @@ const WG_CMD_GET_DEVICE = 0;
 const WG_CMD_SET_DEVICE = 1;
 const WGDEVICE_A_IFINDEX = 1;
 const WGDEVICE_A_IFNAME = 2;
+const WGDEVICE_A_LISTEN_PORT = 6;
 const WGDEVICE_A_PEERS = 8;
 const WGPEER_A_PUBLIC_KEY = 1;
 const WGPEER_A_FLAGS = 3;
+const WGPEER_A_ENDPOINT = 4;
+const WGPEER_A_LAST_HANDSHAKE_TIME = 6;
+const WGPEER_A_RX_BYTES = 7;
 const WGPEER_A_ALLOWEDIPS = 9;
 const WGPEER_F_REMOVE_ME = 1;
 const WGPEER_F_UPDATE_ONLY = 4;
@@ -48,6 +53,7 @@ const WGALLOWEDIP_A_CIDR_MASK = 3;
 const WGALLOWEDIP_A_FLAGS = 4;
 const WGALLOWEDIP_F_REMOVE_ME = 1;
 
+const AF_INET = 2;
 const AF_INET6 = 10;
 /** With the NUL at its end. */
 const IFNAMSIZ = 16;
@@ -83,11 +89,11 @@ export class GenetlinkWireGuard implements WireGuard {
     }
   }
 
-  add(device: string, entries: readonly PeerAddress[]): void {
+  add(device: string, entries: readonly AllowedIp[]): void {
     for (const chunk of chunks(entries)) this.#setPeers(device, encodePeers(chunk));
   }
 
-  remove(device: string, entries: readonly PeerAddress[]): void {
+  remove(device: string, entries: readonly AllowedIp[]): void {
     if (this.#removesSingly) {
       try {
         for (const chunk of chunks(entries))
@@ -121,10 +127,10 @@ export class GenetlinkWireGuard implements WireGuard {
    * message, so nobody ever sees the temporary peer. As it would take an address from anyone, only those that are
    * still their peer's own are given to it.
    */
-  #removeThroughTemporaryPeer(device: string, entries: readonly PeerAddress[]): void {
+  #removeThroughTemporaryPeer(device: string, entries: readonly AllowedIp[]): void {
     const removePeer = encodePeer(this.#temporaryPeer, WGPEER_F_REMOVE_ME | WGPEER_F_UPDATE_ONLY, []);
     for (const chunk of chunks(ownedOf(this.#getDevice(device), entries))) {
-      const addresses = chunk.map(({ address }) => encodeAllowedIp(addressBytes(address)));
+      const addresses = chunk.map((entry) => encodeAllowedIp(prefixOfEntry(entry)));
       try {
         this.#setPeers(device, [encodePeer(this.#temporaryPeer, 0, addresses), removePeer]);
       } catch (error) {
@@ -190,38 +196,57 @@ function decodeFamily(payloads: Buffer[]): number {
   throw new Error('netlink: CTRL_CMD_GETFAMILY gave no id');
 }
 
-/** Only the first message has the ifindex. A peer too big for one message goes on in the next. */
+/** Only the first message has the device's own attributes. A peer too big for one message goes on in the next. */
 function decodeDevice(payloads: Buffer[]): Device {
   let ifindex: number | undefined;
-  const peers = new Map<string, Prefix[]>();
+  let listenPort = 0;
+  const peers = new Map<string, PeerSoFar>();
   for (const payload of payloads) {
     for (const { type, value } of decodeAttributes(payload, GENL_HDRLEN)) {
       if (type === WGDEVICE_A_IFINDEX) ifindex = readU32(value);
+      if (type === WGDEVICE_A_LISTEN_PORT) listenPort = readU16(value);
       if (type === WGDEVICE_A_PEERS)
         for (const peer of decodeAttributes(value)) decodePeer(peer.value, peers);
     }
   }
   if (ifindex === undefined) throw new Error('netlink: WG_CMD_GET_DEVICE gave no ifindex');
-  return { ifindex, peers: Array.from(peers, ([key, allowedIps]) => ({ key, allowedIps })) };
+  return { ifindex, listenPort, peers: [...peers.values()] };
 }
 
-/** Appends the peer's allowed IPs to those that are known of it. */
-function decodePeer(peer: Buffer, peers: Map<string, Prefix[]>): void {
-  let key: string | undefined;
-  const more: Prefix[] = [];
-  for (const { type, value } of decodeAttributes(peer)) {
-    if (type === WGPEER_A_PUBLIC_KEY) key = value.toString('base64');
+type PeerSoFar = { -readonly [Key in keyof Peer]: Peer[Key] } & { allowedIps: Prefix[] };
+
+/** Adds the attributes to those that are known of the peer. */
+function decodePeer(attributes: Buffer, peers: Map<string, PeerSoFar>): void {
+  const decoded = decodeAttributes(attributes);
+  const key = decoded.find(({ type }) => type === WGPEER_A_PUBLIC_KEY)?.value.toString('base64');
+  if (key === undefined) throw new Error('netlink: WG_CMD_GET_DEVICE gave a peer without a key');
+  const peer = peers.get(key) ?? { key, allowedIps: [], latestHandshake: 0, rxBytes: 0 };
+  peers.set(key, peer);
+  for (const { type, value } of decoded) {
+    if (type === WGPEER_A_ENDPOINT) {
+      const endpoint = decodeEndpoint(value);
+      if (endpoint) peer.endpoint = endpoint;
+    }
+    if (type === WGPEER_A_LAST_HANDSHAKE_TIME) peer.latestHandshake = readS64(value); // struct __kernel_timespec
+    if (type === WGPEER_A_RX_BYTES) peer.rxBytes = readS64(value);
     if (type === WGPEER_A_ALLOWEDIPS) {
       for (const { value: allowedIp } of decodeAttributes(value)) {
         const prefix = decodeAllowedIp(allowedIp);
-        if (prefix) more.push(prefix);
+        if (prefix) peer.allowedIps.push(prefix);
       }
     }
   }
-  if (key === undefined) throw new Error('netlink: WG_CMD_GET_DEVICE gave a peer without a key');
-  const known = peers.get(key);
-  if (known) for (const prefix of more) known.push(prefix);
-  else peers.set(key, more);
+}
+
+/** struct sockaddr_in or sockaddr_in6; undefined for the endpoint of a peer that has none. */
+function decodeEndpoint(bytes: Buffer): Endpoint | undefined {
+  const family = readU16(bytes);
+  const port = bytes.readUInt16BE(2);
+  if (family === AF_INET6) return { address: new Uint8Array(bytes.subarray(8, 24)), port };
+  if (family !== AF_INET) return undefined;
+  const address = parseAddress('::ffff:0:0')!;
+  address.set(bytes.subarray(4, 8), 12);
+  return { address, port };
 }
 
 /** Undefined for IPv4. */
@@ -237,16 +262,16 @@ function decodeAllowedIp(allowedIp: Buffer): Prefix | undefined {
   return { bytes, length };
 }
 
-/** One peer attribute for all the addresses of a peer. UPDATE_ONLY: a peer that does not exist is not created. */
-function encodePeers(entries: readonly PeerAddress[], flags = 0): Buffer[] {
-  const addressesOf = new Map<string, Buffer[]>();
-  for (const { peer, address } of entries) {
-    const addresses = addressesOf.get(peer) ?? [];
-    addresses.push(encodeAllowedIp(addressBytes(address), flags));
-    addressesOf.set(peer, addresses);
+/** One peer attribute for all the allowed IPs of a peer. UPDATE_ONLY: a peer that does not exist is not created. */
+function encodePeers(entries: readonly AllowedIp[], flags = 0): Buffer[] {
+  const allowedIpsOf = new Map<string, Buffer[]>();
+  for (const entry of entries) {
+    const allowedIps = allowedIpsOf.get(entry.peer) ?? [];
+    allowedIps.push(encodeAllowedIp(prefixOfEntry(entry), flags));
+    allowedIpsOf.set(entry.peer, allowedIps);
   }
-  return Array.from(addressesOf, ([peer, addresses]) =>
-    encodePeer(keyBytes(peer), WGPEER_F_UPDATE_ONLY, addresses),
+  return Array.from(allowedIpsOf, ([peer, allowedIps]) =>
+    encodePeer(keyBytes(peer), WGPEER_F_UPDATE_ONLY, allowedIps),
   );
 }
 
@@ -258,28 +283,29 @@ function encodePeer(key: Uint8Array, flags: number, allowedIps: readonly Uint8Ar
   ]);
 }
 
-function encodeAllowedIp(bytes: AddressBytes, flags = 0): Buffer {
+function encodeAllowedIp({ bytes, length }: Prefix, flags = 0): Buffer {
   return nested(0, [
     attribute(WGALLOWEDIP_A_FAMILY, u16(AF_INET6)),
     attribute(WGALLOWEDIP_A_IPADDR, bytes),
-    attribute(WGALLOWEDIP_A_CIDR_MASK, u8(128)),
+    attribute(WGALLOWEDIP_A_CIDR_MASK, u8(length)),
     ...(flags ? [attribute(WGALLOWEDIP_A_FLAGS, u32(flags))] : []),
   ]);
 }
 
-/** The entries whose address is an allowed IP of that very peer, as a /128. */
-function ownedOf(device: Device, entries: readonly PeerAddress[]): PeerAddress[] {
-  const id = (peer: string, bytes: AddressBytes) => peer + Buffer.from(bytes).toString('hex');
-  const wanted = new Map(entries.map((entry) => [id(entry.peer, addressBytes(entry.address)), entry]));
+/** The entries that are an allowed IP of that very peer. */
+function ownedOf(device: Device, entries: readonly AllowedIp[]): AllowedIp[] {
+  const id = (peer: string, { bytes, length }: Prefix) =>
+    `${peer} ${Buffer.from(bytes).toString('hex')}/${length}`;
+  const wanted = new Map(entries.map((entry) => [id(entry.peer, prefixOfEntry(entry)), entry]));
   return device.peers.flatMap(({ key, allowedIps }) =>
-    allowedIps.flatMap(({ bytes, length }) => (length === 128 ? (wanted.get(id(key, bytes)) ?? []) : [])),
+    allowedIps.flatMap((prefix) => wanted.get(id(key, prefix)) ?? []),
   );
 }
 
-function addressBytes(address: string): AddressBytes {
+function prefixOfEntry({ address, length = 128 }: AllowedIp): Prefix {
   const bytes = parseAddress(address);
   if (!bytes) throw new TypeError(`not an IPv6 address: ${address}`);
-  return bytes;
+  return { bytes, length };
 }
 
 function keyBytes(peer: string): Buffer {
@@ -288,7 +314,7 @@ function keyBytes(peer: string): Buffer {
   return key;
 }
 
-function* chunks(entries: readonly PeerAddress[]): Generator<readonly PeerAddress[], void, undefined> {
+function* chunks(entries: readonly AllowedIp[]): Generator<readonly AllowedIp[], void, undefined> {
   for (let i = 0; i < entries.length; i += ADDRESSES_PER_MESSAGE) {
     yield entries.slice(i, i + ADDRESSES_PER_MESSAGE);
   }

@@ -56,8 +56,9 @@ describe('the header', () => {
   });
 
   it('has these values in the scope trie', () => {
-    const values = [...abi.encodeScopeValue('learn'), ...abi.encodeScopeValue('reserved')];
-    expect(evaluate(['SCOPE_LEARN', 'SCOPE_RESERVED'])).toEqual(values);
+    const kinds = ['learn', 'reserved', 'configured'] as const;
+    const names = kinds.map((kind) => `SCOPE_${kind.toUpperCase()}`);
+    expect(evaluate(names)).toEqual(kinds.map((kind) => abi.encodeScopeValue(kind)[0]));
   });
 });
 

@@ -56,7 +56,7 @@ describe('run', () => {
     ['-i wg1 --set rate=', '--set rate=: allowed is 0 (no limit) to 6000 new addresses per minute'],
     ['-i wg1 --set rate=5=6', '--set rate=5=6: allowed is 0 (no limit) to 6000 new addresses per minute'],
     ['-i wg1 --set burst=1 --set burst=2', '--set burst=1 2: allowed is 1 to 1000 addresses at once'],
-    ['-i wg1 --set hook=none', '--set hook=none: allowed is auto, fexit or kprobe'],
+    ['-i wg1 --set hook=none', '--set hook=none: allowed is auto, fexit, kprobe or lending'],
     [
       '-i wg1 --set color=red',
       '--set color=red: there is no option "color"; there are rate, burst, max_addresses, lifetime, prefix, hook',

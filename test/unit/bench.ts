@@ -4,6 +4,7 @@
 import { parsePrefix } from '../../src/address.ts';
 import { Engine, type EngineConfig } from '../../src/engine.ts';
 import type { EngineEvent } from '../../src/events.ts';
+import type { Device } from '../../src/kernel/kernel.ts';
 import { type InterfaceSettings, interfaceDefaults } from '../../src/settings.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeKernel, key } from './fake-kernel.ts';
@@ -26,6 +27,20 @@ export function settings(changes: Partial<InterfaceSettings> = {}): InterfaceSet
 }
 
 export const prefixes = (...texts: string[]) => texts.map((text) => parsePrefix(text)!);
+
+/** A device's peers and their allowed IPs. */
+export function deviceOf(peers: Record<string, readonly string[]>): Device {
+  return {
+    ifindex: 7,
+    listenPort: 51820,
+    peers: Object.entries(peers).map(([key, allowedIps]) => ({
+      key,
+      allowedIps: prefixes(...allowedIps),
+      latestHandshake: 0,
+      rxBytes: 0,
+    })),
+  };
+}
 
 export function on(device: string, changes: Partial<InterfaceSettings> = {}, name = device) {
   return { name, device, settings: settings(changes) };

@@ -22,6 +22,7 @@ import {
   type Limits,
   type Link,
   type Links,
+  type Observer,
   type PeerAddress,
   type Problem,
   type Sighting,
@@ -110,15 +111,16 @@ export class FakeKernel implements Kernel {
       onChange: (callback) => {
         this.onChange = callback;
       },
+      refused: () => 0,
       close: () => {},
     };
   }
 
-  openSightings(hook: Hook | 'auto', listener: (sightings: Sighting[]) => void): Sightings {
+  openSightings(hook: Hook | 'auto', observer: Observer): Sightings {
     return this.call('openSightings', () => {
       if (this.failures.hook) throw new HookError(this.failures.hook);
       this.hooksOpened++;
-      this.hook = new FakeHook(this, hook === 'auto' ? 'fexit' : hook, listener);
+      this.hook = new FakeHook(this, hook === 'auto' ? 'fexit' : hook, observer);
       return this.hook;
     });
   }
@@ -293,8 +295,10 @@ export class FakeKernel implements Kernel {
     const peers = [...device.values()].map(({ key, allowedIps }) => ({
       key,
       allowedIps: [...allowedIps.values()],
+      latestHandshake: 0,
+      rxBytes: 0,
     }));
-    return { ifindex, peers };
+    return { ifindex, listenPort: 51820, peers };
   }
 
   private add(name: string, entries: readonly PeerAddress[]): void {
@@ -366,10 +370,10 @@ class FakeHook implements Sightings {
   constructor(
     private readonly kernel: FakeKernel,
     readonly hook: Hook,
-    private readonly listener: (sightings: Sighting[]) => void,
+    private readonly observer: Observer,
   ) {}
 
-  watch(ifindex: number, limits: Limits, scope: Scope): void {
+  watch({ ifindex }: Pick<Link, 'ifindex'>, limits: Limits, scope: Scope): void {
     this.kernel.call('watch', () => {
       const trie = new Map<string, { prefix: Prefix; learn: boolean }>();
       for (const prefix of scope.learn) trie.set(formatPrefix(prefix), { prefix, learn: true });
@@ -386,6 +390,8 @@ class FakeHook implements Sightings {
   counters(ifindex: number): Counters {
     return this.interfaces.get(ifindex)?.counters ?? noCounters();
   }
+
+  loan(): undefined {}
 
   deliver(ifindex: number, packet: Buffer): void {
     this.kernel.call('deliver', () => {
@@ -425,7 +431,7 @@ class FakeHook implements Sightings {
   flush(): void {
     const batch = this.queue;
     this.queue = [];
-    if (batch.length > 0) this.listener(batch);
+    if (batch.length > 0) this.observer.see(batch);
   }
 
   received(packet: Packet): void {

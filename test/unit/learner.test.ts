@@ -5,7 +5,7 @@ import type { Device, Sighting } from '../../src/kernel/kernel.ts';
 import { Learner, type Plan, type Watched } from '../../src/learner.ts';
 import { type Entry, Ledger } from '../../src/ledger.ts';
 import type { InterfaceSettings } from '../../src/settings.ts';
-import { alice, bob, carol, nameOf, prefixes, settings } from './bench.ts';
+import { alice, bob, carol, deviceOf, nameOf, prefixes, settings } from './bench.ts';
 
 const scope = { learn: prefixes('2001:db8::/64', 'fe80::/64'), reserved: prefixes('2001:db8::1/128') };
 const watched = (changes: Partial<InterfaceSettings> = {}): Watched => ({
@@ -25,7 +25,7 @@ let learner: Learner;
 beforeEach(() => {
   ledger = new Ledger();
   used = new Map();
-  device = { ifindex: 7, peers: [] };
+  device = deviceOf({});
   learner = new Learner(ledger, ({ address }) => used.get(address));
 });
 
@@ -283,12 +283,8 @@ describe('in time', () => {
 });
 
 describe('compared with WireGuard', () => {
-  const device = (peers: Record<string, string[]>): Device => ({
-    ifindex: 7,
-    peers: Object.entries(peers).map(([key, allowedIps]) => ({ key, allowedIps: prefixes(...allowedIps) })),
-  });
   const compare = (peers: Record<string, string[]>, now = 1_000) =>
-    summary(learner.reconcile('wg1', device(peers), now));
+    summary(learner.reconcile('wg1', deviceOf(peers), now));
 
   it('what is there is confirmed', () => {
     const entry = known('2001:db8::5');

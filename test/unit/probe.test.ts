@@ -47,6 +47,7 @@ class FakeObject implements BpfObject {
     interfaces: new FakeMap(4, 24),
     counters: new FakeMap(4, 48),
     scope: new FakeMap(24, 1),
+    lent: new FakeMap(24, 48),
   };
   records: (batch: Buffer) => void = () => {};
   failing: string | undefined;
@@ -70,6 +71,9 @@ class FakeObject implements BpfObject {
   map(name: string): FakeMap {
     return this.maps[name]!;
   }
+  programFd(): number {
+    return 0;
+  }
   onRecords(map: string, callback: (records: Buffer) => void): void {
     this.log.push(`records ${map}`);
     this.records = callback;
@@ -87,14 +91,17 @@ class FakeObject implements BpfObject {
   }
 }
 
-function open(hook: Hook = 'fexit', object = new FakeObject()) {
+type ProbeHook = Exclude<Hook, 'lending'>;
+
+function open(hook: ProbeHook = 'fexit', object = new FakeObject()) {
   const sightings: Sighting[] = [];
   // biome-ignore lint/complexity/useArrowFunction: it is called with new
   const BpfObject = function (): BpfObject {
     return object;
   } as unknown as Native['BpfObject'];
   const native: Native = { BpfObject, Socket: class {} as never };
-  const probe = new Probe(native, 'wg-slaacer.o', hook, (batch) => sightings.push(...batch), false);
+  const observer = { see: (batch: Sighting[]) => sightings.push(...batch), recheck: () => {} };
+  const probe = new Probe({ native, file: 'wg-slaacer.o', keep: false }, hook, observer);
   return { probe, object, sightings };
 }
 
@@ -148,7 +155,7 @@ describe('opening', () => {
     expect(object.log.at(-1)).toBe('close');
   });
 
-  it.each(['learned', 'interfaces', 'counters', 'scope'])(
+  it.each(['learned', 'lent', 'interfaces', 'counters', 'scope'])(
     'refuses an object with another layout of %s',
     (map) => {
       const object = new FakeObject();
@@ -163,7 +170,7 @@ describe('opening', () => {
 describe('watching', () => {
   it('tells the kernel limits and scope of an interface', () => {
     const { probe, object } = open();
-    probe.watch(7, limits, scope(['2001:db8::/32', 'fe80::/64'], ['ff00::/8']));
+    probe.watch({ ifindex: 7 }, limits, scope(['2001:db8::/32', 'fe80::/64'], ['ff00::/8']));
     expect(trie(object)).toEqual(['7 20010db8/32 1', '7 fe800000/64 1', '7 ff000000/8 2']);
     expect(object.maps.interfaces!.content.size).toBe(1);
     expect(enabled(object)).toEqual([7]);
@@ -171,13 +178,14 @@ describe('watching', () => {
 
   it('takes what is both for reserved', () => {
     const { probe, object } = open();
-    probe.watch(7, limits, scope(['2001:db8::/32'], ['2001:db8::/32']));
+    probe.watch({ ifindex: 7 }, limits, scope(['2001:db8::/32'], ['2001:db8::/32']));
     expect(trie(object)).toEqual(['7 20010db8/32 2']);
   });
 
   it('has a bit for each ifindex, modulo 1024', () => {
     const { probe, object } = open();
-    for (const ifindex of [0, 63, 64, 1023, 1024 + 200]) probe.watch(ifindex, limits, scope(['fe80::/64']));
+    for (const ifindex of [0, 63, 64, 1023, 1024 + 200])
+      probe.watch({ ifindex }, limits, scope(['fe80::/64']));
     expect(enabled(object)).toEqual([0, 63, 64, 200, 1023]);
     probe.unwatch(64);
     expect(enabled(object)).toEqual([0, 63, 200, 1023]);
@@ -185,21 +193,21 @@ describe('watching', () => {
 
   it('keeps a bit that another ifindex needs', () => {
     const { probe, object } = open();
-    probe.watch(7, limits, scope(['fe80::/64']));
-    probe.watch(7 + 1024, limits, scope(['fe80::/64']));
+    probe.watch({ ifindex: 7 }, limits, scope(['fe80::/64']));
+    probe.watch({ ifindex: 7 + 1024 }, limits, scope(['fe80::/64']));
     probe.unwatch(7);
     expect(enabled(object)).toEqual([7]);
   });
 
   it('changes of the scope what has changed only', () => {
     const { probe, object } = open();
-    probe.watch(7, limits, scope(['2001:db8::/32', 'fe80::/64']));
-    probe.watch(8, limits, scope(['fe80::/64']));
+    probe.watch({ ifindex: 7 }, limits, scope(['2001:db8::/32', 'fe80::/64']));
+    probe.watch({ ifindex: 8 }, limits, scope(['fe80::/64']));
     const { updates } = object.maps.scope!;
-    probe.watch(7, limits, scope(['fe80::/64', 'fd00::/8']));
+    probe.watch({ ifindex: 7 }, limits, scope(['fe80::/64', 'fd00::/8']));
     expect(trie(object).sort()).toEqual(['7 fd000000/8 1', '7 fe800000/64 1', '8 fe800000/64 1']);
     expect(object.maps.scope!.updates).toBe(updates + 1);
-    probe.watch(7, limits, scope(['fe80::/64'], ['fd00::/8']));
+    probe.watch({ ifindex: 7 }, limits, scope(['fe80::/64'], ['fd00::/8']));
     expect(trie(object)).toContain('7 fd000000/8 2');
   });
 
@@ -207,19 +215,19 @@ describe('watching', () => {
     const { probe, object } = open();
     const counted = Buffer.alloc(48, 1);
     const ifindex = Buffer.from(new Uint32Array([7]).buffer);
-    probe.watch(7, limits, scope([]));
+    probe.watch({ ifindex: 7 }, limits, scope([]));
     object.maps.counters!.update(ifindex, counted);
-    probe.watch(7, { rate: 1, burst: 2 }, scope([]));
+    probe.watch({ ifindex: 7 }, { rate: 1, burst: 2 }, scope([]));
     expect(object.maps.counters!.lookup(ifindex)).toEqual(counted);
     expect(object.maps.interfaces!.lookup(ifindex)!.readUInt8(8)).toBe(2);
     probe.unwatch(7);
-    probe.watch(7, limits, scope([]));
+    probe.watch({ ifindex: 7 }, limits, scope([]));
     expect(probe.counters(7).candidate).toBe(0);
   });
 
   it('ends without a trace', () => {
     const { probe, object } = open();
-    probe.watch(7, limits, scope(['fe80::/64'], ['ff00::/8']));
+    probe.watch({ ifindex: 7 }, limits, scope(['fe80::/64'], ['ff00::/8']));
     probe.unwatch(7);
     probe.unwatch(9);
     expect(trie(object)).toEqual([]);
@@ -229,17 +237,17 @@ describe('watching', () => {
   });
 
   it('sets a kprobe anew for a new interface of a new module, the return probe last', () => {
-    const attached = (hook: Hook) => {
+    const attached = (hook: ProbeHook) => {
       loaded.instance = 1;
       const { probe, object } = open(hook);
       const { length } = object.log;
-      probe.watch(7, limits, scope([]));
+      probe.watch({ ifindex: 7 }, limits, scope([]));
       expect(object.log).toHaveLength(length);
       loaded.instance = 2;
-      probe.watch(7, limits, scope(['fe80::/64']));
+      probe.watch({ ifindex: 7 }, limits, scope(['fe80::/64']));
       expect(object.log).toHaveLength(length);
-      probe.watch(8, limits, scope([]));
-      probe.watch(9, limits, scope([]));
+      probe.watch({ ifindex: 8 }, limits, scope([]));
+      probe.watch({ ifindex: 9 }, limits, scope([]));
       return object.log.slice(length);
     };
     expect(attached('kprobe')).toEqual([

@@ -3,7 +3,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Problem } from '../../src/kernel/kernel.ts';
 import { interfaceProblems, kernelProblem, ownedProblems, ProblemList } from '../../src/problems.ts';
-import { alice, bob, prefixes, settings } from './bench.ts';
+import { alice, bob, deviceOf, prefixes, settings } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeKernel } from './fake-kernel.ts';
 
@@ -94,13 +94,7 @@ describe("a peer's allowed IPs", () => {
     scope: { learn: prefixes('2001:db8:1::/64', 'fe80::/64'), reserved: [] },
   };
   const of = (...allowedIps: string[]) =>
-    ownedProblems(watched, {
-      ifindex: 7,
-      peers: [
-        { key: alice, allowedIps: prefixes(...allowedIps) },
-        { key: bob, allowedIps: [] },
-      ],
-    });
+    ownedProblems(watched, deviceOf({ [alice]: allowedIps, [bob]: [] }));
 
   it.each([['::/0', 2] as const, ['2001:db8::/32', 1] as const, ['2001:db8:1::/64', 1] as const])(
     'that cover a prefix to learn in are told: %s',

@@ -92,7 +92,7 @@ describe('an invalid value is reported and leaves the default in force', () => {
   it('a hook that there is not', () => {
     expect(parseHook('ftrace')).toMatchObject({
       settings: globalDefaults,
-      invalid: [{ message: 'option hook: "ftrace" is not allowed: auto, fexit or kprobe' }],
+      invalid: [{ message: 'option hook: "ftrace" is not allowed: auto, fexit, kprobe or lending' }],
     });
   });
 

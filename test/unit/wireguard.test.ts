@@ -82,8 +82,9 @@ describe('dump', () => {
       [alice]: ['10.0.0.2/32', '2001:db8:1::/48', '2001:db8::5/128'],
       [bob]: [],
     });
-    expect(new GenetlinkWireGuard(kernel).dump('wg1')).toEqual({
+    expect(new GenetlinkWireGuard(kernel).dump('wg1')).toMatchObject({
       ifindex: 7,
+      listenPort: 51820,
       peers: [
         {
           key: alice,

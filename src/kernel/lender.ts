@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Seeing new addresses without a hook. When WireGuard refuses packets, the prefixes to learn in are lent to the peer that
+// most likely sent them. What then comes from an unknown address is the borrower's: WireGuard takes it from nobody else.
+
+import type { AddressBytes } from '../address.ts';
+import * as abi from './abi.ts';
+import { BpfSightings, type ObjectOptions } from './bpf-sightings.ts';
+import { askAllNodes } from './echo.ts';
+import type {
+  Clock,
+  Limits,
+  Link,
+  Links,
+  Loan,
+  Observer,
+  Problem,
+  Scope,
+  Sighting,
+  Sightings,
+  WireGuard,
+} from './kernel.ts';
+import { type Books, Lending, strangers } from './lending.ts';
+import { recallLoans } from './loans.ts';
+import type { BpfMap, Native, NativeSocket } from './native.ts';
+import { barrier, ETH_P_IP, ETH_P_IPV6, openTap } from './tap.ts';
+
+/** Milliseconds from a message to a look at whether it was refused: WireGuard decrypts it meanwhile. */
+const LOOK_DELAY = 50;
+
+/** … from there to the next message that is worth a look: well before TCP sends again, after a second. */
+const REST = 200;
+
+/** … and, if something was refused, until it is asked who did not send it: all that had come is accounted for by then. */
+const ACCOUNT_DELAY = 30;
+
+export interface Surroundings {
+  readonly wireguard: WireGuard;
+  readonly links: Pick<Links, 'refused'>;
+  readonly clock: Clock;
+}
+
+export class Lender extends BpfSightings implements Sightings {
+  readonly hook = 'lending';
+  private readonly native: Native;
+  private readonly borrowers: BpfMap;
+  private readonly endpoints: BpfMap;
+  private readonly budgets: BpfMap;
+  private readonly armed: BpfMap;
+  private readonly outerTaps: NativeSocket[] = [];
+  private readonly innerTaps = new Map<number, NativeSocket>();
+  private readonly lendings = new Map<number, Lending>();
+  /** Who had a loan from an earlier process, by ifindex. */
+  private readonly former: ReadonlyMap<number, string>;
+  /** Encrypted bytes by endpoint at the last look. */
+  private traffic: ReadonlyMap<string, number> = new Map();
+  /** The next look, of whatever kind. */
+  private cancelNext: (() => void) | undefined;
+  private readonly failures = new Map<number, Problem>();
+
+  /** Loads and opens taps; what libbpf or the kernel refuses is thrown as SystemError. */
+  constructor(
+    options: ObjectOptions,
+    private readonly around: Surroundings,
+    private readonly observer: Observer,
+  ) {
+    // Kernels without a hook have no types, and these programs need none: their own do.
+    super(options, ['accepted', 'encrypted'], options.file);
+    this.native = options.native;
+    try {
+      this.borrowers = this.map('borrowers', 4, abi.layout.borrower.size);
+      this.endpoints = this.map('endpoints', abi.layout.endpoint.size, abi.layout.traffic.size);
+      this.budgets = this.map('budgets', abi.layout.peer_id.size, abi.layout.budget.size);
+      this.armed = this.map('armed', 4, 4);
+      this.object.onRecords('sightings', (batch) => this.see(abi.decodeSightings(batch)));
+      this.countFrom(strangers);
+      for (const protocol of [ETH_P_IP, ETH_P_IPV6]) this.openOuterTap(protocol);
+      this.former = options.keep ? recallLoans(this, around.wireguard) : new Map();
+      this.arm();
+    } catch (error) {
+      this.closeTaps();
+      this.object.close();
+      throw error;
+    }
+  }
+
+  override get warnings(): readonly Problem[] {
+    const ofLendings = [...this.lendings.values()].flatMap((lending) => lending.problems());
+    return [...this.lasting, ...this.failures.values(), ...ofLendings];
+  }
+
+  watch(link: Pick<Link, 'name' | 'ifindex'>, limits: Limits, scope: Scope): void {
+    const { ifindex } = link;
+    let lending = this.lendings.get(ifindex);
+    if (!lending) {
+      lending = new Lending(link, this.booksOf(ifindex), this.former.get(ifindex));
+      this.put(ifindex, limits, scope);
+      this.innerTaps.set(
+        ifindex,
+        openTap(this.native, this.object.programFd('accepted'), ETH_P_IPV6, ifindex),
+      );
+      this.lendings.set(ifindex, lending);
+    }
+    lending.configure(link, limits, scope);
+  }
+
+  unwatch(ifindex: number): void {
+    try {
+      this.lendings.get(ifindex)?.end();
+    } catch {
+      // It stays on record, and is withdrawn at the next start.
+    }
+    this.lendings.delete(ifindex);
+    this.failures.delete(ifindex);
+    this.innerTaps.get(ifindex)?.close();
+    this.innerTaps.delete(ifindex);
+    if (this.isWatched(ifindex)) this.drop(ifindex);
+  }
+
+  loan(ifindex: number): Loan | undefined {
+    return this.lendings.get(ifindex)?.loan;
+  }
+
+  /** What is seen was accepted, so there is nothing to deliver. */
+  deliver(): void {}
+
+  /** Leaves no loan behind, unless the kernel refuses; then it stays on record. */
+  override close(): void {
+    this.cancelNext?.();
+    for (const ifindex of [...this.lendings.keys()]) this.unwatch(ifindex);
+    this.closeTaps();
+    super.close();
+  }
+
+  private closeTaps(): void {
+    for (const tap of [...this.outerTaps, ...this.innerTaps.values()]) tap.close();
+  }
+
+  private openOuterTap(protocol: number): void {
+    const tap = openTap(this.native, this.object.programFd('encrypted'), protocol, 0);
+    this.outerTaps.push(tap);
+    tap.onReadable(() => {
+      while (tap.receive(1 << 16));
+      this.lookIn(LOOK_DELAY);
+    });
+  }
+
+  private see(batch: Sighting[]): void {
+    for (const [ifindex, lending] of this.lendings) {
+      const sightings = batch.filter((sighting) => sighting.ifindex === ifindex);
+      if (sightings.length > 0) this.attempt(ifindex, () => lending.see(sightings), true);
+    }
+  }
+
+  /** The next message wakes us, or one that has come since the last look. */
+  private arm(): void {
+    this.cancelNext = undefined;
+    this.armed.update(abi.encodeIfindex(0), abi.encodeIfindex(1));
+    const now = this.readTraffic();
+    if ([...now].some(([endpoint, bytes]) => bytes !== this.traffic.get(endpoint))) this.lookIn(0);
+  }
+
+  private lookIn(milliseconds: number): void {
+    this.cancelNext ??= this.around.clock.after(milliseconds, () => this.look());
+  }
+
+  private look(): void {
+    const before = this.traffic;
+    const now = this.readTraffic();
+    this.traffic = now;
+    const concerned = [...this.lendings].filter(([ifindex, lending]) =>
+      this.attempt(ifindex, () => lending.look(before, now)),
+    );
+    const rest = () => {
+      this.cancelNext = this.around.clock.after(REST, () => this.arm());
+    };
+    if (concerned.length === 0) rest();
+    else
+      this.cancelNext = this.around.clock.after(ACCOUNT_DELAY, () => {
+        for (const [ifindex, lending] of concerned)
+          this.attempt(ifindex, () => lending.investigate(now), true);
+        rest();
+      });
+  }
+
+  /** What fails is told, and tried again when there is cause. `heals`: then success takes the place of a failure. */
+  private attempt<Value>(ifindex: number, act: () => Value, heals = false): Value | undefined {
+    try {
+      const value = act();
+      if (heals && this.failures.delete(ifindex)) this.observer.recheck();
+      return value;
+    } catch (error) {
+      const problem = failure(error as Error);
+      const isNew = this.failures.get(ifindex)?.message !== problem.message;
+      this.failures.set(ifindex, problem);
+      if (isNew) this.observer.recheck();
+      return undefined;
+    }
+  }
+
+  private readTraffic(): ReadonlyMap<string, number> {
+    return abi.decodeTraffic(this.endpoints.dump());
+  }
+
+  private countFrom(endpoint: string): void {
+    this.endpoints.update(Buffer.from(endpoint, 'hex'), Buffer.alloc(abi.layout.traffic.size));
+  }
+
+  private booksOf(ifindex: number): Books {
+    const { wireguard, links, clock } = this.around;
+    const key = abi.encodeIfindex(ifindex);
+    const recordsOf = ({ name }: { name: string }, { peer, allowedIps }: Loan) =>
+      allowedIps.map((prefix): abi.LentRecord => ({ ifindex, interface: name, peer, prefix }));
+    let counted = new Set<string>();
+    return {
+      wireguard,
+      clock,
+      observer: this.observer,
+      after: (milliseconds, callback) =>
+        clock.after(milliseconds, () => this.attempt(ifindex, callback, true)),
+      refused: () => links.refused(ifindex),
+      put: (limits, scope, configured) => this.put(ifindex, limits, scope, configured),
+      attribute: (peer) => {
+        if (peer === undefined) this.borrowers.delete(key);
+        else this.borrowers.update(key, abi.encodeBorrower(peer));
+      },
+      record: (link, loan) => {
+        for (const record of recordsOf(link, loan)) this.rememberLent(record);
+      },
+      strike: (link, loan) => {
+        for (const record of recordsOf(link, loan)) this.forgetLent(record);
+      },
+      settle: () => barrier(this.native),
+      ask: (from) => askIfPossible(this.native, ifindex, from),
+      learned: () =>
+        new Set(
+          this.records()
+            .filter((record) => record.ifindex === ifindex)
+            .map(({ peer, address }) => `${peer} ${address}`),
+        ),
+      nextToken: (peer, { rate, burst }) => {
+        const budget = this.budgets.lookup(abi.encodeBorrowerId(ifindex, peer));
+        if (!budget || rate === 0) return 0;
+        return abi.decodeNextToken(budget) - (burst - 1) * (60_000 / rate);
+      },
+      watchEndpoints: ({ peers, listenPort }) => {
+        const texts = new Map(
+          peers.flatMap(({ key, endpoint }) =>
+            endpoint ? [[key, abi.encodeEndpoint(endpoint, listenPort).toString('hex')]] : [],
+          ),
+        );
+        const wanted = new Set(texts.values());
+        for (const text of wanted) if (!counted.has(text)) this.countFrom(text);
+        for (const text of counted) if (!wanted.has(text)) this.endpoints.delete(Buffer.from(text, 'hex'));
+        counted = wanted;
+        return texts;
+      },
+      traffic: () => this.readTraffic(),
+    };
+  }
+}
+
+/** A peer that is not asked has to send something of its own accord. */
+function askIfPossible(native: Native, ifindex: number, from?: AddressBytes): void {
+  try {
+    askAllNodes(native, ifindex, from);
+  } catch {
+    // No such address, no route, no buffer: as good as lost on the way.
+  }
+}
+
+function failure(error: Error): Problem {
+  return {
+    code: 'lending-failed',
+    message: `could not find out whose packets were refused: ${error.message}`,
+    hint: 'it is tried again; if this stays, report it with the kernel version',
+  };
+}

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// To whom the prefixes of one interface are lent, and when that changes.
+
+import {
+  type AddressBytes,
+  contains,
+  formatAddress,
+  formatPrefix,
+  type Prefix,
+  parseAddress,
+} from '../address.ts';
+import { linkLocal } from '../scope.ts';
+import type {
+  Clock,
+  Device,
+  Limits,
+  Link,
+  Loan,
+  Observer,
+  Problem,
+  Scope,
+  Sighting,
+  WireGuard,
+} from './kernel.ts';
+import { allNodes, allowedIpsOf, isInPlace, lendable, withoutLoan } from './loans.ts';
+import { type Account, Suspicion } from './suspicion.ts';
+
+/** How long a suspect has a loan before others get theirs: until TCP, which waits a second, has sent again. */
+const TRIAL = 1_300;
+
+/** REJECT_AFTER_TIME of a session (drivers/net/wireguard/messages.h) and some more, in seconds. */
+const SESSION = 190;
+
+/** A law broken during a loan counts like so many loans that did not help. */
+const LAW_BROKEN = 2;
+
+/** Milliseconds until a peer that used up its rate may get another loan, at least. */
+const RATE_WAIT = 1_000;
+
+/** The kernel's side of lending on one interface. Times are milliseconds of the monotonic clock. */
+export interface Books {
+  readonly wireguard: WireGuard;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  /** Calls back after so many milliseconds; the answer cancels it. */
+  after(milliseconds: number, callback: () => void): () => void;
+  /** How many packets WireGuard has refused. */
+  refused(): number;
+  /** What the socket filter is to know: where to learn, and what is a peer's by configuration. */
+  put(limits: Limits, scope: Scope, configured: readonly Prefix[]): void;
+  /** Whose unknown addresses are from now on; undefined: nobody can tell. */
+  attribute(peer: string | undefined): void;
+  /** Keeps in mind what is lent, for whoever comes after this process. */
+  record(link: Pick<Link, 'name'>, loan: Loan): void;
+  strike(link: Pick<Link, 'name'>, loan: Loan): void;
+  /** Returns when all that came under an earlier loan has been attributed. */
+  settle(): void;
+  /** Asks the borrower for an address that it uses to talk to this one, or to a link-local one. */
+  ask(from?: AddressBytes): void;
+  /** Learned addresses, each as its peer, a space and the address. */
+  learned(): Set<string>;
+  /** When the peer may register another address. */
+  nextToken(peer: string, limits: Limits): number;
+  /** Counts encrypted bytes from the endpoints of these peers; answers with the texts of these, by peer. */
+  watchEndpoints(device: Device): Map<string, string>;
+  /** Encrypted bytes by the text of the endpoint. */
+  traffic(): ReadonlyMap<string, number>;
+}
+
+/** The text of the endpoint that stands for all that are not watched. */
+export const strangers = '0'.repeat(40);
+
+/** WireGuard as it is now. */
+interface Survey {
+  /** Without the loan. */
+  readonly device: Device;
+  /** Something has removed what was learned, or the loan. */
+  readonly isWiped: boolean;
+}
+
+export class Lending {
+  loan: Loan | undefined;
+  private readonly suspicion = new Suspicion();
+  private limits: Limits = { rate: 0, burst: 1 };
+  private scope: Scope = { learn: [], reserved: [] };
+  private configured: readonly Prefix[] = [];
+  /** The text of each peer's endpoint. */
+  private endpoints = new Map<string, string>();
+  /** What WireGuard had refused at the last look. */
+  private refused = 0;
+  /** Until when the borrower may show what it has while others wait. */
+  private trialEnd = 0;
+  /** What is refused may have been sent before the loan. */
+  private isFresh = false;
+  private cancelTimer: (() => void) | undefined;
+  private notorious: readonly string[] = [];
+
+  /** `former`: to whom an earlier process had lent. */
+  constructor(
+    private link: Pick<Link, 'name' | 'ifindex'>,
+    private readonly books: Books,
+    private former: string | undefined,
+  ) {}
+
+  /** Peers whose packets go on being refused. */
+  problems(): Problem[] {
+    return this.notorious.map((peer) => ({
+      code: 'refused-peer',
+      message: `${this.link.name}: peer ${peer} goes on sending from addresses that are neither its own nor to be learned`,
+      hint: 'see what it sends through the tunnel, or name the prefix that it uses; meanwhile its new addresses are learned late',
+    }));
+  }
+
+  /** What is to be learned, and how. Called again with whatever may have changed, be it configuration or WireGuard. */
+  configure(link: Pick<Link, 'name' | 'ifindex'>, limits: Limits, scope: Scope): void {
+    const isFirst = this.scope.learn.length === 0;
+    if (this.loan && link.name !== this.link.name) this.books.record(link, this.loan);
+    this.link = link;
+    this.limits = limits;
+    this.scope = scope;
+    this.books.put(limits, scope, this.configured);
+    const survey = this.survey();
+    if (!survey || !isFirst) return;
+    this.refused = this.books.refused();
+    this.suspicion.begin(this.accounts(survey.device, this.books.traffic()));
+    if (this.former !== undefined) this.lend(this.former, survey.device);
+    this.former = undefined;
+  }
+
+  end(): void {
+    this.cancelTimer?.();
+    this.withdraw();
+  }
+
+  /** Whether something was refused that is worth finding out about: `before` and `now` are encrypted bytes by endpoint. */
+  look(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): boolean {
+    const time = this.books.clock.now();
+    const hasMoved = (endpoint: string) => before.get(endpoint) !== now.get(endpoint);
+    const isOfInterest =
+      hasMoved(strangers) ||
+      [...this.endpoints].some(([peer, text]) => hasMoved(text) && !this.suspicion.isWaiting(peer, time));
+    if (!isOfInterest) return false;
+    const known = this.refused;
+    this.refused = this.books.refused();
+    return this.refused !== known;
+  }
+
+  /** Finds out who it was. `before`: encrypted bytes by endpoint, of some time ago. */
+  investigate(before: ReadonlyMap<string, number>): void {
+    const survey = this.survey();
+    if (!survey) return;
+    if (survey.isWiped) {
+      this.restore(before);
+      return;
+    }
+    const now = this.books.clock.now();
+    const guilty = this.suspicion.accuse(this.accounts(survey.device, before), now);
+    const borrower = this.loan?.peer;
+    // It had all that can be lent.
+    if (borrower !== undefined && guilty.includes(borrower) && !this.isFresh)
+      this.suspicion.fail(borrower, now);
+    this.isFresh = false;
+    this.decide();
+    this.tell();
+  }
+
+  /** What was refused may have come from an address that is there again now: nobody is blamed. */
+  private restore(before: ReadonlyMap<string, number>): void {
+    const borrower = this.loan?.peer;
+    this.withdraw();
+    this.books.observer.recheck();
+    const survey = this.survey();
+    if (!survey) return;
+    this.suspicion.begin(this.accounts(survey.device, before));
+    if (borrower !== undefined) this.lend(borrower, survey.device);
+  }
+
+  private tell(): void {
+    const notorious = this.suspicion.notorious();
+    const isNews = notorious.join() !== this.notorious.join();
+    this.notorious = notorious;
+    if (isNews) this.books.observer.recheck();
+  }
+
+  /** What the socket filter has seen of the borrower. */
+  see(sightings: readonly Sighting[]): void {
+    if (!this.survey()) return;
+    // Configured since the filter was told what is.
+    const isConfigured = (address: string) =>
+      this.configured.some((prefix) => contains(prefix, parseAddress(address)!));
+    const fresh = sightings.filter(({ address }) => !isConfigured(address));
+    this.books.observer.see(
+      fresh.map((each) => (each.verdict === 'candidate' ? { ...each, accepted: true as const } : each)),
+    );
+    for (const sighting of fresh) this.judge(sighting);
+    this.decide();
+  }
+
+  private judge({ verdict, sender }: Sighting): void {
+    const now = this.books.clock.now();
+    if (verdict === 'candidate') {
+      this.suspicion.clear(sender);
+      return;
+    }
+    const untilToken = this.books.nextToken(sender, this.limits) - now;
+    if (verdict === 'rate') this.suspicion.suspend(sender, now, Math.max(RATE_WAIT, untilToken));
+    else this.suspicion.fail(sender, now, LAW_BROKEN);
+    if (this.loan?.peer === sender) this.withdraw();
+  }
+
+  /** Lends to the next suspect, as soon as the borrower has had its time. */
+  private readonly decide = (): void => {
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
+    const now = this.books.clock.now();
+    const borrower = this.loan?.peer;
+    const isOnTrial = borrower !== undefined && this.suspicion.isAccused(borrower);
+    const mayHave = (peer: string) => peer !== borrower && this.books.nextToken(peer, this.limits) <= now;
+    const next = this.suspicion.next(now, mayHave);
+    if (next === undefined) return;
+    const wait = isOnTrial ? this.trialEnd - now : 0;
+    if (wait <= 0) {
+      if (isOnTrial) this.suspicion.fail(borrower, now);
+      const survey = this.survey();
+      if (survey) this.lend(next, survey.device);
+    }
+    this.cancelTimer = this.books.after(wait > 0 ? wait : TRIAL, this.decide);
+  };
+
+  /** In place of the present loan. `device` is without that. */
+  private lend(peer: string, device: Device): void {
+    const allowedIps = lendable(this.scope, device);
+    const isWorthwhile = allowedIps.some((prefix) => prefix !== allNodes);
+    const kept = new Set(isWorthwhile ? allowedIps.map(formatPrefix) : []);
+    this.books.attribute(undefined);
+    this.giveBack((prefix) => !kept.has(formatPrefix(prefix)));
+    this.loan = undefined;
+    if (!isWorthwhile) return;
+    const loan = { peer, allowedIps };
+    this.books.record(this.link, loan);
+    this.loan = loan;
+    try {
+      this.books.wireguard.add(this.link.name, allowedIpsOf(loan));
+    } catch (error) {
+      this.withdraw();
+      throw error;
+    }
+    this.trialEnd = this.books.clock.now() + TRIAL;
+    this.isFresh = true;
+    this.books.settle();
+    this.books.attribute(peer);
+    if (allowedIps.includes(allNodes)) this.ask();
+  }
+
+  /** For an address in each prefix. */
+  private ask(): void {
+    this.books.ask();
+    for (const prefix of this.scope.learn.filter(({ bytes }) => !contains(linkLocal, bytes))) {
+      const isOwn = ({ bytes, length }: Prefix) =>
+        length === 128 && contains(prefix, bytes) && formatAddress(bytes) !== formatAddress(prefix.bytes);
+      const own = this.scope.reserved.find(isOwn);
+      if (own) this.books.ask(own.bytes);
+    }
+  }
+
+  private withdraw(): void {
+    this.books.attribute(undefined);
+    this.giveBack(() => true);
+    this.loan = undefined;
+  }
+
+  private giveBack(isDue: (prefix: Prefix) => boolean): void {
+    if (!this.loan) return;
+    const due = { ...this.loan, allowedIps: this.loan.allowedIps.filter(isDue) };
+    if (due.allowedIps.length === 0) return;
+    const { wireguard } = this.books;
+    if (wireguard.dump(this.link.name)?.ifindex === this.link.ifindex)
+      wireguard.remove(this.link.name, allowedIpsOf(due));
+    this.books.strike(this.link, due);
+  }
+
+  /**
+   * Looks at WireGuard, and keeps in line with it what is lent and what the kernel is to know. Undefined if the
+   * interface is going or coming.
+   */
+  private survey(): Survey | undefined {
+    const raw = this.books.wireguard.dump(this.link.name);
+    if (raw?.ifindex !== this.link.ifindex) return undefined;
+    const device = withoutLoan(raw, this.loan);
+    this.endpoints = this.books.watchEndpoints(device);
+
+    const learned = this.books.learned();
+    const isLearned = (key: string, { bytes, length }: Prefix) =>
+      length === 128 && learned.delete(`${key} ${formatAddress(bytes)}`);
+    const configured = device.peers.flatMap(({ key, allowedIps }) =>
+      allowedIps.filter((prefix) => !isLearned(key, prefix)),
+    );
+    const isMissing = device.peers.some(({ key }) => [...learned].some((entry) => entry.startsWith(key)));
+    if (texts(configured) !== texts(this.configured)) {
+      this.configured = configured;
+      this.books.put(this.limits, this.scope, configured);
+    }
+    const isWiped = isMissing || (this.loan !== undefined && !isInPlace(raw, this.loan));
+    if (this.loan && !isWiped && texts(lendable(this.scope, device)) !== texts(this.loan.allowedIps))
+      this.lend(this.loan.peer, device);
+    return { device, isWiped };
+  }
+
+  private accounts(device: Device, before: ReadonlyMap<string, number>): Account[] {
+    const after = this.books.traffic();
+    const now = this.books.clock.wall() / 1000;
+    return device.peers.flatMap(({ key, latestHandshake, rxBytes }) => {
+      const endpoint = this.endpoints.get(key);
+      if (endpoint === undefined) return [];
+      return [
+        {
+          peer: key,
+          latestHandshake,
+          isLive: latestHandshake + SESSION > now,
+          endpoint,
+          before: before.get(endpoint) ?? 0,
+          after: after.get(endpoint) ?? 0,
+          accepted: rxBytes,
+        },
+      ];
+    });
+  }
+}
+
+function texts(prefixes: readonly Prefix[]): string {
+  return prefixes.map(formatPrefix).join();
+}
