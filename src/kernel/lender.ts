@@ -30,6 +30,9 @@ const LOOK_DELAY = 50;
 /** … from there to the next message that is worth a look: well before TCP sends again, after a second. */
 const REST = 200;
 
+/** … unless that was in vain: who goes on being refused does not keep us busy. */
+const LONG_REST = 1_000;
+
 /** … and, if something was refused, until it is asked who did not send it: all that had come is accounted for by then. */
 const ACCOUNT_DELAY = 30;
 
@@ -156,7 +159,7 @@ export class Lender extends BpfSightings implements Sightings {
     this.cancelNext = undefined;
     this.armed.update(abi.encodeIfindex(0), abi.encodeIfindex(1));
     const now = this.readTraffic();
-    if ([...now].some(([endpoint, bytes]) => bytes !== this.traffic.get(endpoint))) this.lookIn(0);
+    if ([...now].some(([endpoint, bytes]) => bytes !== this.traffic.get(endpoint))) this.lookIn(LOOK_DELAY);
   }
 
   private lookIn(milliseconds: number): void {
@@ -170,16 +173,19 @@ export class Lender extends BpfSightings implements Sightings {
     const concerned = [...this.lendings].filter(([ifindex, lending]) =>
       this.attempt(ifindex, () => lending.look(before, now)),
     );
-    const rest = () => {
-      this.cancelNext = this.around.clock.after(REST, () => this.arm());
-    };
-    if (concerned.length === 0) rest();
-    else
-      this.cancelNext = this.around.clock.after(ACCOUNT_DELAY, () => {
-        for (const [ifindex, lending] of concerned)
-          this.attempt(ifindex, () => lending.investigate(now), true);
-        rest();
-      });
+    if (concerned.length === 0) this.rest(REST);
+    else this.cancelNext = this.around.clock.after(ACCOUNT_DELAY, () => this.investigate(concerned, now));
+  }
+
+  private investigate(concerned: [number, Lending][], before: ReadonlyMap<string, number>): void {
+    const results = concerned.map(([ifindex, lending]) =>
+      this.attempt(ifindex, () => lending.investigate(before), true),
+    );
+    this.rest(results.includes(true) ? REST : LONG_REST);
+  }
+
+  private rest(milliseconds: number): void {
+    this.cancelNext = this.around.clock.after(milliseconds, () => this.arm());
   }
 
   /** What fails is told, and tried again when there is cause. `heals`: then success takes the place of a failure. */
@@ -232,10 +238,10 @@ export class Lender extends BpfSightings implements Sightings {
       settle: () => barrier(this.native),
       ask: (from) => askIfPossible(this.native, ifindex, from),
       learned: () =>
-        new Set(
+        new Map(
           this.records()
             .filter((record) => record.ifindex === ifindex)
-            .map(({ peer, address }) => `${peer} ${address}`),
+            .map(({ peer, address }) => [address, peer]),
         ),
       nextToken: (peer, { rate, burst }) => {
         const budget = this.budgets.lookup(abi.encodeBorrowerId(ifindex, peer));

@@ -57,8 +57,8 @@ export interface Books {
   settle(): void;
   /** Asks the borrower for an address that it uses to talk to this one, or to a link-local one. */
   ask(from?: AddressBytes): void;
-  /** Learned addresses, each as its peer, a space and the address. */
-  learned(): Set<string>;
+  /** The peers of learned addresses. */
+  learned(): Map<string, string>;
   /** When the peer may register another address. */
   nextToken(peer: string, limits: Limits): number;
   /** Counts encrypted bytes from the endpoints of these peers; answers with the texts of these, by peer. */
@@ -145,33 +145,34 @@ export class Lending {
     return this.refused !== known;
   }
 
-  /** Finds out who it was. `before`: encrypted bytes by endpoint, of some time ago. */
-  investigate(before: ReadonlyMap<string, number>): void {
+  /** Finds out who it was; whether that has led to anything. `before`: encrypted bytes by endpoint, of some time ago. */
+  investigate(before: ReadonlyMap<string, number>): boolean {
     const survey = this.survey();
-    if (!survey) return;
+    if (!survey) return false;
     if (survey.isWiped) {
-      this.restore(before);
-      return;
+      this.restore();
+      return true;
     }
     const now = this.books.clock.now();
-    const guilty = this.suspicion.accuse(this.accounts(survey.device, before), now);
     const borrower = this.loan?.peer;
+    const guilty = this.suspicion.accuse(this.accounts(survey.device, before), now);
     // It had all that can be lent.
     if (borrower !== undefined && guilty.includes(borrower) && !this.isFresh)
       this.suspicion.fail(borrower, now);
     this.isFresh = false;
     this.decide();
     this.tell();
+    return this.loan?.peer !== borrower;
   }
 
-  /** What was refused may have come from an address that is there again now: nobody is blamed. */
-  private restore(before: ReadonlyMap<string, number>): void {
+  /** What was refused may have come from an address that is there again then: nobody is blamed. */
+  private restore(): void {
     const borrower = this.loan?.peer;
     this.withdraw();
     this.books.observer.recheck();
     const survey = this.survey();
     if (!survey) return;
-    this.suspicion.begin(this.accounts(survey.device, before));
+    this.suspicion.begin(this.accounts(survey.device, this.books.traffic()));
     if (borrower !== undefined) this.lend(borrower, survey.device);
   }
 
@@ -184,7 +185,9 @@ export class Lending {
 
   /** What the socket filter has seen of the borrower. */
   see(sightings: readonly Sighting[]): void {
-    if (!this.survey()) return;
+    const survey = this.survey();
+    if (!survey) return;
+    if (survey.isWiped) this.restore();
     // Configured since the filter was told what is.
     const isConfigured = (address: string) =>
       this.configured.some((prefix) => contains(prefix, parseAddress(address)!));
@@ -289,13 +292,16 @@ export class Lending {
     const device = withoutLoan(raw, this.loan);
     this.endpoints = this.books.watchEndpoints(device);
 
-    const learned = this.books.learned();
-    const isLearned = (key: string, { bytes, length }: Prefix) =>
-      length === 128 && learned.delete(`${key} ${formatAddress(bytes)}`);
+    const missing = this.books.learned();
+    const isLearned = (key: string, { bytes, length }: Prefix) => {
+      const address = length === 128 ? formatAddress(bytes) : '';
+      return missing.get(address) === key && missing.delete(address);
+    };
     const configured = device.peers.flatMap(({ key, allowedIps }) =>
       allowedIps.filter((prefix) => !isLearned(key, prefix)),
     );
-    const isMissing = device.peers.some(({ key }) => [...learned].some((entry) => entry.startsWith(key)));
+    const withMissing = new Set(missing.values());
+    const isMissing = device.peers.some(({ key }) => withMissing.has(key));
     if (texts(configured) !== texts(this.configured)) {
       this.configured = configured;
       this.books.put(this.limits, this.scope, configured);

@@ -60,19 +60,20 @@ export class Suspicion {
   }
 
   /**
-   * All peers whose endpoint is known, after something was refused. Answers with those that surely sent some of it. If
-   * nobody is suspicious, all are that have a session.
+   * All peers whose endpoint is known, after something was refused. Answers with those that surely sent some of it; if
+   * there are none, others are accused that may have, else all that have a session.
    */
   accuse(accounts: readonly Account[], now: number): string[] {
     const found = new Map<string, Level>();
     this.update(accounts, (level, peer) => level && found.set(peer, level), now);
     if (found.size === 0) for (const { peer, isLive } of accounts) if (isLive) found.set(peer, 'live');
-    for (const [peer, level] of found) {
+    const guilty = [...found].filter(([, level]) => level === 'guilty').map(([peer]) => peer);
+    for (const peer of guilty.length > 0 ? guilty : found.keys()) {
       const suspect = this.suspects.get(peer)!;
-      if (suspect.notBefore <= now) suspect.accused ??= { level, since: now };
-      if (level === 'guilty' && suspect.accused) suspect.accused.level = level;
+      const level = found.get(peer)!;
+      if (suspect.notBefore <= now) suspect.accused = { since: now, ...suspect.accused, level };
     }
-    return [...found].filter(([, level]) => level === 'guilty').map(([peer]) => peer);
+    return guilty;
   }
 
   private update(
@@ -123,13 +124,14 @@ export class Suspicion {
     suspect.notBefore = 0;
   }
 
-  /** Its loan has not helped, or it broke a law meanwhile, which counts for more. */
+  /** Its loan has not helped, or it broke a law meanwhile, which counts for more. Who was but possibly to blame is not. */
   fail(peer: string, now: number, weight = 1): void {
     const suspect = this.suspects.get(peer);
     if (!suspect) return;
+    const isInDoubt = suspect.accused && suspect.accused.level !== 'guilty' && weight === 1;
+    if (!isInDoubt) suspect.failures += weight;
     suspect.accused = undefined;
-    suspect.failures += weight;
-    suspect.notBefore = now + Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (suspect.failures - 1));
+    suspect.notBefore = now + Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** Math.max(0, suspect.failures - 1));
   }
 
   /** No loan for so many milliseconds. */
