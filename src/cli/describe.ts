@@ -40,7 +40,7 @@ export function describeEvent(event: EngineEvent, nameOf = shortKey): string {
     case 'solved':
       return `solved: ${event.message}`;
     case 'learned': {
-      const fate = event.delivered ? 'first packet delivered' : 'first packet lost';
+      const fate = event.delivered ? 'its packet delivered' : 'its packet lost';
       return `${subject(event)} (${milliseconds(event.took)}, ${fate})`;
     }
     case 'forgotten':

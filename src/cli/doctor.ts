@@ -2,6 +2,7 @@
 // What this system has and lacks for learning addresses.
 
 import { release } from 'node:os';
+import type { Hook } from '../kernel/kernel.ts';
 import { checkHooks } from '../kernel/linux.ts';
 import { unmet } from '../kernel/requirements.ts';
 import { parseJsonFlag } from './arguments.ts';
@@ -13,15 +14,28 @@ export function doctor(args: string[], version: string): number {
     const missing = failure ? unmet(hook) : [];
     return { hook, works: !failure, problems: failure && missing.length === 0 ? [failure] : missing };
   });
-  const canLearn = hooks.some(({ works }) => works);
-  if (json) console.log(JSON.stringify({ version, kernel: release(), canLearn, hooks }));
+  const hook = hooks.find(({ works }) => works)?.hook ?? null;
+  const canLearn = hook !== null;
+  if (json) console.log(JSON.stringify({ version, kernel: release(), canLearn, hook, hooks }));
   else {
     console.log(`wg-slaacer ${version} on Linux ${release()}, Node ${process.versions.node}`);
     for (const { hook, works, problems } of hooks) {
       console.log(`${works ? 'works' : 'fails'}  ${hook}`);
       for (const { message, hint } of problems) console.log(`       ${message}\n         cure: ${hint}`);
     }
-    console.log(canLearn ? 'Addresses can be learned here.' : 'Addresses cannot be learned here.');
+    console.log(conclusion(hook));
   }
   return canLearn ? exitStatus.ok : exitStatus.failed;
+}
+
+function conclusion(hook: Hook | null): string {
+  switch (hook) {
+    case null:
+      return 'Addresses cannot be learned here.';
+    case 'lending':
+      return `Addresses can be learned here, by lending the prefix to who is suspected of using a new one. The first packet
+from a new address is lost, and arrives when it is sent again: TCP does so after a second. A hook loses none.`;
+    default:
+      return 'Addresses can be learned here, and no packet is lost.';
+  }
 }

@@ -105,7 +105,7 @@ function tryHook(
 function withoutHook({ message, hint }: Problem): Problem {
   return {
     code: 'lending',
-    message: `no hook can be set (${message}), so prefixes are lent to find out who uses which address: the first packet from a new one is lost, and arrives when it is sent again`,
+    message: `new addresses are found by lending prefixes, as ${message}: a first packet is lost, and arrives when it is sent again`,
     hint: `to lose none, ${hint}`,
   };
 }

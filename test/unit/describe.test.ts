@@ -32,12 +32,12 @@ describe('in words', () => {
     [
       'a learned address',
       learned,
-      'wg1: learned 2001:db8:1::5 peer oaGhoaGh… (1.3 ms, first packet delivered)',
+      'wg1: learned 2001:db8:1::5 peer oaGhoaGh… (1.3 ms, its packet delivered)',
     ],
     [
       'a lost packet',
       { ...learned, took: 1234.5, delivered: false },
-      'wg1: learned 2001:db8:1::5 peer oaGhoaGh… (1235 ms, first packet lost)',
+      'wg1: learned 2001:db8:1::5 peer oaGhoaGh… (1235 ms, its packet lost)',
     ],
     ['an expired address', { ...about, event: 'expired' }, 'wg1: expired 2001:db8:1::5 peer oaGhoaGh…'],
     [
