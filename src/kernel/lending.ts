@@ -160,7 +160,7 @@ export class Lending {
     if (borrower !== undefined && guilty.includes(borrower) && !this.isFresh)
       this.suspicion.fail(borrower, now);
     this.isFresh = false;
-    this.decide();
+    this.decide(survey.device);
     this.tell();
     return this.loan?.peer !== borrower;
   }
@@ -211,8 +211,8 @@ export class Lending {
     if (this.loan?.peer === sender) this.withdraw();
   }
 
-  /** Lends to the next suspect, as soon as the borrower has had its time. */
-  private readonly decide = (): void => {
+  /** Lends to the next suspect, as soon as the borrower has had its time. `device`: as it is now, if that is known. */
+  private decide(device?: Device): void {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
     const now = this.books.clock.now();
@@ -224,11 +224,11 @@ export class Lending {
     const wait = isOnTrial ? this.trialEnd - now : 0;
     if (wait <= 0) {
       if (isOnTrial) this.suspicion.fail(borrower, now);
-      const survey = this.survey();
-      if (survey) this.lend(next, survey.device);
+      const current = device ?? this.survey()?.device;
+      if (current) this.lend(next, current);
     }
-    this.cancelTimer = this.books.after(wait > 0 ? wait : TRIAL, this.decide);
-  };
+    this.cancelTimer = this.books.after(wait > 0 ? wait : TRIAL, () => this.decide());
+  }
 
   /** In place of the present loan. `device` is without that. */
   private lend(peer: string, device: Device): void {
