@@ -136,10 +136,8 @@ int encrypted(struct __sk_buff *skb)
 	from.local_port = udp.destination;
 	length = bpf_ntohs(udp.length) - UDP_HEADER;
 	traffic = bpf_map_lookup_elem(&endpoints, &from) ?: bpf_map_lookup_elem(&endpoints, &nobody);
-	if (traffic) {
+	if (traffic)
 		__sync_fetch_and_add(&traffic->bytes, length);
-		traffic->last = bpf_ktime_get_ns();
-	}
 	if (udp.type != MESSAGE_DATA || length <= EMPTY_DATA_MESSAGE)
 		return 0;
 	waits = bpf_map_lookup_elem(&armed, &zero);

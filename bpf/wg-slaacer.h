@@ -103,7 +103,6 @@ struct endpoint {
 /* WireGuard's messages from an endpoint. */
 struct traffic {
 	__u64 bytes; /* UDP payload */
-	__u64 last;
 };
 
 /* A record of the ring buffer: what the daemon is told. */
@@ -132,7 +131,7 @@ _Static_assert(sizeof(struct budget) == 16, "ABI");
 _Static_assert(sizeof(struct lent) == 48, "ABI");
 _Static_assert(sizeof(struct borrower) == 32, "ABI");
 _Static_assert(sizeof(struct endpoint) == 20, "ABI");
-_Static_assert(sizeof(struct traffic) == 16, "ABI");
+_Static_assert(sizeof(struct traffic) == 8, "ABI");
 _Static_assert(sizeof(struct sighting) == 104, "ABI");
 
 #endif

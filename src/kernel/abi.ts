@@ -21,7 +21,7 @@ export const layout = {
   lent: { size: 48, peer: 0, interface: 32 },
   borrower: { size: 32, peer: 0 },
   endpoint: { size: 20, address: 0, port: 16, local_port: 18 },
-  traffic: { size: 16, bytes: 0, last: 8 },
+  traffic: { size: 8, bytes: 0 },
   sighting: {
     size: 104,
     time: 0,
