@@ -232,19 +232,22 @@ export class Lending {
 
   /** In place of the present loan. `device` is without that. */
   private lend(peer: string, device: Device): void {
+    const before = this.loan;
     const allowedIps = lendable(this.scope, device);
-    const isWorthwhile = allowedIps.some((prefix) => prefix !== allNodes);
-    const kept = new Set(isWorthwhile ? allowedIps.map(formatPrefix) : []);
-    this.books.attribute(undefined);
-    this.giveBack((prefix) => !kept.has(formatPrefix(prefix)));
-    this.loan = undefined;
-    if (!isWorthwhile) return;
+    if (!allowedIps.some((prefix) => prefix !== allNodes)) {
+      this.withdraw();
+      return;
+    }
     const loan = { peer, allowedIps };
+    const kept = new Set(allowedIps.map(formatPrefix));
+    this.books.attribute(undefined);
+    this.giveBack(before, (prefix) => !kept.has(formatPrefix(prefix)));
     this.books.record(this.link, loan);
     this.loan = loan;
     try {
       this.books.wireguard.add(this.link.name, allowedIpsOf(loan));
     } catch (error) {
+      this.giveBack(before);
       this.withdraw();
       throw error;
     }
@@ -268,18 +271,17 @@ export class Lending {
 
   private withdraw(): void {
     this.books.attribute(undefined);
-    this.giveBack(() => true);
+    this.giveBack(this.loan);
     this.loan = undefined;
   }
 
-  private giveBack(isDue: (prefix: Prefix) => boolean): void {
-    if (!this.loan) return;
-    const due = { ...this.loan, allowedIps: this.loan.allowedIps.filter(isDue) };
-    if (due.allowedIps.length === 0) return;
+  private giveBack(loan: Loan | undefined, isDue = (_: Prefix) => true): void {
+    const allowedIps = loan?.allowedIps.filter(isDue) ?? [];
+    if (!loan || allowedIps.length === 0) return;
     const { wireguard } = this.books;
     if (wireguard.dump(this.link.name)?.ifindex === this.link.ifindex)
-      wireguard.remove(this.link.name, allowedIpsOf(due));
-    this.books.strike(this.link, due);
+      wireguard.remove(this.link.name, allowedIpsOf({ ...loan, allowedIps }));
+    this.books.strike(this.link, { ...loan, allowedIps });
   }
 
   /**
