@@ -87,7 +87,7 @@ export class Suspicion {
       const known = before.get(account.peer);
       const suspect = known ?? newSuspect(account);
       this.suspects.set(account.peer, suspect);
-      found(known ? judge(suspect, account) : 'possible', account.peer);
+      found(known ? judge(suspect, account) : account.isLive ? 'possible' : undefined, account.peer);
       settle(suspect, account);
       if (suspect.notBefore + FORGIVENESS < now) suspect.failures = 0;
     }

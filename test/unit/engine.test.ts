@@ -282,6 +282,55 @@ describe('what was wiped', () => {
   });
 });
 
+describe('what is lent', () => {
+  const halves = ['2001:db8:1::/65', '2001:db8:1:0:8000::/65'];
+  const lendToBob = () => {
+    bench.kernel.allow('wg1', bob, ...halves);
+    bench.kernel.loans.set(bench.kernel.ifindex('wg1'), { peer: bob, allowedIps: prefixes(...halves) });
+  };
+
+  it("does not count as the borrower's when others' addresses come back", () => {
+    started();
+    learn(five);
+    bench.takeEvents();
+    bench.kernel.setPeers('wg1', peers);
+    lendToBob();
+    bench.clock.advance(30_000);
+    expect(bench.told()).toEqual([`restored ${five} alice`]);
+    expect(bench.kernel.owner('wg1', five)).toBe(alice);
+  });
+
+  it('is not withdrawn with what was learned', () => {
+    started();
+    learn(five, bob);
+    lendToBob();
+    bench.engine.flush();
+    expect(bench.kernel.allowedIps('wg1', bob)).toEqual([...halves, configured[1]].sort());
+  });
+
+  it('lets a packet through that reveals an address', () => {
+    started();
+    lendToBob();
+    bench.kernel.accepted('wg1', bob, six);
+    expect(bench.takeEvents()).toMatchObject([
+      { event: 'learned', address: six, peer: bob, delivered: true },
+    ]);
+    expect(bench.kernel.delivered).toEqual([]);
+  });
+
+  it('is looked at again when its source says so, and so are warnings', () => {
+    started();
+    learn(five);
+    bench.takeEvents();
+    bench.kernel.setPeers('wg1', peers);
+    bench.kernel.warn({ code: 'refused-peer', message: 'bob is refused', hint: 'ask bob' });
+    expect(bench.takeEvents()).toMatchObject([
+      { event: 'restored', address: five },
+      { event: 'problem', code: 'refused-peer' },
+    ]);
+  });
+});
+
 describe('another start', () => {
   const begin = () => started();
 

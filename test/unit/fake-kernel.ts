@@ -22,6 +22,7 @@ import {
   type Limits,
   type Link,
   type Links,
+  type Loan,
   type Observer,
   type PeerAddress,
   type Problem,
@@ -92,6 +93,8 @@ export class FakeKernel implements Kernel {
   private changed = false;
   private hook: FakeHook | undefined;
   private callsToLive = Number.POSITIVE_INFINITY;
+  /** What is lent, by ifindex: the engine is told, and sees it among the allowed IPs. */
+  readonly loans = new Map<number, Loan>();
   /** The pinned map. */
   readonly learned = new Map<string, RecordInMap>();
 
@@ -199,6 +202,16 @@ export class FakeKernel implements Kernel {
     const owner = longestMatch(this.device(name), address);
     this.hook?.received({ ifindex, sender: peer, owner, address, packet });
     return owner === sender;
+  }
+
+  /** A packet from an address that is lent to its sender. */
+  accepted(name: string, sender: string, address: string): void {
+    this.hook?.accepted({ ifindex: this.link(name).ifindex, address, sender });
+  }
+
+  /** Something that the hook's user should know comes up. */
+  warn(problem: Problem): void {
+    this.hook?.warn(problem);
   }
 
   /** Passes on the sightings that have come up since the last time. */
@@ -361,7 +374,7 @@ interface Watch {
 }
 
 class FakeHook implements Sightings {
-  readonly warnings: readonly Problem[] = [];
+  readonly warnings: Problem[] = [];
   private readonly interfaces = new Map<number, Watch>();
   private readonly budgets = new Map<string, { learn: number; report: number }>();
   private readonly attempts = new Map<string, Attempt>();
@@ -391,7 +404,19 @@ class FakeHook implements Sightings {
     return this.interfaces.get(ifindex)?.counters ?? noCounters();
   }
 
-  loan(): undefined {}
+  accepted(sighting: Pick<Sighting, 'ifindex' | 'address' | 'sender'>): void {
+    const time = this.kernel.clock.now();
+    this.observer.see([{ ...sighting, time, verdict: 'candidate', count: 1, accepted: true }]);
+  }
+
+  warn(problem: Problem): void {
+    this.warnings.push(problem);
+    this.observer.recheck();
+  }
+
+  loan(ifindex: number): Loan | undefined {
+    return this.kernel.loans.get(ifindex);
+  }
 
   deliver(ifindex: number, packet: Buffer): void {
     this.kernel.call('deliver', () => {
