@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import fc from 'fast-check';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type Account, Suspicion } from '../../src/kernel/suspicion.ts';
+
+/** One peer, its WireGuard, and what the socket filter counts. */
+class World {
+  private readonly accounts = new Map<string, Account>();
+
+  constructor(...peers: string[]) {
+    for (const peer of peers) this.set(peer, {});
+  }
+
+  set(peer: string, changes: Partial<Account>): this {
+    const fresh = {
+      peer,
+      latestHandshake: 100,
+      isLive: true,
+      endpoint: `${peer}'s`,
+      before: 0,
+      after: 0,
+      accepted: 0,
+    };
+    this.accounts.set(peer, { ...fresh, ...this.accounts.get(peer), ...changes });
+    return this;
+  }
+
+  /** Bytes that have all come some time before the next look. */
+  sends(peer: string, { accepted = 0, refused = 0 }): this {
+    const { after, accepted: sum } = this.of(peer);
+    const came = after + accepted + refused;
+    return this.set(peer, { before: came, after: came, accepted: sum + accepted });
+  }
+
+  without(peer: string): this {
+    this.accounts.delete(peer);
+    return this;
+  }
+
+  of(peer: string): Account {
+    return this.accounts.get(peer)!;
+  }
+
+  all(): Account[] {
+    return [...this.accounts.values()];
+  }
+}
+
+const anyone = () => true;
+let suspicion: Suspicion;
+let world: World;
+
+/** Every peer that gets a loan, if each that has one fails at once, in that order. */
+function queue(now: number): string[] {
+  const order: string[] = [];
+  for (let next = suspicion.next(now, anyone); next; next = suspicion.next(now, anyone)) {
+    order.push(next);
+    suspicion.fail(next, now);
+  }
+  return order;
+}
+
+const accused = (...peers: string[]) => peers.filter((peer) => suspicion.isAccused(peer));
+
+beforeEach(() => {
+  suspicion = new Suspicion();
+  world = new World('alice', 'bob');
+});
+
+describe('when nothing is under way', () => {
+  beforeEach(() => suspicion.begin(world.all()));
+
+  it('accuses the one that sent what was refused, and nobody else', () => {
+    world.sends('alice', { refused: 96 });
+    expect(suspicion.accuse(world.all(), 0)).toEqual(['alice']);
+    expect(accused('alice', 'bob')).toEqual(['alice']);
+  });
+
+  it('accuses it although most of what it sent was accepted', () => {
+    world.sends('alice', { accepted: 1_000_000, refused: 96 }).sends('bob', { accepted: 1_000_000 });
+    expect(suspicion.accuse(world.all(), 0)).toEqual(['alice']);
+    expect(accused('alice', 'bob')).toEqual(['alice']);
+  });
+
+  it('accuses all of several', () => {
+    world.sends('alice', { refused: 96 }).sends('bob', { refused: 96 });
+    expect(suspicion.accuse(world.all(), 0)).toEqual(['alice', 'bob']);
+  });
+
+  it('does not hold against a peer what it was accused of before', () => {
+    world.sends('alice', { refused: 96 });
+    suspicion.accuse(world.all(), 0);
+    suspicion.clear('alice');
+    world.sends('alice', { accepted: 128 }).sends('bob', { refused: 96 });
+    expect(suspicion.accuse(world.all(), 1)).toEqual(['bob']);
+    expect(accused('alice', 'bob')).toEqual(['bob']);
+  });
+
+  it('does not hold against a peer what came before it was watched', () => {
+    suspicion = new Suspicion();
+    world.sends('alice', { refused: 500 });
+    suspicion.begin(world.all());
+    world.sends('bob', { refused: 96 });
+    expect(suspicion.accuse(world.all(), 0)).toEqual(['bob']);
+    expect(accused('alice', 'bob')).toEqual(['bob']);
+  });
+
+  it('holds nothing against anyone when it begins again', () => {
+    world.sends('alice', { refused: 96 });
+    suspicion.begin(world.all());
+    world.sends('bob', { refused: 96 });
+    expect(suspicion.accuse(world.all(), 0)).toEqual(['bob']);
+    expect(accused('alice', 'bob')).toEqual(['bob']);
+  });
+});
+
+describe('suspects, without being sure,', () => {
+  /** Which of Alice and Bob is accused, and which of them for sure. */
+  const accuse = (now = 0) => ({
+    guilty: suspicion.accuse(world.all(), now),
+    accused: accused('alice', 'bob'),
+  });
+  const possibly = (...peers: string[]) => ({ guilty: [], accused: peers });
+
+  beforeEach(() => {
+    world.sends('alice', { accepted: 5_000 });
+    suspicion.begin(world.all());
+  });
+
+  it('one whose datagrams come in while it looks', () => {
+    world.set('alice', { before: 5_000, after: 5_096 });
+    expect(accuse()).toEqual(possibly('alice'));
+  });
+
+  it('but is sure if what had come long ago is not all accepted', () => {
+    world.set('alice', { before: 6_000, after: 9_000, accepted: 5_900 });
+    expect(accuse()).toEqual({ guilty: ['alice'], accused: ['alice'] });
+  });
+
+  it('none that was busy, but of which all was accepted', () => {
+    world.set('alice', { before: 6_000, after: 9_000, accepted: 9_000 }).sends('bob', { refused: 96 });
+    expect(accuse()).toEqual({ guilty: ['bob'], accused: ['bob'] });
+  });
+
+  it('one of which more was accepted than was seen to come', () => {
+    world.set('alice', { before: 5_100, after: 5_100, accepted: 5_200 });
+    expect(accuse()).toEqual(possibly('alice'));
+  });
+
+  it('one that has another endpoint', () => {
+    world.set('alice', { endpoint: 'elsewhere', before: 0, after: 0 });
+    expect(accuse()).toEqual(possibly('alice'));
+  });
+
+  it('but knows what came from another endpoint from then on', () => {
+    world.set('alice', { endpoint: 'elsewhere', before: 0, after: 0 });
+    accuse();
+    suspicion.clear('alice');
+    world.sends('alice', { accepted: 96 }).sends('bob', { refused: 96 });
+    expect(accuse(1)).toEqual({ guilty: ['bob'], accused: ['bob'] });
+    world.sends('alice', { refused: 96 });
+    expect(accuse(2)).toEqual({ guilty: ['alice'], accused: ['alice', 'bob'] });
+  });
+
+  it('one that is new, and is sure of it the next time', () => {
+    world.set('carol', {}).sends('carol', { accepted: 300, refused: 96 });
+    expect(suspicion.accuse(world.all(), 0)).toEqual([]);
+    expect(accused('alice', 'bob', 'carol')).toEqual(['carol']);
+    world.sends('carol', { refused: 96 });
+    expect(suspicion.accuse(world.all(), 1)).toEqual(['carol']);
+  });
+
+  it('one that was set up anew, so that WireGuard counts from 0', () => {
+    world.set('alice', { before: 5_000, after: 5_000, accepted: 0 });
+    expect(accuse()).toEqual(possibly('alice'));
+    suspicion.clear('alice');
+    world.sends('alice', { accepted: 96 }).sends('bob', { refused: 96 });
+    expect(accuse(1)).toEqual({ guilty: ['bob'], accused: ['bob'] });
+  });
+
+  it('all that have a session, if nobody else is suspicious', () => {
+    world.set('bob', { isLive: false });
+    world.set('carol', {});
+    suspicion.begin(world.all());
+    expect(accuse()).toEqual(possibly('alice'));
+    expect(accused('carol')).toEqual(['carol']);
+  });
+
+  it('nobody if nobody has a session', () => {
+    world.set('alice', { isLive: false }).set('bob', { isLive: false });
+    expect(accuse()).toEqual(possibly());
+  });
+
+  it('and is sure as soon as it is', () => {
+    world.set('alice', { before: 5_000, after: 5_096 }).set('bob', { before: 0, after: 96 });
+    expect(accuse()).toEqual(possibly('alice', 'bob'));
+    world.set('alice', { accepted: 5_096, before: 5_096 }).set('bob', { before: 96 });
+    expect(accuse(1).guilty).toEqual(['bob']);
+    expect(suspicion.next(1, anyone)).toBe('bob');
+  });
+});
+
+describe('whatever peers send', () => {
+  const names = ['alice', 'bob', 'carol', 'dave'];
+  const size = fc.integer({ min: 32, max: 2_000 });
+  const message = fc.record({ peer: fc.constantFrom(...names), size, isRefused: fc.boolean() });
+
+  it('at quiet moments the guilty are exactly those of whom something was refused', () => {
+    fc.assert(
+      fc.property(fc.array(fc.array(message, { maxLength: 12 }), { maxLength: 8 }), (rounds) => {
+        world = new World(...names);
+        suspicion = new Suspicion();
+        suspicion.begin(world.all());
+        rounds.forEach((messages, now) => {
+          for (const { peer, size, isRefused } of messages)
+            world.sends(peer, isRefused ? { refused: size } : { accepted: size });
+          const wanted = names.filter((name) =>
+            messages.some(({ peer, isRefused }) => isRefused && peer === name),
+          );
+          expect(suspicion.accuse(world.all(), now)).toEqual(wanted);
+        });
+      }),
+    );
+  });
+
+  // A look counts what has come, then WireGuard's bytes, then what has come again; WireGuard may be behind meanwhile,
+  // but by no more than what came after the first count.
+  it('one of whom nothing is refused is never guilty, however busy it is', () => {
+    const look = fc.record({
+      settled: fc.array(message),
+      during: fc.array(message),
+      lag: fc.double({ min: 0, max: 1, noNaN: true }),
+      moves: fc.boolean(),
+    });
+    const bytes = (messages: { peer: string; size: number; isRefused: boolean }[], refused: boolean) =>
+      messages
+        .filter(({ peer, isRefused }) => peer === 'alice' && isRefused === refused)
+        .reduce((sum, { size }) => sum + size, 0);
+    fc.assert(
+      fc.property(fc.array(look, { maxLength: 10 }), fc.boolean(), (looks, isRefused) => {
+        suspicion = new Suspicion();
+        let [came, accepted, endpoint] = [0, 0, 0];
+        let mayBeGuilty = false;
+        looks.forEach(({ settled, during, lag, moves }, now) => {
+          if (moves) [came, endpoint] = [0, endpoint + 1];
+          came += bytes(settled, false);
+          const pending = bytes(during, false);
+          let lost = 0;
+          if (isRefused) lost = bytes(settled, true);
+          mayBeGuilty ||= lost > 0;
+          const before = came + lost;
+          accepted += bytes(settled, false);
+          const account = {
+            peer: 'alice',
+            latestHandshake: 0,
+            isLive: true,
+            endpoint: `${endpoint}`,
+            before,
+            after: before + pending,
+            accepted: accepted + Math.floor(pending * lag),
+          };
+          came = before + pending;
+          accepted += pending;
+          const guilty = suspicion.accuse([account], now);
+          if (!mayBeGuilty) expect(guilty).toEqual([]);
+        });
+      }),
+    );
+  });
+});
+
+describe('the next loan', () => {
+  const three = () => {
+    world = new World('alice', 'bob', 'carol');
+    suspicion.begin(world.all());
+  };
+
+  it('is nobody’s as long as nobody is accused', () => {
+    three();
+    expect(suspicion.next(0, anyone)).toBeUndefined();
+  });
+
+  it('goes to the guilty before the possible', () => {
+    three();
+    world.set('alice', { endpoint: 'elsewhere' }).sends('carol', { refused: 96 });
+    suspicion.accuse(world.all(), 0);
+    expect(queue(0)).toEqual(['carol', 'alice']);
+  });
+
+  it('goes to the possible before those that only have a session', () => {
+    three();
+    suspicion.accuse(world.all(), 0);
+    world.without('alice');
+    suspicion.accuse(world.all(), 1);
+    world.set('alice', {});
+    suspicion.accuse(world.all(), 2);
+    expect(queue(2)).toEqual(['alice', 'bob', 'carol']);
+  });
+
+  it('goes to who was accused first', () => {
+    three();
+    world.sends('carol', { refused: 96 });
+    suspicion.accuse(world.all(), 0);
+    world.sends('alice', { refused: 96 });
+    suspicion.accuse(world.all(), 1);
+    world.sends('bob', { refused: 96 }).sends('carol', { refused: 96 });
+    suspicion.accuse(world.all(), 2);
+    expect(queue(2)).toEqual(['carol', 'alice', 'bob']);
+  });
+
+  it('goes to the latest handshake of several that were accused at once', () => {
+    three();
+    for (const [peer, latestHandshake] of [
+      ['alice', 200],
+      ['bob', 300],
+      ['carol', 100],
+    ] as const)
+      world.set(peer, { latestHandshake }).sends(peer, { refused: 96 });
+    suspicion.accuse(world.all(), 0);
+    expect(queue(0)).toEqual(['bob', 'alice', 'carol']);
+  });
+
+  it('goes to nobody that may not learn', () => {
+    three();
+    world.sends('alice', { refused: 96 }).sends('bob', { refused: 96 });
+    suspicion.accuse(world.all(), 0);
+    expect(suspicion.next(0, (peer) => peer !== 'alice')).toBe('bob');
+    expect(suspicion.next(0, () => false)).toBeUndefined();
+  });
+
+  it('goes to nobody that was accused long ago', () => {
+    three();
+    world.sends('alice', { refused: 96 });
+    suspicion.accuse(world.all(), 0);
+    expect(suspicion.next(15_000, anyone)).toBe('alice');
+    expect(suspicion.next(15_001, anyone)).toBeUndefined();
+    expect(suspicion.isAccused('alice')).toBe(false);
+  });
+
+  it('goes to nobody that is gone', () => {
+    three();
+    world.sends('alice', { refused: 96 });
+    suspicion.accuse(world.all(), 0);
+    suspicion.begin(world.without('alice').all());
+    expect(suspicion.next(0, anyone)).toBeUndefined();
+    expect(accused('alice')).toEqual([]);
+  });
+});
+
+describe('after a loan', () => {
+  const offends = (now: number, peer = 'alice') => {
+    world.sends(peer, { refused: 96 });
+    return suspicion.accuse(world.all(), now);
+  };
+
+  /** For how many milliseconds there is no other. */
+  const waits = (now: number, peer = 'alice') => {
+    let low = 0;
+    while (suspicion.isWaiting(peer, now + low)) low += 500;
+    return low;
+  };
+
+  beforeEach(() => suspicion.begin(world.all()));
+
+  it('that did not help the next one waits, twice as long each time, up to a limit', () => {
+    let now = 0;
+    const seconds: number[] = [];
+    for (let i = 0; i < 8; i++) {
+      offends(now);
+      suspicion.fail('alice', now);
+      expect(suspicion.isAccused('alice')).toBe(false);
+      seconds.push(waits(now) / 1_000);
+      now += waits(now);
+    }
+    expect(seconds).toEqual([2, 4, 8, 16, 32, 64, 64, 64]);
+  });
+
+  it('there is no accusation while it waits, but it is known who is guilty', () => {
+    offends(0);
+    suspicion.fail('alice', 0);
+    expect(offends(1_999)).toEqual(['alice']);
+    expect(suspicion.isAccused('alice')).toBe(false);
+    expect(suspicion.next(1_999, anyone)).toBeUndefined();
+    offends(2_000);
+    expect(suspicion.next(2_000, anyone)).toBe('alice');
+  });
+
+  it('that was useful there is no wait, and what went before is forgiven', () => {
+    for (const now of [0, 2_000]) {
+      offends(now);
+      suspicion.fail('alice', now);
+    }
+    suspicion.clear('alice');
+    expect(suspicion.isWaiting('alice', 2_000)).toBe(false);
+    offends(2_000);
+    expect(suspicion.next(2_000, anyone)).toBe('alice');
+    suspicion.clear('alice');
+    expect(suspicion.isAccused('alice')).toBe(false);
+    suspicion.fail('alice', 10_000);
+    expect(waits(10_000)).toBe(2_000);
+  });
+
+  it('that broke a law it waits as after two', () => {
+    suspicion.fail('alice', 0, 2);
+    expect(waits(0)).toBe(4_000);
+  });
+
+  it('that was suspended there is no other for that long, which is no failure', () => {
+    offends(0);
+    suspicion.suspend('alice', 0, 12_000);
+    expect(suspicion.isAccused('alice')).toBe(false);
+    expect(waits(0)).toBe(12_000);
+    suspicion.suspend('alice', 0, 1_000);
+    expect(waits(0)).toBe(12_000);
+    suspicion.fail('alice', 20_000);
+    expect(waits(20_000)).toBe(2_000);
+  });
+
+  it('others do not wait', () => {
+    offends(0);
+    suspicion.fail('alice', 0);
+    expect(suspicion.isWaiting('bob', 0)).toBe(false);
+    offends(0, 'bob');
+    expect(suspicion.next(0, anyone)).toBe('bob');
+  });
+
+  it('a peer is notorious when three have not helped', () => {
+    suspicion.fail('alice', 0);
+    suspicion.fail('alice', 2_000);
+    expect(suspicion.notorious()).toEqual([]);
+    suspicion.fail('alice', 6_000);
+    expect(suspicion.notorious()).toEqual(['alice']);
+    suspicion.clear('alice');
+    expect(suspicion.notorious()).toEqual([]);
+  });
+
+  it('it is forgiven ten minutes after the last wait', () => {
+    for (const now of [0, 2_000, 6_000]) suspicion.fail('alice', now);
+    suspicion.accuse(world.all(), 6_000 + 8_000 + 600_000);
+    expect(suspicion.notorious()).toEqual(['alice']);
+    suspicion.accuse(world.all(), 6_000 + 8_000 + 600_001);
+    expect(suspicion.notorious()).toEqual([]);
+  });
+
+  it('nothing is made of a peer that is not there', () => {
+    suspicion.fail('nobody', 0);
+    suspicion.suspend('nobody', 0, 1_000);
+    suspicion.clear('nobody');
+    expect(suspicion.isWaiting('nobody', 0)).toBe(false);
+    expect(suspicion.isAccused('nobody')).toBe(false);
+    expect(suspicion.notorious()).toEqual([]);
+  });
+});
