@@ -179,6 +179,34 @@ describe('suspects, without being sure,', () => {
     expect(accuse(1)).toEqual({ guilty: ['bob'], accused: ['bob'] });
   });
 
+  it('but holds against none what came while it was set up anew', () => {
+    world.set('alice', { before: 5_000, after: 5_096, accepted: 0 });
+    expect(accuse()).toEqual(possibly('alice'));
+    world.set('alice', { before: 5_096 });
+    expect(accuse(1).guilty).toEqual([]);
+  });
+
+  it('but holds against none what came while it was new', () => {
+    world.set('carol', { before: 300, after: 500, accepted: 250 });
+    expect(suspicion.accuse(world.all(), 0)).toEqual([]);
+    world.set('carol', { before: 500, accepted: 300 });
+    expect(suspicion.accuse(world.all(), 1)).toEqual([]);
+  });
+
+  it('but holds against none a second time what it found while more came in', () => {
+    world.set('alice', { before: 6_000, after: 9_000, accepted: 5_900 });
+    expect(accuse().guilty).toEqual(['alice']);
+    world.set('alice', { before: 9_000, accepted: 8_900 });
+    expect(accuse(1).guilty).toEqual([]);
+  });
+
+  it('but is sure of one of which more was accepted than was seen, when more comes', () => {
+    world.set('alice', { before: 5_050, after: 5_100, accepted: 5_200 });
+    expect(accuse()).toEqual(possibly('alice'));
+    world.set('alice', { before: 5_196, after: 5_196 });
+    expect(accuse(1).guilty).toEqual(['alice']);
+  });
+
   it('all that have a session, if nobody else is suspicious', () => {
     world.set('bob', { isLive: false });
     world.set('carol', {});

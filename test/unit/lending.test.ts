@@ -1,0 +1,997 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  contains,
+  formatAddress,
+  formatPrefix,
+  type Prefix,
+  parseAddress,
+  parsePrefix,
+  prefixOf,
+} from '../../src/address.ts';
+import type {
+  AllowedIp,
+  Device,
+  Limits,
+  Loan,
+  Peer,
+  Scope,
+  Sighting,
+  Verdict,
+} from '../../src/kernel/kernel.ts';
+import { type Books, Lending, strangers } from '../../src/kernel/lending.ts';
+import { alice, bob, carol, nameOf, prefixes } from './bench.ts';
+import { FakeClock } from './fake-clock.ts';
+
+const limits: Limits = { rate: 5, burst: 16 };
+
+const scope = (learn: readonly string[] = ['2001:db8:1::/64'], reserved: readonly string[] = []): Scope => ({
+  learn: prefixes(...learn, 'fe80::/64'),
+  reserved: prefixes('ff00::/8', '2001:db8:1::/128', '2001:db8:1::1/128', 'fe80::1/128', ...reserved),
+});
+
+/** What is lent of that. */
+const halves = ['2001:db8:1::/65', '2001:db8:1:0:8000::/65', 'fe80::/65', 'fe80::8000:0:0:0/65'];
+const whole = [...halves, 'ff02::/127'];
+
+interface FakePeer {
+  endpoint: string | undefined;
+  rxBytes: number;
+  latestHandshake: number;
+}
+
+/** One WireGuard interface, its socket filters and their maps; and the engine, as far as it matters here. */
+class World implements Books {
+  readonly clock = new FakeClock();
+  name = 'wg1';
+  ifindex = 7;
+  readonly peers = new Map<string, FakePeer>();
+  /** Whose each allowed IP is: never two peers'. */
+  readonly allowed = new Map<string, string>();
+  /** What the administrator has given to a peer, as far as nobody has taken it. */
+  readonly configuration = new Map<string, string>();
+  readonly records = new Map<string, { name: string; peer: string }>();
+  readonly tokens = new Map<string, number>();
+  /** Calls in order. */
+  log: string[] = [];
+  seen: Sighting[] = [];
+  rechecks = 0;
+  /** What must never happen, and did. */
+  readonly outrages: string[] = [];
+  attributed: string | undefined;
+  scope: Scope | undefined;
+  configured: readonly Prefix[] = [];
+  learnedAddresses = new Set<string>();
+  lending = this.newLending();
+  /** After so many allowed IPs, adding fails, once. */
+  failAdd: number | undefined;
+  failRemove = false;
+  failAsk = false;
+  private refusals = 0;
+  private readonly bytes = new Map<string, number>([[strangers, 0]]);
+  private lastTraffic: ReadonlyMap<string, number> = new Map();
+  private watched = new Set<string>();
+  /** Accepted, but not yet through the socket filter. */
+  private inFlight: { peer: string; address: string }[] = [];
+  private queue: Sighting[] = [];
+
+  newLending(former?: string): Lending {
+    return new Lending({ name: this.name, ifindex: this.ifindex }, this, former);
+  }
+
+  // What happens in the world
+
+  addPeer(peer: string, ...allowedIps: string[]): void {
+    const latestHandshake = this.clock.wall() / 1_000 - this.peers.size;
+    this.peers.set(peer, { endpoint: `${nameOf(peer)}'s`, rxBytes: 0, latestHandshake });
+    for (const text of allowedIps) this.configurePrefix(peer, text);
+  }
+
+  removePeer(peer: string): void {
+    this.peers.delete(peer);
+    for (const table of [this.allowed, this.configuration])
+      for (const [text, owner] of table) if (owner === peer) table.delete(text);
+  }
+
+  configurePrefix(peer: string, text: string): void {
+    this.allowed.set(text, peer);
+    this.configuration.set(text, peer);
+  }
+
+  /** `wg syncconf` with what is configured. */
+  wipe(): void {
+    this.allowed.clear();
+    for (const [text, peer] of this.configuration) this.allowed.set(text, peer);
+  }
+
+  /** A packet from a peer, of which the socket filter sees when it `isSlow` what is accepted somewhat later. */
+  packet(peer: string, address: string, { size = 128, isSlow = false } = {}): boolean {
+    const sender = this.peers.get(peer)!;
+    const text = sender.endpoint && this.watched.has(sender.endpoint) ? sender.endpoint : strangers;
+    this.bytes.set(text, (this.bytes.get(text) ?? 0) + size);
+    if (this.ownerOf(address) !== peer) {
+      this.refusals++;
+      return false;
+    }
+    sender.rxBytes += size;
+    if (isSlow) this.inFlight.push({ peer, address });
+    else this.filter(peer, address);
+    return true;
+  }
+
+  private ownerOf(address: string): string | undefined {
+    const bytes = parseAddress(address)!;
+    let best: { length: number; owner: string } | undefined;
+    for (const [text, owner] of this.allowed) {
+      const prefix = parsePrefix(text)!;
+      if (contains(prefix, bytes) && prefix.length >= (best?.length ?? 0))
+        best = { length: prefix.length, owner };
+    }
+    return best?.owner;
+  }
+
+  /** bpf/lending.h */
+  private filter(peer: string, address: string): void {
+    if (this.learnedAddresses.has(`${peer} ${address}`) || this.attributed === undefined) return;
+    const longest = (all: readonly Prefix[]) =>
+      Math.max(
+        -1,
+        ...all.filter((prefix) => contains(prefix, parseAddress(address)!)).map(({ length }) => length),
+      );
+    const [configured, reserved, learn] = [this.configured, this.scope!.reserved, this.scope!.learn].map(
+      longest,
+    ) as [number, number, number];
+    if (configured >= Math.max(reserved, learn)) return;
+    // Told since it was configured, if at all: see() finds out.
+    const isConfigured = [...this.configuration.keys()].some((text) =>
+      contains(parsePrefix(text)!, parseAddress(address)!),
+    );
+    if (this.attributed !== peer && !isConfigured)
+      this.outrages.push(`${address} of ${nameOf(peer)} attributed to ${nameOf(this.attributed)}`);
+    this.sight(reserved >= learn ? 'reserved' : 'candidate', address, this.attributed);
+  }
+
+  sight(verdict: Verdict, address: string, sender: string): void {
+    const { ifindex } = this;
+    this.queue.push({ time: this.clock.now(), ifindex, verdict, count: 1, address, sender });
+  }
+
+  // The lender's part
+
+  configure(scopeNow = scope()): void {
+    this.lending.configure({ name: this.name, ifindex: this.ifindex }, limits, scopeNow);
+  }
+
+  /** Whether it was worth finding out about. */
+  look(): boolean {
+    const before = this.lastTraffic;
+    const now = new Map(this.bytes);
+    this.lastTraffic = now;
+    const isWorth = this.lending.look(before, now);
+    if (isWorth) this.lending.investigate(now);
+    return isWorth;
+  }
+
+  flush(): void {
+    const batch = this.queue.splice(0);
+    if (batch.length > 0) this.lending.see(batch);
+  }
+
+  /** A packet, and all that comes of it at once. */
+  sends(peer: string, address: string): boolean {
+    const isAccepted = this.packet(peer, address);
+    this.look();
+    this.flush();
+    return isAccepted;
+  }
+
+  // What a test wants to know
+
+  get borrower(): string | undefined {
+    return this.lending.loan && nameOf(this.lending.loan.peer);
+  }
+
+  /** What is neither configured nor learned, by peer. */
+  lent(): Record<string, string[]> {
+    const lent: Record<string, string[]> = {};
+    for (const [text, peer] of this.allowed) {
+      const isLearned = this.learnedAddresses.has(`${peer} ${text.replace('/128', '')}`);
+      if (this.configuration.get(text) === peer || isLearned) continue;
+      lent[nameOf(peer)] = [...(lent[nameOf(peer)] ?? []), text];
+    }
+    return lent;
+  }
+
+  onRecord(): Record<string, string> {
+    return Object.fromEntries([...this.records].map(([text, { peer }]) => [text, nameOf(peer)]));
+  }
+
+  takeLog(): string[] {
+    return this.log.splice(0);
+  }
+
+  sighted(): string[] {
+    return this.seen
+      .splice(0)
+      .map(
+        ({ verdict, address, sender, accepted }) =>
+          `${verdict} ${address} ${nameOf(sender)}${accepted ? ' accepted' : ''}`,
+      );
+  }
+
+  // Books
+
+  readonly observer = {
+    see: (sightings: Sighting[]) => {
+      this.seen.push(...sightings);
+      for (const { verdict, address, sender } of sightings) {
+        if (verdict !== 'candidate' || !this.peers.has(sender)) continue;
+        this.learnedAddresses.add(`${sender} ${address}`);
+        this.allowed.set(`${address}/128`, sender);
+      }
+    },
+    recheck: () => {
+      this.rechecks++;
+      for (const entry of this.learnedAddresses) {
+        const [peer, address] = entry.split(' ') as [string, string];
+        if (this.peers.has(peer)) this.allowed.set(`${address}/128`, peer);
+      }
+      this.configure(this.scope);
+    },
+  };
+
+  readonly wireguard = {
+    dump: (name: string): Device | undefined => {
+      if (name !== this.name) return undefined;
+      const peers = [...this.peers].map(
+        ([key, { endpoint, rxBytes, latestHandshake }]): Peer => ({
+          key,
+          rxBytes,
+          latestHandshake,
+          ...(endpoint !== undefined && { endpoint: { address: new Uint8Array(16), port: 1 } }),
+          allowedIps: prefixes(
+            ...[...this.allowed].filter(([, owner]) => owner === key).map(([text]) => text),
+          ),
+        }),
+      );
+      return { ifindex: this.ifindex, listenPort: 51820, peers };
+    },
+    add: (name: string, entries: readonly AllowedIp[]) => {
+      if (name !== this.name) throw new Error('ENODEV');
+      this.log.push(`add ${nameOf(entries[0]!.peer)}`);
+      if (this.attributed !== undefined) this.outrages.push('a loan moved while it is attributed');
+      for (const entry of entries) {
+        if (this.failAdd !== undefined && this.failAdd-- === 0) {
+          this.failAdd = undefined;
+          throw new Error('ENOMEM: add');
+        }
+        this.addOne(entry);
+      }
+    },
+    remove: (name: string, entries: readonly AllowedIp[]) => {
+      if (name !== this.name) throw new Error('ENODEV');
+      if (this.failRemove) throw new Error('ENOMEM: remove');
+      this.log.push(`remove ${nameOf(entries[0]!.peer)} ${entries.length}`);
+      for (const { peer, address, length = 128 } of entries) {
+        const text = `${address}/${length}`;
+        if (this.allowed.get(text) !== peer) continue;
+        if (this.configuration.get(text) === peer)
+          this.outrages.push(`${text} is configured, and was removed`);
+        this.allowed.delete(text);
+      }
+    },
+    close: () => {},
+  };
+
+  private addOne({ peer, address, length = 128 }: AllowedIp): void {
+    const text = `${address}/${length}`;
+    for (const [other] of this.configuration) {
+      const prefix = parsePrefix(other)!;
+      if (prefix.length <= length && contains(prefix, parseAddress(address)!))
+        this.outrages.push(`${text} lent, although ${other} is configured`);
+    }
+    if (this.records.get(text)?.peer !== peer) this.outrages.push(`${text} lent without a record`);
+    if (this.peers.has(peer)) this.allowed.set(text, peer); // UPDATE_ONLY
+  }
+
+  after(milliseconds: number, callback: () => void): () => void {
+    return this.clock.after(milliseconds, callback);
+  }
+
+  refused(): number {
+    return this.refusals;
+  }
+
+  put(_: Limits, scope: Scope, configured: readonly Prefix[]): void {
+    this.scope = scope;
+    this.configured = configured;
+  }
+
+  attribute(peer: string | undefined): void {
+    this.log.push(`attribute ${peer === undefined ? 'nobody' : nameOf(peer)}`);
+    this.attributed = peer;
+  }
+
+  record({ name }: { name: string }, { peer, allowedIps }: Loan): void {
+    this.log.push(`record ${nameOf(peer)}`);
+    for (const prefix of allowedIps) this.records.set(formatPrefix(prefix), { name, peer });
+  }
+
+  strike(_: { name: string }, { peer, allowedIps }: Loan): void {
+    this.log.push(`strike ${nameOf(peer)} ${allowedIps.length}`);
+    for (const prefix of allowedIps) this.records.delete(formatPrefix(prefix));
+  }
+
+  settle(): void {
+    this.log.push('settle');
+    for (const { peer, address } of this.inFlight.splice(0)) this.filter(peer, address);
+  }
+
+  ask(from?: Uint8Array): void {
+    this.log.push(from ? `ask from ${formatAddress(from)}` : 'ask');
+  }
+
+  learned(): Set<string> {
+    return new Set(this.learnedAddresses);
+  }
+
+  nextToken(peer: string): number {
+    return this.tokens.get(peer) ?? 0;
+  }
+
+  watchEndpoints(device: Device): Map<string, string> {
+    const texts = new Map(
+      device.peers.flatMap(({ key, endpoint }) =>
+        endpoint ? [[key, this.peers.get(key)!.endpoint!] as const] : [],
+      ),
+    );
+    this.watched = new Set(texts.values());
+    for (const text of this.watched) if (!this.bytes.has(text)) this.bytes.set(text, 0);
+    for (const text of this.bytes.keys())
+      if (text !== strangers && !this.watched.has(text)) this.bytes.delete(text);
+    return texts;
+  }
+
+  traffic(): ReadonlyMap<string, number> {
+    return new Map(this.bytes);
+  }
+}
+
+let world: World;
+
+beforeEach(() => {
+  world = new World();
+  world.addPeer(alice);
+  world.addPeer(bob);
+  world.configure();
+  world.look();
+  world.takeLog();
+});
+
+afterEach(() => expect(world.outrages).toEqual([]));
+
+describe('a loan', () => {
+  it('is nobody’s as long as nothing is refused', () => {
+    world.configurePrefix(alice, '2001:db8:9::/64');
+    world.configure();
+    expect(world.sends(alice, '2001:db8:9::5')).toBe(true);
+    expect(world.borrower).toBeUndefined();
+    expect(world.lent()).toEqual({});
+    expect(world.clock.pending()).toEqual([]);
+  });
+
+  it('goes to who sent what was refused, so that it is accepted and seen the next time', () => {
+    expect(world.sends(bob, '2001:db8:1::5')).toBe(false);
+    expect(world.lent()).toEqual({ bob: whole });
+    expect(world.sends(bob, '2001:db8:1::5')).toBe(true);
+    expect(world.sighted()).toEqual(['candidate 2001:db8:1::5 bob accepted']);
+  });
+
+  it('is on record before it is made, and attributed only when all of before is settled', () => {
+    world.sends(bob, '2001:db8:1::5');
+    expect(world.takeLog()).toEqual([
+      'attribute nobody',
+      'record bob',
+      'add bob',
+      'settle',
+      'attribute bob',
+      'ask',
+      'ask from 2001:db8:1::1',
+    ]);
+    expect(world.onRecord()).toEqual(Object.fromEntries(whole.map((text) => [text, 'bob'])));
+  });
+
+  it('that moves is nobody’s meanwhile, and what remains of it is not given back first', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.sends(bob, '2001:db8:1::5');
+    world.takeLog();
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.takeLog().slice(0, 5)).toEqual([
+      'attribute nobody',
+      'record alice',
+      'add alice',
+      'settle',
+      'attribute alice',
+    ]);
+    expect(world.lent()).toEqual({ alice: whole });
+    expect(world.onRecord()).toEqual(Object.fromEntries(whole.map((text) => [text, 'alice'])));
+  });
+
+  it('that moves does not make what was on its way from one borrower another’s', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.sends(bob, '2001:db8:1::5');
+    world.packet(bob, '2001:db8:1::7', { isSlow: true });
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.borrower).toBe('alice');
+    expect(world.sighted()).toEqual(['candidate 2001:db8:1::5 bob accepted']);
+  });
+
+  it('is withdrawn at the end', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.takeLog();
+    world.lending.end();
+    expect(world.takeLog()).toEqual(['attribute nobody', 'remove bob 5', 'strike bob 5']);
+    expect(world.lent()).toEqual({});
+    expect(world.onRecord()).toEqual({});
+    expect(world.lending.loan).toBeUndefined();
+  });
+
+  it('leaves no timer behind at the end', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.clock.pending()).not.toEqual([]);
+    world.lending.end();
+    expect(world.clock.pending()).toEqual([]);
+  });
+
+  it('is not taken from another interface of that name, but struck', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.ifindex = 8;
+    world.takeLog();
+    world.lending.end();
+    expect(world.takeLog()).toEqual(['attribute nobody', 'strike bob 5']);
+  });
+
+  it('is not made where the interface is another by now', () => {
+    world.packet(bob, '2001:db8:1::5');
+    world.ifindex = 8;
+    world.look();
+    expect(world.borrower).toBeUndefined();
+    expect(world.takeLog()).toEqual([]);
+  });
+
+  it('goes to nobody who may register no more addresses, until it may', () => {
+    world.tokens.set(bob, world.clock.now() + 12_000);
+    world.sends(bob, '2001:db8:1::5');
+    expect(world.borrower).toBeUndefined();
+    world.clock.advance(12_000);
+    world.sends(bob, '2001:db8:1::5');
+    expect(world.borrower).toBe('bob');
+  });
+
+  it('is none if all nodes’ address is all that could be lent', () => {
+    world.configurePrefix(alice, '2001:db8:1::/64');
+    world.configurePrefix(alice, 'fe80::/64');
+    world.sends(bob, '2001:db8:1::5');
+    expect(world.borrower).toBeUndefined();
+    expect(world.lent()).toEqual({});
+    expect(world.onRecord()).toEqual({});
+  });
+
+  it('does not ask where all nodes’ address is a peer’s', () => {
+    world.configurePrefix(alice, 'ff02::/16');
+    world.sends(bob, '2001:db8:1::5');
+    expect(world.lent()).toEqual({ bob: halves });
+    expect(world.takeLog().filter((entry) => entry.startsWith('ask'))).toEqual([]);
+  });
+});
+
+describe('the next suspect', () => {
+  it('gets the loan at once if it was useful', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.sends(bob, '2001:db8:1::5');
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.borrower).toBe('alice');
+    expect(world.sends(alice, '2001:db8:1::6')).toBe(true);
+    expect(world.sends(bob, '2001:db8:1::5')).toBe(true);
+  });
+
+  it('gets it when what came before another suspect was useful', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.borrower).toBe('bob');
+    world.sends(bob, '2001:db8:1::5');
+    expect(world.borrower).toBe('alice');
+  });
+
+  it('gets it after the other’s trial', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.clock.advance(300);
+    world.sends(alice, '2001:db8:1::6');
+    world.clock.advance(999);
+    expect(world.borrower).toBe('bob');
+    world.clock.advance(1);
+    expect(world.borrower).toBe('alice');
+  });
+
+  it('gets it after the trial of each that was before it', () => {
+    world.addPeer(carol);
+    world.configure();
+    world.look();
+    for (const peer of [carol, bob, alice]) {
+      world.sends(peer, '2001:db8:1::5');
+      world.clock.advance(1);
+    }
+    const borrowers = [world.borrower];
+    for (let i = 0; i < 3; i++) {
+      world.clock.advance(1_300);
+      borrowers.push(world.borrower);
+    }
+    expect(borrowers).toEqual(['carol', 'bob', 'alice', 'alice']);
+  });
+
+  it('gets it at once if the borrower goes on offending', () => {
+    world.sends(bob, '2001:db8:9::5');
+    world.clock.advance(300);
+    world.sends(bob, '2001:db8:9::5'); // may have been on its way
+    world.clock.advance(300);
+    world.sends(bob, '2001:db8:9::5');
+    expect(world.borrower).toBe('bob');
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.borrower).toBe('alice');
+  });
+
+  it('does not get it back while it waits for another', () => {
+    world.sends(bob, '2001:db8:9::5');
+    world.sends(bob, '2001:db8:9::5');
+    world.sends(bob, '2001:db8:9::5');
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.borrower).toBe('alice');
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.sends(bob, '2001:db8:9::5')).toBe(false);
+    expect(world.borrower).toBe('alice');
+    world.clock.advance(4_000);
+    world.sends(bob, '2001:db8:9::5');
+    expect(world.borrower).toBe('bob');
+  });
+});
+
+describe('the borrower', () => {
+  beforeEach(() => void world.sends(bob, '2001:db8:1::5'));
+
+  it('keeps the loan although it offends, if nobody else needs it', () => {
+    world.takeLog();
+    for (let i = 0; i < 5; i++) {
+      world.sends(bob, '2001:db8:9::5');
+      world.clock.advance(10_000);
+    }
+    expect(world.borrower).toBe('bob');
+    expect(world.takeLog()).toEqual([]);
+    expect(world.sends(bob, '2001:db8:1::5')).toBe(true);
+  });
+
+  it('loses it when it is over its rate, and gets none until it has a token', () => {
+    world.tokens.set(bob, world.clock.now() + 5_000);
+    world.sight('rate', '2001:db8:1::7', bob);
+    world.flush();
+    expect(world.sighted()).toEqual(['rate 2001:db8:1::7 bob']);
+    expect(world.lent()).toEqual({});
+    expect(world.attributed).toBeUndefined();
+    world.clock.advance(4_999);
+    world.sends(bob, '2001:db8:1::7');
+    expect(world.borrower).toBeUndefined();
+    world.clock.advance(1);
+    world.sends(bob, '2001:db8:1::7');
+    expect(world.borrower).toBe('bob');
+  });
+
+  it('loses it for a second at least', () => {
+    world.sight('rate', '2001:db8:1::7', bob);
+    world.flush();
+    world.clock.advance(999);
+    world.sends(bob, '2001:db8:1::7');
+    expect(world.borrower).toBeUndefined();
+    world.clock.advance(1);
+    world.sends(bob, '2001:db8:1::7');
+    expect(world.borrower).toBe('bob');
+  });
+
+  it('loses it when it uses a reserved address, for longer than if it had not helped', () => {
+    expect(world.sends(bob, '2001:db8:1::1')).toBe(true);
+    expect(world.sighted()).toEqual(['reserved 2001:db8:1::1 bob']);
+    expect(world.lent()).toEqual({});
+    world.clock.advance(3_999);
+    world.sends(bob, '2001:db8:1::1');
+    expect(world.borrower).toBeUndefined();
+    world.clock.advance(1);
+    world.sends(bob, '2001:db8:1::1');
+    expect(world.borrower).toBe('bob');
+  });
+
+  it('does not lose it for what another did with it before', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.borrower).toBe('alice');
+    world.sight('reserved', '2001:db8:1::1', bob);
+    world.flush();
+    expect(world.borrower).toBe('alice');
+  });
+
+  it('makes room for another suspect when it breaks a law', () => {
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.borrower).toBe('bob');
+    world.sends(bob, '2001:db8:1::1');
+    expect(world.borrower).toBe('alice');
+  });
+
+  it.fails('that is removed is not to keep the loan from others', () => {
+    world.removePeer(bob);
+    for (let i = 0; i < 3; i++) {
+      world.sends(alice, '2001:db8:1::6');
+      world.clock.advance(1_500);
+    }
+    expect(world.borrower).toBe('alice');
+  });
+});
+
+describe('what is configured', () => {
+  it('is what is neither learned nor lent', () => {
+    world.configurePrefix(alice, '2001:db8:1::a/128');
+    world.configurePrefix(alice, '2001:db8:2::/64');
+    world.sends(bob, '2001:db8:1::5');
+    world.sends(bob, '2001:db8:1::5');
+    world.configure();
+    expect(world.configured.map(formatPrefix)).toEqual(['2001:db8:1::a/128', '2001:db8:2::/64']);
+  });
+
+  it('may be an address that is another peer’s in the records', () => {
+    world.learnedAddresses.add(`${bob} 2001:db8:1::a`);
+    world.configurePrefix(alice, '2001:db8:1::a/128');
+    world.configure();
+    expect(world.configured.map(formatPrefix)).toEqual(['2001:db8:1::a/128']);
+  });
+
+  it('and appears later, is no longer lent', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.configurePrefix(alice, '2001:db8:1::/64');
+    world.takeLog();
+    world.configure();
+    expect(world.lent()).toEqual({ bob: whole.slice(2) });
+    expect(world.onRecord()).toEqual(Object.fromEntries(whole.slice(2).map((text) => [text, 'bob'])));
+    expect(world.takeLog().slice(0, 5)).toEqual([
+      'attribute nobody',
+      'remove bob 2',
+      'strike bob 2',
+      'record bob',
+      'add bob',
+    ]);
+    expect(world.packet(alice, '2001:db8:1::77')).toBe(true);
+    expect(world.attributed).toBe(bob);
+  });
+
+  it('and disappears, can be lent', () => {
+    world.configurePrefix(alice, '2001:db8:1::/64');
+    world.configure();
+    world.sends(bob, 'fe80::5');
+    expect(world.lent()).toEqual({ bob: whole.slice(2) });
+    world.removePeer(alice);
+    world.configure();
+    expect(world.lent().bob!.sort()).toEqual([...whole].sort());
+  });
+
+  it('and was one half of what is lent, is left to its peer', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.configurePrefix(alice, halves[0]!);
+    world.sends(bob, '2001:db8:9::6');
+    expect(world.lent()).toEqual({ bob: whole.slice(1) });
+    expect(world.allowed.get(halves[0]!)).toBe(alice);
+    world.lending.end();
+    expect(world.allowed.get(halves[0]!)).toBe(alice);
+    expect(world.onRecord()).toEqual({});
+  });
+
+  it('is nothing to learn, though the filter did not know it yet', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.configurePrefix(alice, '2001:db8:1:0:5::/80');
+    expect(world.packet(alice, '2001:db8:1:0:5::1')).toBe(true);
+    world.packet(bob, '2001:db8:1::5');
+    world.flush();
+    expect(world.sighted()).toEqual(['candidate 2001:db8:1::5 bob accepted']);
+  });
+
+  it('is not changed when the scope changes what is lent', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.configure(scope(['2001:db8:2::/64']));
+    expect(world.lent()).toEqual({
+      bob: [...whole.slice(2), '2001:db8:2::/65', '2001:db8:2:0:8000::/65'],
+    });
+    expect(Object.keys(world.onRecord()).sort()).toEqual(
+      [...whole.slice(2), '2001:db8:2::/65', '2001:db8:2:0:8000::/65'].sort(),
+    );
+    expect(world.attributed).toBe(bob);
+    world.lending.end();
+    expect(world.lent()).toEqual({});
+  });
+});
+
+describe('when something has wiped', () => {
+  beforeEach(() => {
+    world.sends(bob, '2001:db8:1::5');
+    world.sends(bob, '2001:db8:1::5');
+    world.rechecks = 0;
+    world.takeLog();
+  });
+
+  it('the loan, everything is looked at again, and then lent to the same peer', () => {
+    world.wipe();
+    expect(world.sends(bob, '2001:db8:1::5')).toBe(false);
+    expect(world.rechecks).toBe(1);
+    expect(world.lent()).toEqual({ bob: whole });
+    expect(world.onRecord()).toEqual(Object.fromEntries(whole.map((text) => [text, 'bob'])));
+    expect(world.sends(bob, '2001:db8:1::5')).toBe(true);
+    expect(world.sends(bob, '2001:db8:1::6')).toBe(true);
+  });
+
+  it('an address, nobody is blamed for using it', () => {
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.borrower).toBe('alice');
+    world.allowed.delete('2001:db8:1::5/128');
+    expect(world.sends(bob, '2001:db8:1::5')).toBe(false);
+    expect(world.rechecks).toBe(1);
+    expect(world.borrower).toBe('alice');
+    expect(world.sends(bob, '2001:db8:1::5')).toBe(true);
+  });
+
+  it('an address of a peer that is gone, that is no wipe', () => {
+    world.learnedAddresses.add(`${carol} 2001:db8:1::9`);
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.rechecks).toBe(0);
+    expect(world.borrower).toBe('alice');
+  });
+});
+
+describe('who had a loan from an earlier process', () => {
+  const restart = (former: string) => {
+    world.lending = world.newLending(former);
+  };
+
+  it('gets it back at once, but only once', () => {
+    restart(bob);
+    world.configure();
+    expect(world.lent()).toEqual({ bob: whole });
+    expect(world.sends(bob, '2001:db8:1::5')).toBe(true);
+    expect(world.sighted()).toEqual(['candidate 2001:db8:1::5 bob accepted']);
+    world.lending.end();
+    world.configure();
+    expect(world.borrower).toBeUndefined();
+  });
+
+  it('makes room for others at once', () => {
+    restart(bob);
+    world.configure();
+    world.look();
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.borrower).toBe('alice');
+  });
+
+  it.fails('gets it as soon as the interface is there', () => {
+    restart(bob);
+    world.ifindex = 8;
+    world.lending.configure({ name: 'wg1', ifindex: 7 }, limits, scope());
+    world.ifindex = 7;
+    world.lending.configure({ name: 'wg1', ifindex: 7 }, limits, scope());
+    expect(world.borrower).toBe('bob');
+  });
+
+  it.fails('and is gone, does not keep it from others', () => {
+    restart(carol);
+    world.configure();
+    world.look();
+    for (let i = 0; i < 3; i++) {
+      world.sends(alice, '2001:db8:1::6');
+      world.clock.advance(1_500);
+    }
+    expect(world.borrower).toBe('alice');
+  });
+});
+
+describe('renaming an interface', () => {
+  it('renames it on record', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.name = 'wg9';
+    world.configure();
+    expect([...world.records.values()].map(({ name }) => name)).toEqual(whole.map(() => 'wg9'));
+    world.lending.end();
+    expect(world.lent()).toEqual({});
+  });
+
+  it.fails('of which nobody told leaves on record what cannot be withdrawn', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.name = 'wg9';
+    world.lending.end();
+    expect(Object.keys(world.lent()).length === 0 || Object.keys(world.onRecord()).length > 0).toBe(true);
+  });
+});
+
+describe('what fails', () => {
+  it('when lending is withdrawn, struck and passed on', () => {
+    world.failAdd = 2;
+    world.packet(bob, '2001:db8:1::5');
+    expect(() => world.look()).toThrow('ENOMEM: add');
+    expect(world.lent()).toEqual({});
+    expect(world.onRecord()).toEqual({});
+    expect(world.attributed).toBeUndefined();
+    expect(world.lending.loan).toBeUndefined();
+  });
+
+  it('does not keep it from being lent the next time', () => {
+    world.failAdd = 0;
+    world.packet(bob, '2001:db8:1::5');
+    expect(() => world.look()).toThrow('ENOMEM: add');
+    world.sends(bob, '2001:db8:1::5');
+    expect(world.lent()).toEqual({ bob: whole });
+  });
+
+  it.fails.each([0, 2])('when a loan moves leaves none of it with either (after %s)', (count) => {
+    world.sends(bob, '2001:db8:1::5');
+    world.sends(bob, '2001:db8:1::5');
+    world.failAdd = count;
+    world.packet(alice, '2001:db8:1::6');
+    expect(() => world.look()).toThrow('ENOMEM: add');
+    expect(world.attributed).toBeUndefined();
+    expect(world.lent()).toEqual({});
+    expect(world.onRecord()).toEqual({});
+  });
+
+  it('when withdrawing stays on record, unattributed', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.failRemove = true;
+    expect(() => world.lending.end()).toThrow('ENOMEM: remove');
+    expect(world.attributed).toBeUndefined();
+    expect(world.onRecord()).toEqual(Object.fromEntries(whole.map((text) => [text, 'bob'])));
+  });
+
+  it.fails('when withdrawing for a broken law does not leave for good a loan of which nothing is seen', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.failRemove = true;
+    world.packet(bob, '2001:db8:1::1');
+    expect(() => world.flush()).toThrow('ENOMEM: remove');
+    world.failRemove = false;
+    for (let i = 0; i < 3; i++) {
+      world.clock.advance(20_000);
+      world.configure();
+      world.sends(bob, '2001:db8:9::5');
+    }
+    // Either withdrawn, or seen again.
+    expect([world.lent(), world.attributed]).not.toEqual([{ bob: whole }, undefined]);
+  });
+});
+
+describe('a peer that goes on offending', () => {
+  const offend = (times: number) => {
+    for (let i = 0; i < times; i++) {
+      world.sends(bob, '2001:db8:9::5');
+      world.clock.advance(70_000);
+    }
+  };
+
+  it('is told of, once', () => {
+    offend(3);
+    expect(world.lending.problems()).toEqual([]);
+    expect(world.rechecks).toBe(0);
+    offend(3);
+    expect(world.lending.problems()).toMatchObject([
+      { code: 'refused-peer', message: expect.stringContaining(bob) },
+    ]);
+    expect(world.lending.problems()[0]!.message).toMatch(/^wg1: /);
+    expect(world.rechecks).toBe(1);
+  });
+
+  it('is no longer told of when its loan was of use', () => {
+    offend(6);
+    world.sends(bob, '2001:db8:1::5');
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.lending.problems()).toEqual([]);
+    expect(world.rechecks).toBe(2);
+  });
+});
+
+describe('a look', () => {
+  it('finds nothing where nothing was refused, however much came', () => {
+    world.configurePrefix(alice, '2001:db8:9::/64');
+    world.configure();
+    world.packet(alice, '2001:db8:9::5');
+    expect(world.look()).toBe(false);
+  });
+
+  it('finds nothing where nothing came', () => {
+    expect(world.look()).toBe(false);
+  });
+
+  it('does not care for what a peer sends that waits for another loan', () => {
+    world.sends(bob, '2001:db8:9::5');
+    world.sends(bob, '2001:db8:9::5');
+    world.sends(bob, '2001:db8:9::5');
+    expect(world.sends(bob, '2001:db8:9::5')).toBe(false);
+    world.packet(bob, '2001:db8:9::5');
+    expect(world.look()).toBe(false);
+    world.packet(alice, '2001:db8:1::6');
+    expect(world.look()).toBe(true);
+    expect(world.borrower).toBe('alice');
+  });
+
+  it('cares for what comes from no known endpoint', () => {
+    world.peers.get(bob)!.endpoint = 'elsewhere';
+    world.packet(bob, '2001:db8:1::5');
+    expect(world.look()).toBe(true);
+    expect(world.borrower).toBe('bob');
+  });
+});
+
+it('whatever happens, nothing configured is lent or lost, nobody’s address taken for another’s, and nothing left', () => {
+  const peers = [alice, bob, carol];
+  const peer = fc.constantFrom(...peers);
+  const address = fc.constantFrom(
+    ...[
+      '2001:db8:1::5',
+      '2001:db8:1::6',
+      '2001:db8:1:0:8000::7',
+      'fe80::5',
+      '2001:db8:9::5',
+      '2001:db8:1::1',
+    ],
+  );
+  const prefix = fc.constantFrom(
+    ...[
+      '2001:db8:1::/64',
+      '2001:db8::/32',
+      'fe80::/65',
+      '2001:db8:1:0:8000::/68',
+      'ff02::/16',
+      '2001:db8:1::6/128',
+    ],
+  );
+  const step = fc.oneof(
+    { weight: 8, arbitrary: fc.record({ act: fc.constant('send' as const), peer, address }) },
+    { weight: 2, arbitrary: fc.record({ act: fc.constant('slow' as const), peer, address }) },
+    { weight: 3, arbitrary: fc.record({ act: fc.constant('wait' as const), time: fc.nat(5_000) }) },
+    { weight: 1, arbitrary: fc.record({ act: fc.constant('give' as const), peer, prefix }) },
+    { weight: 1, arbitrary: fc.record({ act: fc.constantFrom('wipe' as const, 'again' as const) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ act: fc.constant('rename' as const), name: fc.constantFrom('wg1', 'wg2') }),
+    },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      world = new World();
+      for (const each of peers) world.addPeer(each);
+      world.configure();
+      for (const step of steps) {
+        if (step.act === 'send') world.sends(step.peer, step.address);
+        else if (step.act === 'slow') world.packet(step.peer, step.address, { isSlow: true });
+        else if (step.act === 'wait') world.clock.advance(step.time);
+        else if (step.act === 'give') {
+          // An address that is learned stays so in the records: another matter.
+          const covered = prefixOf(parsePrefix(step.prefix)!.bytes, parsePrefix(step.prefix)!.length);
+          const isLearned = [...world.learnedAddresses].some((entry) =>
+            contains(covered, parseAddress(entry.split(' ')[1]!)!),
+          );
+          // Nothing tells a loan from the same prefix configured meanwhile for the same peer.
+          const isLent = world.lent()[nameOf(step.peer)]?.includes(step.prefix);
+          if (!isLearned && !isLent) world.configurePrefix(step.peer, step.prefix);
+        } else if (step.act === 'wipe') world.wipe();
+        else if (step.act === 'rename') world.name = step.name;
+        if (step.act !== 'send' && step.act !== 'slow') world.configure();
+        expect(world.outrages).toEqual([]);
+        for (const [text, owner] of world.configuration) expect(world.allowed.get(text)).toBe(owner);
+        expect(Object.keys(world.lent()).length).toBeLessThan(2);
+      }
+      world.lending.end();
+      expect(world.lent()).toEqual({});
+      expect(world.onRecord()).toEqual({});
+    }),
+  );
+});
