@@ -63,7 +63,8 @@ class World implements Books {
   attributed: string | undefined;
   scope: Scope | undefined;
   configured: readonly Prefix[] = [];
-  learnedAddresses = new Set<string>();
+  /** Their peers. */
+  readonly learnedAddresses = new Map<string, string>();
   lending = this.newLending();
   /** After so many allowed IPs, adding fails, once. */
   failAdd: number | undefined;
@@ -134,7 +135,7 @@ class World implements Books {
 
   /** bpf/lending.h */
   private filter(peer: string, address: string): void {
-    if (this.learnedAddresses.has(`${peer} ${address}`) || this.attributed === undefined) return;
+    if (this.learnedAddresses.get(address) === peer || this.attributed === undefined) return;
     const longest = (all: readonly Prefix[]) =>
       Math.max(
         -1,
@@ -197,7 +198,7 @@ class World implements Books {
   lent(): Record<string, string[]> {
     const lent: Record<string, string[]> = {};
     for (const [text, peer] of this.allowed) {
-      const isLearned = this.learnedAddresses.has(`${peer} ${text.replace('/128', '')}`);
+      const isLearned = this.learnedAddresses.get(text.replace('/128', '')) === peer;
       if (this.configuration.get(text) === peer || isLearned) continue;
       lent[nameOf(peer)] = [...(lent[nameOf(peer)] ?? []), text];
     }
@@ -228,14 +229,13 @@ class World implements Books {
       this.seen.push(...sightings);
       for (const { verdict, address, sender } of sightings) {
         if (verdict !== 'candidate' || !this.peers.has(sender)) continue;
-        this.learnedAddresses.add(`${sender} ${address}`);
+        this.learnedAddresses.set(address, sender);
         this.allowed.set(`${address}/128`, sender);
       }
     },
     recheck: () => {
       this.rechecks++;
-      for (const entry of this.learnedAddresses) {
-        const [peer, address] = entry.split(' ') as [string, string];
+      for (const [address, peer] of this.learnedAddresses) {
         if (this.peers.has(peer)) this.allowed.set(`${address}/128`, peer);
       }
       this.configure(this.scope);
@@ -333,8 +333,8 @@ class World implements Books {
     this.log.push(from ? `ask from ${formatAddress(from)}` : 'ask');
   }
 
-  learned(): Set<string> {
-    return new Set(this.learnedAddresses);
+  learned(): Map<string, string> {
+    return new Map(this.learnedAddresses);
   }
 
   nextToken(peer: string): number {
@@ -647,7 +647,7 @@ describe('what is configured', () => {
   });
 
   it('may be an address that is another peer’s in the records', () => {
-    world.learnedAddresses.add(`${bob} 2001:db8:1::a`);
+    world.learnedAddresses.set('2001:db8:1::a', bob);
     world.configurePrefix(alice, '2001:db8:1::a/128');
     world.configure();
     expect(world.configured.map(formatPrefix)).toEqual(['2001:db8:1::a/128']);
@@ -745,7 +745,7 @@ describe('when something has wiped', () => {
   });
 
   it('an address of a peer that is gone, that is no wipe', () => {
-    world.learnedAddresses.add(`${carol} 2001:db8:1::9`);
+    world.learnedAddresses.set('2001:db8:1::9', carol);
     world.sends(alice, '2001:db8:1::6');
     expect(world.rechecks).toBe(0);
     expect(world.borrower).toBe('alice');
@@ -976,8 +976,8 @@ it('whatever happens, nothing configured is lent or lost, nobody’s address tak
         else if (step.act === 'give') {
           // An address that is learned stays so in the records: another matter.
           const covered = prefixOf(parsePrefix(step.prefix)!.bytes, parsePrefix(step.prefix)!.length);
-          const isLearned = [...world.learnedAddresses].some((entry) =>
-            contains(covered, parseAddress(entry.split(' ')[1]!)!),
+          const isLearned = [...world.learnedAddresses.keys()].some((address) =>
+            contains(covered, parseAddress(address)!),
           );
           // Nothing tells a loan from the same prefix configured meanwhile for the same peer.
           const isLent = world.lent()[nameOf(step.peer)]?.includes(step.prefix);

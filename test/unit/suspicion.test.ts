@@ -138,6 +138,11 @@ describe('suspects, without being sure,', () => {
     expect(accuse()).toEqual({ guilty: ['alice'], accused: ['alice'] });
   });
 
+  it('but nobody if another is guilty', () => {
+    world.set('alice', { before: 5_000, after: 5_096 }).sends('bob', { refused: 96 });
+    expect(accuse()).toEqual({ guilty: ['bob'], accused: ['bob'] });
+  });
+
   it('none that was busy, but of which all was accepted', () => {
     world.set('alice', { before: 6_000, after: 9_000, accepted: 9_000 }).sends('bob', { refused: 96 });
     expect(accuse()).toEqual({ guilty: ['bob'], accused: ['bob'] });
@@ -311,9 +316,11 @@ describe('the next loan', () => {
 
   it('goes to the guilty before the possible', () => {
     three();
-    world.set('alice', { endpoint: 'elsewhere' }).sends('carol', { refused: 96 });
+    world.set('alice', { endpoint: 'elsewhere' });
     suspicion.accuse(world.all(), 0);
-    expect(queue(0)).toEqual(['carol', 'alice']);
+    world.sends('carol', { refused: 96 });
+    suspicion.accuse(world.all(), 1);
+    expect(queue(1)).toEqual(['carol', 'alice']);
   });
 
   it('goes to the possible before those that only have a session', () => {
@@ -412,6 +419,28 @@ describe('after a loan', () => {
     expect(suspicion.next(1_999, anyone)).toBeUndefined();
     offends(2_000);
     expect(suspicion.next(2_000, anyone)).toBe('alice');
+  });
+
+  it.each(['possible', 'live'])(
+    'of one that was only %s it waits, but nothing is held against it',
+    (level) => {
+      for (const now of [0, 10_000, 20_000, 30_000]) {
+        if (level === 'possible') world.set('alice', { endpoint: `${now}` });
+        else world.without('bob');
+        expect(suspicion.accuse(world.all(), now)).toEqual([]);
+        expect(suspicion.next(now, anyone)).toBe('alice');
+        suspicion.fail('alice', now);
+        expect(waits(now)).toBe(2_000);
+      }
+      expect(suspicion.notorious()).toEqual([]);
+    },
+  );
+
+  it('of one that was only possible, but that broke a law, that is held against it', () => {
+    world.set('alice', { endpoint: 'elsewhere' });
+    suspicion.accuse(world.all(), 0);
+    suspicion.fail('alice', 0, 2);
+    expect(waits(0)).toBe(4_000);
   });
 
   it('that was useful there is no wait, and what went before is forgiven', () => {
