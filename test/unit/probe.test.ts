@@ -2,106 +2,20 @@
 
 import { describe, expect, it, vi } from 'vitest';
 import type { Hook, Scope, Sighting } from '../../src/kernel/kernel.ts';
-import type { BpfMap, BpfObject, Native } from '../../src/kernel/native.ts';
 import { Probe } from '../../src/kernel/probe.ts';
 import { alice, prefixes } from './bench.ts';
+import { FakeMap, FakeObject, fakeNative } from './fake-native.ts';
 
 /** The wireguard module. */
 const loaded = vi.hoisted(() => ({ instance: 1 }));
 vi.mock('../../src/kernel/requirements.ts', () => ({ moduleInstance: () => loaded.instance }));
 
-class FakeMap implements BpfMap {
-  readonly content = new Map<string, Buffer>();
-  updates = 0;
-
-  constructor(
-    readonly keySize: number,
-    readonly valueSize: number,
-  ) {}
-
-  lookup(key: Uint8Array): Buffer | undefined {
-    return this.content.get(this.checked(key, this.keySize).toString('hex'));
-  }
-  update(key: Uint8Array, value: Uint8Array): void {
-    this.updates++;
-    this.content.set(this.checked(key, this.keySize).toString('hex'), this.checked(value, this.valueSize));
-  }
-  delete(key: Uint8Array): boolean {
-    return this.content.delete(this.checked(key, this.keySize).toString('hex'));
-  }
-  dump(): Buffer {
-    return Buffer.concat([...this.content].flatMap(([key, value]) => [Buffer.from(key, 'hex'), value]));
-  }
-  private checked(bytes: Uint8Array, size: number): Buffer {
-    if (bytes.length !== size) throw new Error(`EINVAL: ${bytes.length} bytes for ${size}`);
-    return Buffer.from(bytes);
-  }
-}
-
-/** The object file, and what was done with it. */
-class FakeObject implements BpfObject {
-  readonly log: string[] = [];
-  readonly maps: Record<string, FakeMap> = {
-    learned: new FakeMap(20, 72),
-    enabled: new FakeMap(4, 8),
-    interfaces: new FakeMap(4, 24),
-    counters: new FakeMap(4, 48),
-    scope: new FakeMap(24, 1),
-    lent: new FakeMap(24, 48),
-  };
-  records: (batch: Buffer) => void = () => {};
-  failing: string | undefined;
-  runAnswer = 0;
-
-  enable(program: string): void {
-    this.log.push(`enable ${program}`);
-  }
-  pin(map: string, path: string): void {
-    this.log.push(`pin ${map} ${path}`);
-  }
-  load(): void {
-    this.step('load');
-  }
-  attach(program: string): void {
-    this.step(`attach ${program}`);
-  }
-  detach(program: string): void {
-    if (this.log.includes(`attach ${program}`)) this.log.push(`detach ${program}`);
-  }
-  map(name: string): FakeMap {
-    return this.maps[name]!;
-  }
-  programFd(): number {
-    return 0;
-  }
-  onRecords(map: string, callback: (records: Buffer) => void): void {
-    this.log.push(`records ${map}`);
-    this.records = callback;
-  }
-  testRun(program: string, data: Uint8Array, cb0: number): number {
-    this.log.push(`run ${program} ${Buffer.from(data).toString('hex')} ${cb0}`);
-    return this.runAnswer;
-  }
-  close(): void {
-    this.log.push('close');
-  }
-  private step(text: string): void {
-    this.log.push(text);
-    if (this.failing === text) throw new Error(`EPERM: ${text}`);
-  }
-}
-
 type ProbeHook = Exclude<Hook, 'lending'>;
 
 function open(hook: ProbeHook = 'fexit', object = new FakeObject()) {
   const sightings: Sighting[] = [];
-  // biome-ignore lint/complexity/useArrowFunction: it is called with new
-  const BpfObject = function (): BpfObject {
-    return object;
-  } as unknown as Native['BpfObject'];
-  const native: Native = { BpfObject, Socket: class {} as never };
   const observer = { see: (batch: Sighting[]) => sightings.push(...batch), recheck: () => {} };
-  const probe = new Probe({ native, file: 'wg-slaacer.o', keep: false }, hook, observer);
+  const probe = new Probe({ native: fakeNative(object), file: 'wg-slaacer.o', keep: false }, hook, observer);
   return { probe, object, sightings };
 }
 
