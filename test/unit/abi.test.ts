@@ -119,6 +119,102 @@ describe('what is learned', () => {
   });
 });
 
+describe('what is lent', () => {
+  const record = fc.record({
+    ifindex: fc.nat(0xffffffff),
+    interface: fc.stringMatching(/^[a-z0-9._-]{1,15}$/),
+    peer: fc
+      .uint8Array({ minLength: 32, maxLength: 32 })
+      .map((bytes) => Buffer.from(bytes).toString('base64')),
+    prefix: fc.record({
+      bytes: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+      length: fc.integer({ min: 0, max: 128 }),
+    }),
+  });
+
+  it('reads back as it was written', () => {
+    fc.assert(
+      fc.property(fc.array(record), (records) => {
+        const dump = records.flatMap((each) => Object.values(abi.encodeLent(each)));
+        expect(abi.decodeLent(Buffer.concat(dump))).toEqual(records);
+      }),
+    );
+  });
+
+  it('is these bytes', () => {
+    const prefix = parsePrefix('2001:db8:1:0:8000::/65')!;
+    expect(abi.encodeLent({ ifindex: 7, interface: 'wg1', peer: alice, prefix })).toEqual({
+      key: Buffer.concat([u32(97), u32(7), Buffer.from('20010db8000100008000000000000000', 'hex')]),
+      value: Buffer.concat([Buffer.alloc(32, 0xa1), Buffer.from('wg1'.padEnd(16, '\0'))]),
+    });
+  });
+
+  it('is not changed by what becomes of the dump', () => {
+    const prefix = parsePrefix('2001:db8:1::/65')!;
+    const { key, value } = abi.encodeLent({ ifindex: 7, interface: 'wg1', peer: alice, prefix });
+    const dump = Buffer.concat([key, value]);
+    const [decoded] = abi.decodeLent(dump);
+    dump.fill(0);
+    expect(decoded!.prefix).toEqual(prefix);
+  });
+});
+
+describe('a borrower', () => {
+  const key = Buffer.from(Array.from({ length: 32 }, (_, i) => 200 + i)).toString('base64');
+
+  it('is its key', () => {
+    expect(abi.encodeBorrower(key)).toEqual(Buffer.from(key, 'base64'));
+  });
+
+  it('has its budget by the first eight bytes of it', () => {
+    const id = Buffer.from(key, 'base64').subarray(0, 8);
+    expect(abi.encodeBorrowerId(7, key)).toEqual(Buffer.concat([u32(7), u32(0), id]));
+  });
+
+  it('has its next token when its budget to learn says so', () => {
+    expect(abi.decodeNextToken(Buffer.concat([u64(1_500_000), u64(9_000_000)]))).toBe(1.5);
+    expect(abi.decodeNextToken(Buffer.alloc(16))).toBe(0);
+  });
+});
+
+describe('endpoints', () => {
+  const endpoints = fc.record({
+    address: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+    port: fc.nat(0xffff),
+  });
+
+  it.each([
+    ['::ffff:192.0.2.1', '00000000000000000000ffffc0000201'],
+    ['2001:db8::5', '20010db8000000000000000000000005'],
+  ])('are address and ports as on the wire: %s', (address, hex) => {
+    const bytes = abi.encodeEndpoint({ address: parsePrefix(`${address}/128`)!.bytes, port: 0x1234 }, 51_820);
+    expect(bytes.toString('hex')).toBe(`${hex}1234ca6c`);
+  });
+
+  it('count bytes, each for itself', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.tuple(endpoints, fc.nat(0xffff), fc.maxSafeNat(), fc.maxSafeNat()), {
+          selector: ([endpoint, local]) => abi.encodeEndpoint(endpoint, local).toString('hex'),
+        }),
+        (entries) => {
+          const dump = entries.flatMap(([endpoint, local, bytes, last]) => [
+            abi.encodeEndpoint(endpoint, local),
+            u64(bytes),
+            u64(last),
+          ]);
+          expect([...abi.decodeTraffic(Buffer.concat(dump))]).toEqual(
+            entries.map(([endpoint, local, bytes]) => [
+              abi.encodeEndpoint(endpoint, local).toString('hex'),
+              bytes,
+            ]),
+          );
+        },
+      ),
+    );
+  });
+});
+
 describe('limits', () => {
   it.each([
     ['five a minute are one in 12 s', { rate: 5, burst: 16 }, 12_000_000_000n, 16n],

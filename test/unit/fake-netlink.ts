@@ -129,6 +129,15 @@ interface FakeDevice {
   readonly owners: Map<string, string>;
 }
 
+/** What a dump tells of a peer besides. */
+export interface PeerFacts {
+  /** struct sockaddr_in or sockaddr_in6. */
+  readonly endpoint?: Buffer;
+  /** Seconds since 1970. */
+  readonly latestHandshake?: number;
+  readonly rxBytes?: number;
+}
+
 /** As many allowed IPs as a dump gives of a peer before it goes on in the next message. */
 const PER_MESSAGE = 100;
 
@@ -145,6 +154,8 @@ export class FakeWireGuard extends FakeSockets {
   interruptions = 0;
   /** ENOMEM once so many allowed IPs have been set, then never again. */
   failAfter: number | undefined;
+  listenPort = 51820;
+  readonly facts = new Map<string, PeerFacts>();
   /** Every peer that a message has created, gone or not. */
   readonly created: string[] = [];
   readonly #removesSingly: boolean;
@@ -204,7 +215,7 @@ export class FakeWireGuard extends FakeSockets {
     this.dumps++;
     const messages: Buffer[][] = [
       [
-        attribute(6, u16(51820)),
+        attribute(6, u16(this.listenPort)),
         attribute(1, u32(device.ifindex)),
         attribute(2, text(name)),
         attribute(3, FakeWireGuard.PRIVATE_KEY),
@@ -212,7 +223,17 @@ export class FakeWireGuard extends FakeSockets {
     ];
     for (const [peer, ips] of Object.entries(this.state(name))) {
       const key = attribute(1, Buffer.from(peer, 'base64'));
-      let start = [key, attribute(2, FakeWireGuard.PRESHARED_KEY), attribute(7, u64(0))];
+      const { endpoint, latestHandshake = 0, rxBytes = 0 } = this.facts.get(peer) ?? {};
+      let start = [
+        key,
+        attribute(2, FakeWireGuard.PRESHARED_KEY),
+        attribute(6, Buffer.concat([s64(latestHandshake), s64(123_456_789)])),
+        attribute(5, u16(25)),
+        attribute(8, s64(0xbad)),
+        attribute(7, s64(rxBytes)),
+        attribute(10, u32(1)),
+        ...(endpoint ? [attribute(4, endpoint)] : []),
+      ];
       for (let i = 0; i === 0 || i < ips.length; i += PER_MESSAGE) {
         if (i > 0) messages.push([]);
         const allowedIps = ips.slice(i, i + PER_MESSAGE).map(encodeAllowedIp);
@@ -295,6 +316,6 @@ function encodeAllowedIp(prefix: string): Buffer {
   return nested(0, [attribute(3, u8(Number(length))), attribute(1, u16(family)), attribute(2, bytes)]);
 }
 
-function u64(value: number): Uint8Array {
-  return Buffer.concat([u32(value), u32(0)]);
+function s64(value: number): Uint8Array {
+  return Buffer.from(new BigInt64Array([BigInt(value)]).buffer);
 }

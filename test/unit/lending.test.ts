@@ -543,6 +543,15 @@ describe('the next suspect', () => {
     expect(world.borrower).toBe('alice');
   });
 
+  it('does not get it sooner for what the borrower may have sent before it had the loan', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.sends(bob, '2001:db8:9::5');
+    world.sends(alice, '2001:db8:1::6');
+    expect(world.borrower).toBe('bob');
+    world.clock.advance(1_300);
+    expect(world.borrower).toBe('alice');
+  });
+
   it('does not get it back while it waits for another', () => {
     world.sends(bob, '2001:db8:9::5');
     world.sends(bob, '2001:db8:9::5');
@@ -580,7 +589,8 @@ describe('the borrower', () => {
     expect(world.lent()).toEqual({});
     expect(world.attributed).toBeUndefined();
     world.clock.advance(4_999);
-    world.sends(bob, '2001:db8:1::7');
+    world.packet(bob, '2001:db8:1::7');
+    expect(world.look()).toBe(false);
     expect(world.borrower).toBeUndefined();
     world.clock.advance(1);
     world.sends(bob, '2001:db8:1::7');
@@ -612,6 +622,7 @@ describe('the borrower', () => {
 
   it('does not lose it for what another did with it before', () => {
     world.sends(bob, '2001:db8:1::5');
+    world.sends(alice, '2001:db8:1::6');
     world.sends(alice, '2001:db8:1::6');
     expect(world.borrower).toBe('alice');
     world.sight('reserved', '2001:db8:1::1', bob);
@@ -734,6 +745,16 @@ describe('when something has wiped', () => {
     expect(world.sends(bob, '2001:db8:1::6')).toBe(true);
   });
 
+  it('the loan, what was seen before is told, and what was wiped is there again', () => {
+    world.packet(bob, '2001:db8:1::6');
+    world.wipe();
+    world.flush();
+    expect(world.rechecks).toBe(1);
+    expect(world.sighted()).toContain('candidate 2001:db8:1::6 bob accepted');
+    expect(world.lent()).toEqual({ bob: whole });
+    expect(world.sends(bob, '2001:db8:1::5')).toBe(true);
+  });
+
   it('an address, nobody is blamed for using it', () => {
     world.sends(alice, '2001:db8:1::6');
     expect(world.borrower).toBe('alice');
@@ -742,6 +763,8 @@ describe('when something has wiped', () => {
     expect(world.rechecks).toBe(1);
     expect(world.borrower).toBe('alice');
     expect(world.sends(bob, '2001:db8:1::5')).toBe(true);
+    world.sends(alice, '2001:db8:9::5');
+    expect(world.borrower).toBe('alice');
   });
 
   it('an address of a peer that is gone, that is no wipe', () => {
@@ -920,6 +943,19 @@ describe('a look', () => {
     world.packet(alice, '2001:db8:1::6');
     expect(world.look()).toBe(true);
     expect(world.borrower).toBe('alice');
+  });
+
+  it('that finds nobody to blame leads to who has a session', () => {
+    world.peers.get(alice)!.latestHandshake -= 200;
+    world.packet(alice, '2001:db8:9::5');
+    world.configure();
+    world.lending = world.newLending();
+    world.configure();
+    world.addPeer(carol);
+    world.packet(carol, '2001:db8:1::5');
+    world.removePeer(carol);
+    world.look();
+    expect(world.borrower).toBe('bob');
   });
 
   it('cares for what comes from no known endpoint', () => {

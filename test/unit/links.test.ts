@@ -15,7 +15,7 @@ import {
   u32,
 } from '../../src/kernel/netlink.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
-import { done, FakeSockets } from './fake-netlink.ts';
+import { ack, done, FakeSockets } from './fake-netlink.ts';
 
 const RTM_NEWLINK = 16;
 const RTM_NEWADDR = 20;
@@ -122,6 +122,61 @@ describe('list', () => {
   ])('throws at %s', (_, answer, message) => {
     const sockets = new FakeSockets((request) => [answer(request), done(request)]);
     expect(() => new RtnetlinkLinks(sockets).list()).toThrow(message);
+  });
+});
+
+describe('refused', () => {
+  const RTM_NEWSTATS = 92;
+  const u64 = (value: number) => Buffer.from(new BigUint64Array([BigInt(value)]).buffer);
+  /** struct rtnl_link_stats64, in which each number is its index, but for rx_frame_errors. */
+  const statistics = (refused: number) =>
+    Buffer.concat(Array.from({ length: 25 }, (_, i) => u64(i === 13 ? refused : i)));
+  const answer = (request: Message, ...attributes: Buffer[]) =>
+    encodeMessage(RTM_NEWSTATS, 0, request.sequence, Buffer.concat([u32(0), u32(7), u32(1), ...attributes]));
+
+  it('is how many packets had wrong source addresses', () => {
+    const sockets = new FakeSockets((request) => [
+      answer(request, attribute(4, u64(99)), attribute(1, statistics(2 ** 40 + 5))),
+      ack(request),
+    ]);
+    expect(new RtnetlinkLinks(sockets).refused(7)).toBe(2 ** 40 + 5);
+  });
+
+  it('asks with these bytes', () => {
+    const sockets = new FakeSockets((request) => [
+      answer(request, attribute(1, statistics(0))),
+      ack(request),
+    ]);
+    new RtnetlinkLinks(sockets).refused(0x107);
+    expect(sockets.sent.map((bytes) => bytes.toString('hex'))).toEqual([
+      // NLM_F_REQUEST | NLM_F_ACK; struct if_stats_msg with IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64)
+      '1c000000 5e00 0500 01000000 00000000  00 00 0000 07010000 01000000'.replace(/\s/g, ''),
+    ]);
+  });
+
+  it.each([
+    ['that there is no such link', (request: Message) => [ack(request, constants.errno.ENODEV)], 'ENODEV'],
+    ['nothing', (request: Message) => [ack(request)], 'no statistics'],
+    [
+      'other statistics',
+      (request: Message) => [answer(request, attribute(4, u64(1))), ack(request)],
+      'no stat',
+    ],
+    [
+      'cut ones',
+      (request: Message) => [answer(request, attribute(1, Buffer.alloc(100))), ack(request)],
+      'out of range',
+    ],
+  ])('throws if the answer is %s', (_, answers, message) => {
+    const links = new RtnetlinkLinks(new FakeSockets(answers));
+    expect(() => links.refused(7)).toThrow(message);
+  });
+
+  it('tells what failed', () => {
+    const links = new RtnetlinkLinks(new FakeSockets((request) => [ack(request, constants.errno.ENODEV)]));
+    expect(() => links.refused(7)).toThrow(
+      expect.objectContaining({ errno: constants.errno.ENODEV, operation: 'RTM_GETSTATS' }),
+    );
   });
 });
 

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { formatPrefix, parseAddress } from '../../src/address.ts';
 import type { PeerAddress } from '../../src/kernel/kernel.ts';
-import { attribute, encodeMessage, nested, u32 } from '../../src/kernel/netlink.ts';
+import { attribute, encodeMessage, nested, u16, u32 } from '../../src/kernel/netlink.ts';
 import { GenetlinkWireGuard } from '../../src/kernel/wireguard.ts';
 import { done, FakeSockets, FakeWireGuard } from './fake-netlink.ts';
 
@@ -109,6 +109,61 @@ describe('dump', () => {
     kernel.device('wg1', peers);
     expect(dumped(new GenetlinkWireGuard(kernel), 'wg1')).toEqual(peers);
     expect(kernel.received.length).toBeGreaterThan(3);
+  });
+
+  it('gives the endpoint, the latest handshake and what was received of every peer', () => {
+    const kernel = since616();
+    kernel.listenPort = 53;
+    kernel.device('wg1', { [alice]: ['2001:db8::5/128'], [bob]: [], [nobody]: [] });
+    kernel.facts.set(alice, {
+      endpoint: Buffer.concat([u16(2), Buffer.from('1234c0000201', 'hex'), Buffer.alloc(8)]),
+      latestHandshake: 2 ** 33,
+      rxBytes: 2 ** 40 + 1,
+    });
+    kernel.facts.set(bob, {
+      endpoint: Buffer.concat([
+        ...[u16(10), Buffer.from('ca6c', 'hex'), u32(0x12345)],
+        ...[parseAddress('fe80::5')!, u32(3)],
+      ]),
+      rxBytes: 148,
+    });
+    expect(new GenetlinkWireGuard(kernel).dump('wg1')).toEqual({
+      ifindex: 7,
+      listenPort: 53,
+      peers: [
+        {
+          key: alice,
+          allowedIps: [{ bytes: parseAddress('2001:db8::5'), length: 128 }],
+          endpoint: { address: parseAddress('::ffff:192.0.2.1'), port: 0x1234 },
+          latestHandshake: 2 ** 33,
+          rxBytes: 2 ** 40 + 1,
+        },
+        {
+          key: bob,
+          allowedIps: [],
+          endpoint: { address: parseAddress('fe80::5'), port: 51820 },
+          latestHandshake: 0,
+          rxBytes: 148,
+        },
+        { key: nobody, allowedIps: [], latestHandshake: 0, rxBytes: 0 },
+      ],
+    });
+  });
+
+  it('gives no endpoint where the kernel has none', () => {
+    const kernel = since616();
+    kernel.device('wg1', { [alice]: [] });
+    kernel.facts.set(alice, { endpoint: Buffer.alloc(28) });
+    expect(new GenetlinkWireGuard(kernel).dump('wg1')!.peers[0]).not.toHaveProperty('endpoint');
+  });
+
+  it('keeps what it knows of a peer that goes on in the next message', () => {
+    const kernel = since616();
+    kernel.device('wg1', { [alice]: many(alice, 250).map(({ address }) => `${address}/128`) });
+    kernel.facts.set(alice, { latestHandshake: 9, rxBytes: 10 });
+    const [peer] = new GenetlinkWireGuard(kernel).dump('wg1')!.peers;
+    expect(peer).toMatchObject({ latestHandshake: 9, rxBytes: 10 });
+    expect(peer!.allowedIps).toHaveLength(250);
   });
 
   it('leaves no key in the buffers it was given', () => {
@@ -239,6 +294,21 @@ describe('add', () => {
     expect(Math.max(...kernel.sent.map(({ length }) => length))).toBeLessThan(32768);
   });
 
+  it('puts prefixes of any length in, and moves what another peer has', () => {
+    const kernel = since616();
+    kernel.device('wg1', { [alice]: ['2001:db8::/65', '2001:db8::/64'], [bob]: [] });
+    new GenetlinkWireGuard(kernel).add('wg1', [
+      { peer: bob, address: '2001:db8::', length: 65 },
+      { peer: bob, address: 'ff02::', length: 127 },
+      { peer: bob, address: '::', length: 0 },
+      { peer: bob, address: '2001:db8::' },
+    ]);
+    expect(kernel.state('wg1')).toEqual({
+      [alice]: ['2001:db8::/64'],
+      [bob]: ['2001:db8::/128', '2001:db8::/65', '::/0', 'ff02::/127'],
+    });
+  });
+
   it('says what failed', () => {
     const wireguard = new GenetlinkWireGuard(since616());
     const add = (device: string) => () => wireguard.add(device, [entry(alice, '2001:db8::5')]);
@@ -280,6 +350,26 @@ describe.each([
       [alice]: ['10.0.0.2/32', '2001:db8:1::/48', '2001:db8:2::/64', '2001:db8::2/128'],
       [bob]: ['2001:db8::3/128'],
     });
+  });
+
+  it('takes prefixes of any length, and no longer or shorter ones', () => {
+    const kernel = boot();
+    kernel.device('wg1', {
+      [alice]: ['2001:db8::/64', '2001:db8::/65', '2001:db8::/66', '2001:db8::/128', 'ff02::/127', '::/0'],
+      [bob]: ['2001:db8:0:0:8000::/65'],
+    });
+    const wireguard = new GenetlinkWireGuard(kernel);
+    wireguard.remove('wg1', [
+      { peer: alice, address: '2001:db8::', length: 65 },
+      { peer: alice, address: '2001:db8:0:0:8000::', length: 65 }, // Bob's by now
+      { peer: alice, address: 'ff02::', length: 127 },
+      { peer: alice, address: 'ff02::', length: 126 },
+    ]);
+    const others = { [bob]: ['2001:db8:0:0:8000::/65'] };
+    const kept = ['2001:db8::/128', '2001:db8::/64', '2001:db8::/66'];
+    expect(kernel.state('wg1')).toEqual({ [alice]: [...kept, '::/0'], ...others });
+    wireguard.remove('wg1', [{ peer: alice, address: '::', length: 0 }]);
+    expect(kernel.state('wg1')).toEqual({ [alice]: kept, ...others });
   });
 
   it('does nothing for nothing', () => {
