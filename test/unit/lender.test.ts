@@ -282,6 +282,13 @@ describe('watching', () => {
     ]);
   });
 
+  it('goes on counting when it is told again', () => {
+    world.watch();
+    world.encrypted(world.peers[0]!.endpoint);
+    world.watch();
+    expect(world.bytesFrom(abi.encodeEndpoint(world.peers[0]!.endpoint, 51_820))).toBe(128);
+  });
+
   it('counts what comes from a new endpoint instead', () => {
     world.watch();
     world.peers[0]!.endpoint = endpoint('::ffff:192.0.2.9', 9);
@@ -318,6 +325,7 @@ describe('what comes in', () => {
     expect(world.isArmed).toBe(false);
     expect(world.clock.pending()).toEqual([50]);
     world.packet(bob, '2001:db8:1::6');
+    world.taps.all[1]!.arrive(Buffer.alloc(170)); // on another CPU at the same moment
     expect(world.clock.pending()).toEqual([50]);
     world.clock.advance(50);
     expect(world.clock.pending()).toEqual([30]);
@@ -390,7 +398,7 @@ describe('what comes in', () => {
   });
 
   it('matters for it if there is no limit', () => {
-    world.watch({ rate: 0 });
+    world.watch({ rate: 0, burst: 1 });
     world.object.maps.budgets!.update(abi.encodeBorrowerId(7, bob), Buffer.alloc(16, 0x11));
     world.packet(bob, '2001:db8:1::5');
     world.clock.advance(80);

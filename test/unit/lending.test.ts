@@ -764,6 +764,7 @@ describe('when something has wiped', () => {
     expect(world.borrower).toBe('alice');
     expect(world.sends(bob, '2001:db8:1::5')).toBe(true);
     world.sends(alice, '2001:db8:9::5');
+    world.clock.advance(5_000);
     expect(world.borrower).toBe('alice');
   });
 
@@ -955,6 +956,8 @@ describe('a look', () => {
     world.packet(carol, '2001:db8:1::5');
     world.removePeer(carol);
     world.look();
+    expect(world.borrower).toBe('bob');
+    world.clock.advance(1_300);
     expect(world.borrower).toBe('bob');
   });
 

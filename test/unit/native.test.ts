@@ -10,6 +10,7 @@ import { type BpfObject, loadNative, type NativeSocket, type SystemError } from 
 
 const ADDON = fileURLToPath(new URL('../../dist/rootfs/usr/lib/wg-slaacer/wg_slaacer.node', import.meta.url));
 const native = loadNative(ADDON);
+const HOOK = fileURLToPath(new URL('../../dist/rootfs/lib/bpf/wg-slaacer.o', import.meta.url));
 
 const AF_UNIX = 1;
 const AF_INET = 2;
@@ -476,6 +477,8 @@ describe('a BPF object that cannot be opened', () => {
     });
     expect(failure(() => new native.BpfObject(1 as never))).toBeInstanceOf(TypeError);
     expect(failure(() => new native.BpfObject('a\0b'))).toBeInstanceOf(TypeError);
+    expect(failure(() => new native.BpfObject('/nonexistent.o', 1 as never))).toBeInstanceOf(TypeError);
+    expect(failure(() => new native.BpfObject('/nonexistent.o', 'a\0b'))).toBeInstanceOf(TypeError);
   });
 
   test('says it to the caller only', () => {
@@ -500,6 +503,64 @@ describe.skipIf(!canLoad())('a BPF object', () => {
     });
     expect(failure(() => object.testRun('answer', packet, -1))).toBeInstanceOf(RangeError);
     expect(failure(() => object.testRun('answer', packet, 2 ** 32))).toBeInstanceOf(RangeError);
+  });
+
+  test('has programs that sockets take for a filter', () => {
+    const SOL_SOCKET = 1;
+    const SO_ATTACH_BPF = 50;
+    const object = loaded('only_a', 'answer');
+    const server = socket(AF_UNIX, SOCK_DGRAM);
+    const client = socket(AF_UNIX, SOCK_DGRAM);
+    server.bind(unixAddress('a'));
+    expect(
+      failure(() => server.setOption(SOL_SOCKET, SO_ATTACH_BPF, int(object.programFd('answer')))),
+    ).toMatchObject({ code: 'EINVAL', operation: 'setsockopt' });
+    server.setOption(SOL_SOCKET, SO_ATTACH_BPF, int(object.programFd('only_a')));
+    object.close();
+    for (const text of ['b', 'apple', 'banana', 'almond']) {
+      try {
+        client.send(Buffer.from(text), unixAddress('a'));
+      } catch (error) {
+        expect((error as SystemError).code).toBe('EPERM'); // this family tells of it
+      }
+    }
+    expect(server.receive(100)?.toString()).toBe('apple');
+    expect(server.receive(100)?.toString()).toBe('almond');
+    expect(server.receive(100)).toBeUndefined();
+  });
+
+  test('has descriptors only of programs that were enabled', () => {
+    const object = loaded('only_a', 'answer');
+    const fds = [object.programFd('only_a'), object.programFd('answer')];
+    expect(new Set(fds).size).toBe(2);
+    expect(fds.every((fd) => Number.isInteger(fd) && fd > 2)).toBe(true);
+    expect(object.programFd('only_a')).toBe(fds[0]);
+    expect(failure(() => object.programFd('emit'))).toMatchObject({
+      code: 'EINVAL',
+      operation: 'bpf_program__fd',
+      detail: "program 'emit' was not enabled",
+    });
+    expect(failure(() => object.programFd('nothing'))).toMatchObject({ code: 'ENOENT' });
+    expect(failure(() => object.programFd(1 as never))).toBeInstanceOf(TypeError);
+    expect(failure(() => bpf('answer').programFd('answer'))).toMatchObject({
+      code: 'EINVAL',
+      detail: 'the object is not loaded',
+    });
+  });
+
+  test('takes types from a file instead of the kernel', () => {
+    const load = (types: string) => {
+      const object = new native.BpfObject(HOOK, types);
+      open.push(object);
+      object.enable('accepted');
+      object.load();
+      return object.programFd('accepted');
+    };
+    expect(load(HOOK)).toBeGreaterThan(2);
+    expect(failure(() => load('/nonexistent.btf'))).toMatchObject({
+      code: 'ENOENT',
+      detail: expect.stringContaining('BTF'),
+    });
   });
 
   test("hands on the verifier's last words, bounded", () => {
@@ -563,6 +624,7 @@ describe.skipIf(!canLoad())('a BPF object', () => {
       () => object.map('hash'),
       () => object.onRecords('ring', () => {}),
       () => object.testRun('answer', packet, 0),
+      () => object.programFd('answer'),
       () => map.lookup(int(0)),
       () => map.update(int(0), new Uint8Array(11)),
       () => map.delete(int(0)),

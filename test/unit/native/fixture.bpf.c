@@ -100,6 +100,16 @@ int emit(struct __sk_buff *skb)
 	return 0;
 }
 
+// Lets in what begins with an "a".
+SEC("socket")
+int only_a(struct __sk_buff *skb)
+{
+	char first = 0;
+
+	bpf_skb_load_bytes(skb, 0, &first, 1);
+	return first == 'a' ? 65535 : 0;
+}
+
 // The verifier has something to say about this one.
 SEC("tc")
 int refused(struct __sk_buff *skb)
