@@ -682,6 +682,15 @@ describe('what is configured', () => {
     expect(world.attributed).toBe(bob);
   });
 
+  it('and appears within what is lent is given back as soon as its peer uses it', () => {
+    world.sends(bob, '2001:db8:1::5');
+    world.configurePrefix(alice, '2001:db8:1::/64');
+    expect(world.sends(alice, '2001:db8:1::77')).toBe(false);
+    expect(Object.values(world.lent()).flat().sort()).toEqual(whole.slice(2).sort());
+    expect(world.sends(alice, '2001:db8:1::77')).toBe(true);
+    expect(world.sighted()).toEqual([]);
+  });
+
   it('and disappears, can be lent', () => {
     world.configurePrefix(alice, '2001:db8:1::/64');
     world.configure();
