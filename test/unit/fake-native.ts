@@ -44,7 +44,7 @@ export class FakeObject implements BpfObject {
     scope: new FakeMap(24, 1),
     lent: new FakeMap(24, 48),
     borrowers: new FakeMap(4, 32),
-    endpoints: new FakeMap(20, 16),
+    endpoints: new FakeMap(20, 8),
     budgets: new FakeMap(16, 16),
     armed: new FakeMap(4, 4),
   };

@@ -176,6 +176,15 @@ describe('suspects, without being sure,', () => {
     expect(suspicion.accuse(world.all(), 1)).toEqual(['carol']);
   });
 
+  it('but not one that is new and has no session', () => {
+    world.set('carol', { isLive: false }).sends('carol', { refused: 96 }).sends('bob', { refused: 96 });
+    expect(accuse().guilty).toEqual(['bob']);
+    expect(accused('alice', 'bob', 'carol')).toEqual(['bob']);
+    world.set('dave', { isLive: false });
+    accuse(1);
+    expect(accused('dave')).toEqual([]);
+  });
+
   it('one that was set up anew, so that WireGuard counts from 0', () => {
     world.set('alice', { before: 5_000, after: 5_000, accepted: 0 });
     expect(accuse()).toEqual(possibly('alice'));
