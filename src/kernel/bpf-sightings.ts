@@ -19,6 +19,9 @@ const notPinned: Problem = {
   hint: 'mount the BPF file system: mount -t bpf bpf /sys/fs/bpf',
 };
 
+/** A MAC header for the re-injector: no addresses, and IPv6's EtherType. */
+const ethernetHeader = Buffer.from('00000000000000000000000086dd', 'hex');
+
 export interface ObjectOptions {
   readonly native: Native;
   /** The BPF object. */
@@ -50,7 +53,7 @@ export abstract class BpfSightings {
     if (keep && !pin) this.lasting.push(notPinned);
     this.object = new native.BpfObject(file, types);
     try {
-      for (const program of programs) this.object.enable(program);
+      for (const program of [...programs, 'inject']) this.object.enable(program);
       if (pin) for (const [map, path] of Object.entries(pinned)) this.object.pin(map, path);
       this.object.load();
       this.learned = this.map('learned', abi.layout.source.size, abi.layout.learned.size);
@@ -71,6 +74,12 @@ export abstract class BpfSightings {
   counters(ifindex: number): Counters {
     const none = Buffer.alloc(abi.layout.counters.size);
     return abi.decodeCounters(this.counts.lookup(abi.encodeIfindex(ifindex)) ?? none);
+  }
+
+  deliver(ifindex: number, packet: Buffer): void {
+    const answer = this.object.testRun('inject', Buffer.concat([ethernetHeader, packet]), ifindex);
+    if (answer !== 0)
+      throw new Error(`the kernel did not take the packet back (bpf_clone_redirect: ${answer})`);
   }
 
   records(): LearnedRecord[] {

@@ -112,7 +112,7 @@ export interface Sighting {
   readonly sender: string;
   /** With `owned`: the owner's. */
   readonly owner?: string;
-  /** With `candidate` and `restore`: the refused IPv6 packet, unless it was too large to be kept. */
+  /** With `candidate` and `restore`: the IPv6 packet that is to be delivered, unless it was too large to be kept. */
   readonly packet?: Buffer;
 }
 

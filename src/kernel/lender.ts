@@ -53,7 +53,7 @@ export class Lender extends BpfSightings implements Sightings {
   private readonly innerTaps = new Map<number, NativeSocket>();
   private readonly lendings = new Map<number, Lending>();
   /** Who had a loan from an earlier process, by ifindex. */
-  private readonly former: ReadonlyMap<number, string>;
+  private readonly former: Map<number, string>;
   /** Encrypted bytes by endpoint at the last look. */
   private traffic: ReadonlyMap<string, number> = new Map();
   /** The next look, of whatever kind. */
@@ -96,6 +96,7 @@ export class Lender extends BpfSightings implements Sightings {
     let lending = this.lendings.get(ifindex);
     if (!lending) {
       lending = new Lending(link, this.booksOf(ifindex), this.former.get(ifindex));
+      this.former.delete(ifindex);
       this.put(ifindex, limits, scope);
       this.innerTaps.set(
         ifindex,
@@ -122,9 +123,6 @@ export class Lender extends BpfSightings implements Sightings {
   loan(ifindex: number): Loan | undefined {
     return this.lendings.get(ifindex)?.loan;
   }
-
-  /** What is seen was accepted, so there is nothing to deliver. */
-  deliver(): void {}
 
   /** Leaves no loan behind, unless the kernel refuses; then it stays on record. */
   override close(): void {

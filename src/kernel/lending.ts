@@ -23,6 +23,7 @@ import type {
   WireGuard,
 } from './kernel.ts';
 import { allNodes, allowedIpsOf, isInPlace, lendable, withoutLoan } from './loans.ts';
+import { routerSolicitation } from './solicitation.ts';
 import { type Account, Suspicion } from './suspicion.ts';
 
 /** How long a suspect has a loan before others get theirs: until TCP, which waits a second, has sent again. */
@@ -62,7 +63,7 @@ export interface Books {
   /** When the peer may register another address. */
   nextToken(peer: string, limits: Limits): number;
   /** Counts encrypted bytes from the endpoints of these peers; answers with the texts of these, by peer. */
-  watchEndpoints(device: Device): Map<string, string>;
+  watchEndpoints(device: Pick<Device, 'peers' | 'listenPort'>): Map<string, string>;
   /** Encrypted bytes by the text of the endpoint. */
   traffic(): ReadonlyMap<string, number>;
 }
@@ -95,11 +96,16 @@ export class Lending {
   private cancelTimer: (() => void) | undefined;
   private notorious: readonly string[] = [];
 
+  /** Whether WireGuard has been looked at once. */
+  private hasBegun = false;
+  /** Whose unknown addresses are. */
+  private attributed: string | undefined;
+
   /** `former`: to whom an earlier process had lent. */
   constructor(
     private link: Pick<Link, 'name' | 'ifindex'>,
     private readonly books: Books,
-    private former: string | undefined,
+    private readonly former: string | undefined,
   ) {}
 
   /** Peers whose packets go on being refused. */
@@ -113,22 +119,22 @@ export class Lending {
 
   /** What is to be learned, and how. Called again with whatever may have changed, be it configuration or WireGuard. */
   configure(link: Pick<Link, 'name' | 'ifindex'>, limits: Limits, scope: Scope): void {
-    const isFirst = this.scope.learn.length === 0;
     if (this.loan && link.name !== this.link.name) this.books.record(link, this.loan);
     this.link = link;
     this.limits = limits;
     this.scope = scope;
     this.books.put(limits, scope, this.configured);
     const survey = this.survey();
-    if (!survey || !isFirst) return;
+    if (!survey || this.hasBegun) return;
+    this.hasBegun = true;
     this.refused = this.books.refused();
     this.suspicion.begin(this.accounts(survey.device, this.books.traffic()));
     if (this.former !== undefined) this.lend(this.former, survey.device);
-    this.former = undefined;
   }
 
   end(): void {
     this.cancelTimer?.();
+    this.books.watchEndpoints({ peers: [], listenPort: 0 });
     this.withdraw();
   }
 
@@ -192,9 +198,7 @@ export class Lending {
     const isConfigured = (address: string) =>
       this.configured.some((prefix) => contains(prefix, parseAddress(address)!));
     const fresh = sightings.filter(({ address }) => !isConfigured(address));
-    this.books.observer.see(
-      fresh.map((each) => (each.verdict === 'candidate' ? { ...each, accepted: true as const } : each)),
-    );
+    this.books.observer.see(fresh.map(withWhatWasLost));
     for (const sighting of fresh) this.judge(sighting);
     this.decide();
   }
@@ -234,13 +238,14 @@ export class Lending {
   private lend(peer: string, device: Device): void {
     const before = this.loan;
     const allowedIps = lendable(this.scope, device);
-    if (!allowedIps.some((prefix) => prefix !== allNodes)) {
+    const isPossible = device.peers.some(({ key }) => key === peer);
+    if (!isPossible || !allowedIps.some((prefix) => prefix !== allNodes)) {
       this.withdraw();
       return;
     }
     const loan = { peer, allowedIps };
     const kept = new Set(allowedIps.map(formatPrefix));
-    this.books.attribute(undefined);
+    this.attribute(undefined);
     this.giveBack(before, (prefix) => !kept.has(formatPrefix(prefix)));
     this.books.record(this.link, loan);
     this.loan = loan;
@@ -254,7 +259,7 @@ export class Lending {
     this.trialEnd = this.books.clock.now() + TRIAL;
     this.isFresh = true;
     this.books.settle();
-    this.books.attribute(peer);
+    this.attribute(peer);
     if (allowedIps.includes(allNodes)) this.ask();
   }
 
@@ -269,8 +274,13 @@ export class Lending {
     }
   }
 
+  private attribute(peer: string | undefined): void {
+    this.books.attribute(peer);
+    this.attributed = peer;
+  }
+
   private withdraw(): void {
-    this.books.attribute(undefined);
+    this.attribute(undefined);
     this.giveBack(this.loan);
     this.loan = undefined;
   }
@@ -289,6 +299,7 @@ export class Lending {
    * interface is going or coming.
    */
   private survey(): Survey | undefined {
+    if (this.loan && this.attributed === undefined) this.withdraw(); // that failed before
     const raw = this.books.wireguard.dump(this.link.name);
     if (raw?.ifindex !== this.link.ifindex) return undefined;
     const device = withoutLoan(raw, this.loan);
@@ -333,6 +344,17 @@ export class Lending {
       ];
     });
   }
+}
+
+/**
+ * The packet that was seen has arrived. But the first one from a link-local address was a solicitation most likely, which
+ * was refused, and would be sent again after 4 s: it is made up for.
+ */
+function withWhatWasLost(sighting: Sighting): Sighting {
+  if (sighting.verdict !== 'candidate') return sighting;
+  const from = parseAddress(sighting.address)!;
+  const isSolicitor = contains(linkLocal, from) && !sighting.repeat;
+  return { ...sighting, accepted: true, ...(isSolicitor && { packet: routerSolicitation(from) }) };
 }
 
 function texts(prefixes: readonly Prefix[]): string {

@@ -13,9 +13,6 @@ const programs = {
   kprobe: ['lookup_enter', 'lookup_return'],
 } as const;
 
-/** A MAC header for the re-injector: no addresses, and IPv6's EtherType. */
-const ethernetHeader = Buffer.from('00000000000000000000000086dd', 'hex');
-
 export class Probe extends BpfSightings implements Sightings {
   private readonly enabled: BpfMap;
   private attachedTo: number | undefined;
@@ -26,7 +23,7 @@ export class Probe extends BpfSightings implements Sightings {
     readonly hook: Exclude<Hook, 'lending'>,
     observer: Observer,
   ) {
-    super(options, [...programs[hook], 'inject']);
+    super(options, programs[hook]);
     try {
       this.enabled = this.map('enabled', 4, 8);
       this.object.onRecords('sightings', (batch) => observer.see(abi.decodeSightings(batch)));
@@ -53,12 +50,6 @@ export class Probe extends BpfSightings implements Sightings {
 
   /** A hook needs none. */
   loan(): undefined {}
-
-  deliver(ifindex: number, packet: Buffer): void {
-    const answer = this.object.testRun('inject', Buffer.concat([ethernetHeader, packet]), ifindex);
-    if (answer !== 0)
-      throw new Error(`the kernel did not take the packet back (bpf_clone_redirect: ${answer})`);
-  }
 
   private attach(): void {
     const inOrder = programs[this.hook];
