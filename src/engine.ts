@@ -234,7 +234,10 @@ export class Engine {
       const device = wireguardLinks.find((link) => link.ifindex === ifindex)?.name;
       try {
         if (device !== undefined) this.kernel.wireguard.remove(device, records);
-        for (const { address } of records) sightings.forget(ifindex, address);
+        sightings.forget(
+          ifindex,
+          records.map(({ address }) => address),
+        );
       } catch (error) {
         this.hasLeftovers = true;
         this.problems.add(kernelProblem('remove-failed', device ?? '', 'withdraw addresses', error));

@@ -70,7 +70,10 @@ function remove(
     try {
       const entries = group.map(({ entry }) => entry);
       wireguard.remove(place.device, entries);
-      for (const { address } of entries) place.sightings.forget(place.ifindex, address);
+      place.sightings.forget(
+        place.ifindex,
+        entries.map(({ address }) => address),
+      );
       return group;
     } catch (error) {
       for (const { entry } of group) ledger.put(entry);
@@ -107,10 +110,11 @@ function add(
       } catch {
         return []; // the first error has been told
       }
-      for (const entry of fresh) {
-        ledger.delete(entry);
-        place.sightings.forget(place.ifindex, entry.address);
-      }
+      for (const entry of fresh) ledger.delete(entry);
+      place.sightings.forget(
+        place.ifindex,
+        fresh.map(({ address }) => address),
+      );
       return [];
     }
   });

@@ -90,8 +90,8 @@ export abstract class BpfSightings {
     this.learned.update(abi.encodeSource(record.ifindex, record.address), abi.encodeLearned(record));
   }
 
-  forget(ifindex: number, address: string): void {
-    this.learned.delete(abi.encodeSource(ifindex, address));
+  forget(ifindex: number, addresses: readonly string[]): void {
+    for (const address of addresses) this.learned.delete(abi.encodeSource(ifindex, address));
   }
 
   lastSeen(ifindex: number, address: string): number | undefined {

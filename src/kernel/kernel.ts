@@ -163,8 +163,8 @@ export interface Sightings {
   deliver(ifindex: number, packet: Buffer): void;
   records(): LearnedRecord[];
   remember(record: LearnedRecord): void;
-  /** No error if it is not remembered. */
-  forget(ifindex: number, address: string): void;
+  /** After they were withdrawn. No error if one is not remembered. */
+  forget(ifindex: number, addresses: readonly string[]): void;
   /** When a remembered address was last used, to within a second. */
   lastSeen(ifindex: number, address: string): number | undefined;
   /** Records stay, sightings end. */

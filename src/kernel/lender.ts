@@ -124,6 +124,12 @@ export class Lender extends BpfSightings implements Sightings {
     return this.lendings.get(ifindex)?.loan;
   }
 
+  /** What WireGuard accepted from these just before they were withdrawn is not to pass for the borrower's. */
+  override forget(ifindex: number, addresses: readonly string[]): void {
+    if (this.loan(ifindex)) barrier(this.native);
+    super.forget(ifindex, addresses);
+  }
+
   /** Leaves no loan behind, unless the kernel refuses; then it stays on record. */
   override close(): void {
     this.cancelNext?.();

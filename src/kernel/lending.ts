@@ -80,7 +80,8 @@ interface Survey {
 }
 
 export class Lending {
-  loan: Loan | undefined;
+  /** The loan; more than one only if what was to be moved or withdrawn could not be. */
+  private loans: readonly Loan[] = [];
   private readonly suspicion = new Suspicion();
   private limits: Limits = { rate: 0, burst: 1 };
   private scope: Scope = { learn: [], reserved: [] };
@@ -107,6 +108,10 @@ export class Lending {
     private readonly books: Books,
     private readonly former: string | undefined,
   ) {}
+
+  get loan(): Loan | undefined {
+    return this.loans.at(-1);
+  }
 
   /** Peers whose packets go on being refused. */
   problems(): Problem[] {
@@ -234,28 +239,27 @@ export class Lending {
     this.cancelTimer = this.books.after(wait > 0 ? wait : TRIAL, () => this.decide());
   }
 
-  /** In place of the present loan. `device` is without that. */
+  /** In place of the present loan, if the peer is there. `device` is without that. */
   private lend(peer: string, device: Device): void {
-    const before = this.loan;
+    if (!device.peers.some(({ key }) => key === peer)) return;
     const allowedIps = lendable(this.scope, device);
-    const isPossible = device.peers.some(({ key }) => key === peer);
-    if (!isPossible || !allowedIps.some((prefix) => prefix !== allNodes)) {
+    if (!allowedIps.some((prefix) => prefix !== allNodes)) {
       this.withdraw();
       return;
     }
     const loan = { peer, allowedIps };
     const kept = new Set(allowedIps.map(formatPrefix));
     this.attribute(undefined);
-    this.giveBack(before, (prefix) => !kept.has(formatPrefix(prefix)));
+    this.giveBack((prefix) => !kept.has(formatPrefix(prefix)));
     this.books.record(this.link, loan);
-    this.loan = loan;
+    this.loans = [...this.loans, loan];
     try {
       this.books.wireguard.add(this.link.name, allowedIpsOf(loan));
     } catch (error) {
-      this.giveBack(before);
       this.withdraw();
       throw error;
     }
+    this.loans = [loan];
     this.trialEnd = this.books.clock.now() + TRIAL;
     this.isFresh = true;
     this.books.settle();
@@ -281,17 +285,19 @@ export class Lending {
 
   private withdraw(): void {
     this.attribute(undefined);
-    this.giveBack(this.loan);
-    this.loan = undefined;
+    this.giveBack(() => true);
+    this.loans = [];
   }
 
-  private giveBack(loan: Loan | undefined, isDue = (_: Prefix) => true): void {
-    const allowedIps = loan?.allowedIps.filter(isDue) ?? [];
-    if (!loan || allowedIps.length === 0) return;
+  /** Part of what is lent. */
+  private giveBack(isDue: (prefix: Prefix) => boolean): void {
+    const due = this.loans.map(({ peer, allowedIps }) => ({ peer, allowedIps: allowedIps.filter(isDue) }));
+    const allowedIps = due.flatMap(allowedIpsOf);
+    if (allowedIps.length === 0) return;
     const { wireguard } = this.books;
     if (wireguard.dump(this.link.name)?.ifindex === this.link.ifindex)
-      wireguard.remove(this.link.name, allowedIpsOf({ ...loan, allowedIps }));
-    this.books.strike(this.link, { ...loan, allowedIps });
+      wireguard.remove(this.link.name, allowedIps);
+    for (const loan of due) this.books.strike(this.link, loan);
   }
 
   /**

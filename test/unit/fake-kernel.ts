@@ -437,8 +437,9 @@ class FakeHook implements Sightings {
     );
   }
 
-  forget(ifindex: number, address: string): void {
-    this.kernel.call('forget', () => this.kernel.learned.delete(`${ifindex} ${address}`));
+  forget(ifindex: number, addresses: readonly string[]): void {
+    for (const address of addresses)
+      this.kernel.call('forget', () => this.kernel.learned.delete(`${ifindex} ${address}`));
   }
 
   lastSeen(ifindex: number, address: string): number | undefined {

@@ -438,6 +438,14 @@ describe('a loan', () => {
     ]);
   });
 
+  it('lets what is on its way pass before an address that was withdrawn can be seen as new', () => {
+    const before = world.taps.all.length;
+    world.lender.forget(7, ['2001:db8:1::5', '2001:db8:1::6']);
+    expect(world.taps.all.length - before).toBe(1); // the barrier
+    world.lender.forget(8, ['2001:db8:1::5']);
+    expect(world.taps.all.length - before).toBe(1);
+  });
+
   it('shows nothing of an interface that is not watched', () => {
     world.sight(8, bob, '2001:db8:1::5');
     expect(world.seen).toEqual([]);

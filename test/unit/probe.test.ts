@@ -190,8 +190,8 @@ describe('records', () => {
     probe.remember({ ...record, ifindex: 8 });
     expect(probe.records()).toEqual([record, { ...record, ifindex: 8 }]);
     expect(probe.lastSeen(7, '2001:db8::5')).toBe(2_000);
-    probe.forget(7, '2001:db8::5');
-    probe.forget(9, '2001:db8::5');
+    probe.forget(7, ['2001:db8::5']);
+    probe.forget(9, ['2001:db8::5']);
     expect(probe.records()).toEqual([{ ...record, ifindex: 8 }]);
     expect(probe.lastSeen(7, '2001:db8::5')).toBeUndefined();
   });
