@@ -6,7 +6,7 @@ import { Denials } from './denials.ts';
 import type { EngineEvent } from './events.ts';
 import { execute, type Place, type Surroundings } from './executor.ts';
 import type { Clock, Device, Kernel, Link, Problem, Scope, Sighting, Sightings } from './kernel/kernel.ts';
-import { withoutLoan } from './kernel/loans.ts';
+import { withoutLoan } from './kernel/lending/loans.ts';
 import { Learner, type Plan, type Watched } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { interfaceProblems, kernelProblem, ownedProblems, ProblemList } from './problems.ts';

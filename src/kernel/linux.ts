@@ -15,9 +15,9 @@ import {
   type Problem,
   type Sightings,
 } from './kernel.ts';
-import { Lender, type Surroundings } from './lender.ts';
+import { Lender, type Surroundings } from './lending/lender.ts';
+import { recallLoans } from './lending/loans.ts';
 import { RtnetlinkLinks } from './links.ts';
-import { recallLoans } from './loans.ts';
 import { loadNative, type Native, type SystemError } from './native.ts';
 import { Probe } from './probe.ts';
 import { explain, unmet } from './requirements.ts';

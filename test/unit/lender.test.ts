@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { contains, formatPrefix, parseAddress, parsePrefix } from '../../src/address.ts';
 import * as abi from '../../src/kernel/abi.ts';
 import type { AllowedIp, Device, Endpoint, Scope, Sighting } from '../../src/kernel/kernel.ts';
-import { Lender } from '../../src/kernel/lender.ts';
+import { Lender } from '../../src/kernel/lending/lender.ts';
 import { alice, bob, nameOf, prefixes } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeMap, FakeObject, FakeTaps, fakeNative } from './fake-native.ts';

@@ -20,8 +20,8 @@ import type {
   Sighting,
   Verdict,
 } from '../../src/kernel/kernel.ts';
-import { type Books, Lending, strangers } from '../../src/kernel/lending.ts';
-import { routerSolicitation } from '../../src/kernel/solicitation.ts';
+import { type Books, Lending, strangers } from '../../src/kernel/lending/lending.ts';
+import { routerSolicitation } from '../../src/kernel/lending/solicitation.ts';
 import { alice, bob, carol, nameOf, prefixes } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';
 

@@ -6,7 +6,13 @@ import { contains, formatPrefix, type Prefix, parseAddress } from '../../src/add
 import type { LentRecord } from '../../src/kernel/abi.ts';
 import type { BpfSightings } from '../../src/kernel/bpf-sightings.ts';
 import type { AllowedIp, Device, Scope, WireGuard } from '../../src/kernel/kernel.ts';
-import { allowedIpsOf, isInPlace, lendable, recallLoans, withoutLoan } from '../../src/kernel/loans.ts';
+import {
+  allowedIpsOf,
+  isInPlace,
+  lendable,
+  recallLoans,
+  withoutLoan,
+} from '../../src/kernel/lending/loans.ts';
 import { alice, bob, carol, deviceOf, nameOf, prefixes } from './bench.ts';
 
 const scope = (...learn: string[]): Scope => ({ learn: prefixes(...learn), reserved: [] });

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Account, Suspicion } from '../../src/kernel/suspicion.ts';
+import { type Account, Suspicion } from '../../src/kernel/lending/suspicion.ts';
 
 /** One peer, its WireGuard, and what the socket filter counts. */
 class World {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A Router Solicitation as its sender would have put it (RFC 4861, 4.1).
 
-import { type AddressBytes, parseAddress } from '../address.ts';
+import { type AddressBytes, parseAddress } from '../../address.ts';
 
 const ICMPV6 = 58;
 const allRouters = parseAddress('ff02::2')!;

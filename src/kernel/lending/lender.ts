@@ -2,10 +2,9 @@
 // Seeing new addresses without a hook. When WireGuard refuses packets, the prefixes to learn in are lent to the peer that
 // most likely sent them. What then comes from an unknown address is the borrower's: WireGuard takes it from nobody else.
 
-import type { AddressBytes } from '../address.ts';
-import * as abi from './abi.ts';
-import { BpfSightings, type ObjectOptions } from './bpf-sightings.ts';
-import { askAllNodes } from './echo.ts';
+import type { AddressBytes } from '../../address.ts';
+import * as abi from '../abi.ts';
+import { BpfSightings, type ObjectOptions } from '../bpf-sightings.ts';
 import type {
   Clock,
   Limits,
@@ -18,10 +17,11 @@ import type {
   Sighting,
   Sightings,
   WireGuard,
-} from './kernel.ts';
+} from '../kernel.ts';
+import type { BpfMap, Native, NativeSocket } from '../native.ts';
+import { askAllNodes } from './echo.ts';
 import { type Books, Lending, strangers } from './lending.ts';
 import { recallLoans } from './loans.ts';
-import type { BpfMap, Native, NativeSocket } from './native.ts';
 import { barrier, ETH_P_IP, ETH_P_IPV6, openTap } from './tap.ts';
 
 /** Milliseconds from a message to a look at whether it was refused: WireGuard decrypts it meanwhile. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What can be lent, and how loans are told from what is configured.
 
-import { contains, formatAddress, formatPrefix, type Prefix, parsePrefix } from '../address.ts';
-import type { LentRecord } from './abi.ts';
-import type { BpfSightings } from './bpf-sightings.ts';
-import type { AllowedIp, Device, Loan, Scope, WireGuard } from './kernel.ts';
+import { contains, formatAddress, formatPrefix, type Prefix, parsePrefix } from '../../address.ts';
+import type { LentRecord } from '../abi.ts';
+import type { BpfSightings } from '../bpf-sightings.ts';
+import type { AllowedIp, Device, Loan, Scope, WireGuard } from '../kernel.ts';
 
 /**
  * Lent besides, so that an echo request to all nodes, ff02::1, reaches the borrower. Nobody would configure just this:

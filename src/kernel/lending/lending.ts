@@ -8,8 +8,8 @@ import {
   formatPrefix,
   type Prefix,
   parseAddress,
-} from '../address.ts';
-import { linkLocal } from '../scope.ts';
+} from '../../address.ts';
+import { linkLocal } from '../../scope.ts';
 import type {
   Clock,
   Device,
@@ -21,7 +21,7 @@ import type {
   Scope,
   Sighting,
   WireGuard,
-} from './kernel.ts';
+} from '../kernel.ts';
 import { allNodes, allowedIpsOf, isInPlace, lendable, withoutLoan } from './loans.ts';
 import { routerSolicitation } from './solicitation.ts';
 import { type Account, Suspicion } from './suspicion.ts';

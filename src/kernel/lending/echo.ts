@@ -2,9 +2,9 @@
 // Asking a peer for an address that it uses: its answer to an echo request to all nodes (RFC 4443, 4.1; RFC 4291, 2.7.1)
 // comes from the one that it prefers (RFC 6724) for talking to the request's source.
 
-import { type AddressBytes, parseAddress } from '../address.ts';
-import type { Native } from './native.ts';
-import { u16, u32 } from './netlink.ts';
+import { type AddressBytes, parseAddress } from '../../address.ts';
+import type { Native } from '../native.ts';
+import { u16, u32 } from '../netlink.ts';
 
 const AF_INET6 = 10;
 const SOCK_RAW = 3;

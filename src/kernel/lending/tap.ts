@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Packet sockets (packet(7)) whose BPF filter is what they are for.
 
-import type { Native, NativeSocket } from './native.ts';
-import { u16, u32 } from './netlink.ts';
+import type { Native, NativeSocket } from '../native.ts';
+import { u16, u32 } from '../netlink.ts';
 
 const AF_PACKET = 17;
 const SOCK_RAW = 3;
