@@ -1066,7 +1066,8 @@ describe('whatever happens', () => {
   function check(): void {
     expect(world.outrages).toEqual([]);
     for (const [text, owner] of world.configuration) expect(world.allowed.get(text)).toBe(owner);
-    expect(Object.keys(world.lent()).length).toBeLessThan(2);
+    // Two have parts of it only if one could neither be given the rest nor be rid of its own: then nothing is seen of it.
+    if (!world.failRemove || world.attributed) expect(Object.keys(world.lent()).length).toBeLessThan(2);
     expect(Object.keys(world.onRecord())).toEqual(expect.arrayContaining(Object.values(world.lent()).flat()));
   }
 
