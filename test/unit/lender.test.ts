@@ -292,7 +292,7 @@ describe('watching', () => {
     world.watch();
     world.encrypted(world.peers[0]!.endpoint);
     world.watch();
-    expect(world.bytesFrom(abi.encodeEndpoint(world.peers[0]!.endpoint, 51_820))).toBe(160);
+    expect(world.bytesFrom(abi.encodeEndpoint(world.peers[0]!.endpoint, 51_820))).toBe(128);
   });
 
   it('counts what comes from a new endpoint instead', () => {
