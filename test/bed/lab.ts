@@ -28,6 +28,9 @@ export interface LabOptions {
   radvd?: boolean;
 }
 
+/** What is lent: the halves of the prefixes that tests learn in, and all nodes of the link. Tests configure no such. */
+const LOAN = /^(ff02::\/127|[0-9a-f:]+\/(33|65|66))$/;
+
 const LINK_UP = `address add 2001:db8:1::1/64 dev wg1 nodad
 address add fe80::1/64 dev wg1 nodad
 link set wg1 up`;
@@ -168,14 +171,30 @@ wg set wg1 ${this.#keepalive(0)}`,
       .join(' ');
   }
 
-  /** What the router has for each client now, sorted. */
+  /** What the router has for each client now, sorted, but for what it lends. */
   async allowedIps(): Promise<Record<string, string[]>> {
+    return this.#allowed((prefix) => !LOAN.test(prefix));
+  }
+
+  /** What each client has been lent. */
+  async loans(): Promise<Record<string, string[]>> {
+    return this.#allowed((prefix) => LOAN.test(prefix));
+  }
+
+  /** The name of the client that holds the loan, if any does. */
+  async borrower(): Promise<string | undefined> {
+    const holders = Object.entries(await this.loans()).filter(([, prefixes]) => prefixes.length > 0);
+    if (holders.length > 1) throw new Error(`lent to several: ${JSON.stringify(holders)}`);
+    return holders[0]?.[0];
+  }
+
+  async #allowed(wanted: (prefix: string) => boolean): Promise<Record<string, string[]>> {
     const { stdout } = await this.guest.run('wg show wg1 allowed-ips');
     const byKey = new Map(stdout.split('\n').map((line) => line.split('\t') as [string, string]));
     return Object.fromEntries(
       this.clients.map(({ name, publicKey }) => {
         const list = byKey.get(publicKey) ?? '(none)';
-        return [name, list === '(none)' ? [] : list.split(' ').sort()];
+        return [name, list === '(none)' ? [] : list.split(' ').filter(wanted).sort()];
       }),
     );
   }
