@@ -108,6 +108,7 @@ link set wg0 up
 route add ::/0 dev wg0
 END`;
     });
+    // Emulation takes seconds for each of many clients.
     await this.guest.run(
       `set -e
 modprobe -a wireguard dummy veth
@@ -119,6 +120,7 @@ link set behind up
 END
 ${clients.join('')}
 ${this.#createLink()}`,
+      { timeout: 170_000 },
     );
   }
 
@@ -161,7 +163,7 @@ END`;
       `wg set wg1 ${this.#keepalive(25)}
 while wg show wg1 latest-handshakes | grep -q '[[:blank:]]0$'; do sleep 0.1; done
 wg set wg1 ${this.#keepalive(0)}`,
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     );
   }
 
@@ -202,6 +204,22 @@ wg set wg1 ${this.#keepalive(0)}`,
   /** How many packets WireGuard has refused because of their source address. */
   async refused(): Promise<number> {
     return Number((await this.guest.run('cat /sys/class/net/wg1/statistics/rx_frame_errors')).stdout);
+  }
+
+  /** How many requests the router's programs make by netlink in so many seconds. */
+  async netlinkRequests(seconds: number): Promise<number> {
+    await this.guest.run('modprobe nlmon && ip link add nlmon0 type nlmon && ip link set nlmon0 up');
+    const traffic = await Traffic.of(this.guest);
+    const count = await traffic.ask<number>({ operation: 'requests', seconds }, (seconds + 30) * 1000);
+    await this.guest.run('ip link delete nlmon0');
+    return count;
+  }
+
+  /** How many UDP packets have come to the router by IPv6, whether anybody wanted them or not. */
+  async udpPackets(): Promise<number> {
+    const { stdout } = await this.guest.run('cat /proc/net/snmp6');
+    const counters = stdout.matchAll(/^Udp6(?:InDatagrams|NoPorts|InErrors)\s+(\d+)$/gm);
+    return [...counters].reduce((sum, [, count]) => sum + Number(count), 0);
   }
 
   /** Replaces wg1 with a new link of the same configuration, as netifd does. */

@@ -13,7 +13,7 @@ const PATIENCE = 30_000;
 const PREFIX = '2001:db8:1::';
 const COUNT = 40;
 /** Seconds. */
-const LIFETIME = 6;
+const LIFETIME = 12;
 
 const configured = ['2001:db8:1::10/128'];
 const busy = '2001:db8:1::5';
