@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { guestFor } from '../bed/bed.ts';
 import type { Client } from '../bed/client.ts';
 import { Daemon } from '../bed/daemon.ts';
-import { Lab } from '../bed/lab.ts';
+import { BEHIND, Lab } from '../bed/lab.ts';
 import { reveal } from '../bed/ways.ts';
 
 const PATIENCE = 30_000;
@@ -77,15 +77,15 @@ test('a borrower that uses what is another peer’s gets nothing through, and no
   for (const address of [learned, '2001:db8:1::10', '2001:db8:1:0:aaaa::7']) {
     await reveal(running, phone, [fresh()]);
     expect(await lab.borrower()).toBe('phone');
-    const [refused, delivered] = [await lab.refused(), await lab.udpPackets()];
-    await phone.sendFrom(address, { count: 20 });
+    const [refused, delivered] = [await lab.refused(), await lab.forwarded()];
+    await phone.sendFrom(address, { count: 20, to: BEHIND });
     await expect.poll(() => lab.refused()).toBe(refused + 20);
-    expect(await lab.udpPackets()).toBe(delivered);
+    expect(await lab.forwarded()).toBe(delivered);
   }
   expect((await lab.allowedIps()).laptop).toEqual(allowedIps.laptop);
-  const delivered = await lab.udpPackets();
-  await phone.sendFrom(own);
-  await expect.poll(() => lab.udpPackets()).toBe(delivered + 1);
+  const delivered = await lab.forwarded();
+  await phone.sendFrom(own, { to: BEHIND });
+  await expect.poll(() => lab.forwarded()).toBe(delivered + 1);
 });
 
 test('a peer whose packets are refused without end is named, and another learns on; few requests are made of the kernel', async () => {
