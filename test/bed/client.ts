@@ -88,6 +88,18 @@ export class Client extends Host {
     await this.run(`sysctl -qw ${settings.join(' ')} && ip address add ${linkLocal}/64 dev wg0`);
   }
 
+  /** As startSlaac(); resolves to the milliseconds, by the guest's clock, until it has its first global address. */
+  async slaac(linkLocal: string, timeout = 30_000): Promise<number> {
+    const waited = this.run(
+      `start=$(date +%s%N)
+until ip -6 -oneline address show dev wg0 scope global | grep -q 'inet6 2001:db8:1:'; do sleep 0.02; done
+echo $((($(date +%s%N) - start) / 1000000))`,
+      { timeout },
+    );
+    const [{ stdout }] = await Promise.all([waited, this.startSlaac(linkLocal)]);
+    return Number(stdout);
+  }
+
   async ping(options: PingOptions): Promise<PingResult> {
     const { from, to = ROUTER, count = 1, interval = 1, timeout = 2 } = options;
     const command = `ping -n -I ${from} -c ${count} -i ${interval} -W ${timeout} ${to}`;

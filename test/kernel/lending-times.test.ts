@@ -37,18 +37,6 @@ function tell(what: string, milliseconds: readonly number[]): void {
   console.log(`${what}: median ${sorted[sorted.length >> 1]} ms of ${sorted.join(', ')}`);
 }
 
-/** Milliseconds by the guest's clock until a client that has just got its link-local address has a global one. */
-async function slaac(client: Client, linkLocal: string): Promise<number> {
-  const waited = client.run(
-    `start=$(date +%s%N)
-    until ip -6 -oneline address show dev wg0 scope global | grep -q 'inet6 2001:db8:1:'; do sleep 0.05; done
-    echo $((($(date +%s%N) - start) / 1000000))`,
-    { timeout: TIMEOUT },
-  );
-  await client.startSlaac(linkLocal);
-  return Number((await waited).stdout);
-}
-
 /** Milliseconds that a TCP connection from a new address takes. */
 async function connect(client: Client): Promise<number> {
   const address = `2001:db8:1::c:${(++next).toString(16)}`;
@@ -64,18 +52,18 @@ async function inTurn<T>(clients: readonly Client[], measure: (client: Client) =
 
 describe('three clients without an address', () => {
   const clients = ['laptop', 'phone', 'tablet'];
-  const linkLocal = ({ name }: Client) => `fe80::${clients.indexOf(name) + 10}`;
+  const slaac = (client: Client) => client.slaac(`fe80::${clients.indexOf(client.name) + 10}`, TIMEOUT);
 
   afterEach(tearDown);
 
   test('get one by SLAAC in turn', async () => {
     const all = await setUp({ clients, radvd: true });
-    tell('SLAAC in turn', await inTurn(all, (client) => slaac(client, linkLocal(client))));
+    tell('SLAAC in turn', await inTurn(all, slaac));
   }, 180_000);
 
   test('get one by SLAAC at once', async () => {
     const all = await setUp({ clients, radvd: true });
-    tell('SLAAC at once', await Promise.all(all.map((client) => slaac(client, linkLocal(client)))));
+    tell('SLAAC at once', await Promise.all(all.map(slaac)));
   }, 180_000);
 });
 
