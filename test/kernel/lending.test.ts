@@ -11,21 +11,25 @@ import { reveal, use } from '../bed/ways.ts';
 
 const PATIENCE = 30_000;
 const HALVES = ['2001:db8:1::/65', '2001:db8:1:0:8000::/65', 'fe80::/65', 'fe80::8000:0:0:0/65'];
-const configured = { laptop: ['2001:db8:1::10/128'], phone: [] };
+const configured = { laptop: ['2001:db8:1::10/128'], phone: [], tablet: [] };
 
 let lab: Lab;
 let daemon: Daemon | undefined;
 let laptop: Client;
 let phone: Client;
+/** Never has an address in the tunnel. */
+let tablet: Client;
 let next = 0;
 
 /** An address that nobody has used yet. */
 const fresh = () => `2001:db8:1::f:${(++next).toString(16)}`;
 
 beforeAll(async () => {
-  lab = await Lab.create(await guestFor('lending'), { clients: ['laptop', 'phone'], allowedIps: configured });
-  laptop = lab.client('laptop');
-  phone = lab.client('phone');
+  lab = await Lab.create(await guestFor('lending'), {
+    clients: ['laptop', 'phone', 'tablet'],
+    allowedIps: configured,
+  });
+  [laptop, phone, tablet] = lab.clients as [Client, Client, Client];
 });
 
 afterEach(async () => {
@@ -76,7 +80,7 @@ describe('where no hook works', () => {
 describe('the borrower', () => {
   test('has both halves of each prefix, so that it is nobody’s whole prefix, and the group of all nodes', async () => {
     await reveal(await start(), laptop, [fresh()]);
-    const loans = { laptop: [...HALVES, 'ff02::/127'].sort(), phone: [] };
+    const loans = { laptop: [...HALVES, 'ff02::/127'].sort(), phone: [], tablet: [] };
     await expect.poll(() => lab.loans()).toEqual(loans);
   });
 
@@ -104,6 +108,16 @@ describe('the borrower', () => {
     const other = fresh();
     await use(running, phone, other);
     await running.event('learned', { address: '2001:db8:1::e:1', peer: phone.publicKey }, PATIENCE);
+  });
+
+  test('is not taken at its word with an address of another link, if it has none in the tunnel', async () => {
+    const { stdout } = await tablet.run('ip -6 -oneline address show dev eth0 scope link');
+    expect(stdout).toContain('fe80::');
+    const running = await start();
+    const address = fresh();
+    await reveal(running, tablet, [address]);
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    expect((await lab.allowedIps()).tablet).toEqual([`${address}/128`]);
   });
 
   test.each([
@@ -137,7 +151,8 @@ describe('the loan', () => {
     await reveal(await start(), laptop, [address]);
     expect(await daemon!.stop('SIGTERM')).toBe(0);
     expect(await lab.borrower()).toBeUndefined();
-    expect((await lab.allowedIps()).laptop).toEqual([...configured.laptop, `${address}/128`]);
+    const left = (await lab.allowedIps()).laptop;
+    expect(left).toEqual(expect.arrayContaining([...configured.laptop, `${address}/128`]));
   });
 
   test('is taken back when the interface is switched off', async () => {
