@@ -90,14 +90,13 @@ export class Client extends Host {
 
   /** As startSlaac(); resolves to the milliseconds, by the guest's clock, until it has its first global address. */
   async slaac(linkLocal: string, timeout = 30_000): Promise<number> {
-    const waited = this.run(
-      `start=$(date +%s%N)
-until ip -6 -oneline address show dev wg0 scope global | grep -q 'inet6 2001:db8:1:'; do sleep 0.02; done
-echo $((($(date +%s%N) - start) / 1000000))`,
-      { timeout },
-    );
-    const [{ stdout }] = await Promise.all([waited, this.startSlaac(linkLocal)]);
-    return Number(stdout);
+    const traffic = await Traffic.of(this.guest);
+    const request = { operation: 'address', netns: this.name, prefix: '2001:db8:1::', timeout } as const;
+    const [milliseconds] = await Promise.all([
+      traffic.ask<number>(request, timeout + 5_000),
+      this.startSlaac(linkLocal),
+    ]);
+    return Math.round(milliseconds);
   }
 
   async ping(options: PingOptions): Promise<PingResult> {
@@ -141,7 +140,7 @@ echo $((($(date +%s%N) - start) / 1000000))`,
     const { prefix, count, first = 0, pps = 0, to = ROUTER } = options;
     const request = { operation: 'flood', netns: this.name, prefix, to, first, count, pps } as const;
     const traffic = await Traffic.of(this.guest);
-    return traffic.ask(request, 30_000 + count * 10);
+    return traffic.ask(request, 30_000 + count * (10 + (pps && 1_000 / pps)));
   }
 }
 

@@ -95,6 +95,19 @@ def flood(request):
     return time.monotonic() - start
 
 
+def address(request):
+    """Milliseconds until wg0 has an address in a /64."""
+    start = time.monotonic()
+    network = packed(request["prefix"])[:8].hex()
+    while time.monotonic() < start + request["timeout"] / 1000:
+        with open("/proc/thread-self/net/if_inet6") as file:
+            fields = [line.split() for line in file]
+        if any(each[0].startswith(network) and each[5] == "wg0" for each in fields):
+            return (time.monotonic() - start) * 1000
+        time.sleep(0.01)
+    raise TimeoutError("none came")
+
+
 def messages(datagram):
     """The flags of each netlink message."""
     while len(datagram) >= 16:
@@ -133,7 +146,7 @@ def serve(request):
     print(json.dumps({"id": request["id"], **answer}), flush=True)
 
 
-OPERATIONS = {"connect": connect, "send": send, "flood": flood, "requests": requests}
+OPERATIONS = {"connect": connect, "send": send, "flood": flood, "address": address, "requests": requests}
 
 
 def main():
