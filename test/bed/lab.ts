@@ -99,6 +99,7 @@ link set veth${n} up
 END
 ip -netns ${name} -batch - <<END
 address add 10.9.${n}.2/24 dev eth0
+link set eth0 addrgenmode none
 link set lo up
 link set eth0 up
 link add wg0 type wireguard

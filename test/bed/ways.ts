@@ -17,12 +17,13 @@ export interface UseOptions {
   /** What it sends packets to; the router unless told. */
   to?: string;
   timeout?: number;
+  /** Daemon.mark of when it was new; that of the call unless told. */
+  from?: number;
 }
 
 /** Has a client use an address until it is learned or denied, which this resolves to. With a hook, one packet must do. */
 export async function use(daemon: Daemon, client: Client, address: string, options: UseOptions = {}) {
-  const { to, timeout = PATIENCE } = options;
-  const from = daemon.mark;
+  const { to, timeout = PATIENCE, from = daemon.mark } = options;
   const outcome = daemon.outcome({ address, peer: client.publicKey }, timeout, from);
   const send = () => client.sendFrom(address, to ? { to } : {});
   await send();
@@ -34,10 +35,11 @@ export async function use(daemon: Daemon, client: Client, address: string, optio
   return outcome;
 }
 
-/** Has a client use addresses until they are learned. */
-export async function reveal(daemon: Daemon, client: Client, addresses: string[], options?: UseOptions) {
+/** Has a client use new addresses until they are learned. One may be before its turn: a borrower is asked for it. */
+export async function reveal(daemon: Daemon, client: Client, addresses: string[], options: UseOptions = {}) {
+  const all = { from: daemon.mark, ...options };
   for (const address of addresses)
-    expect(await use(daemon, client, address, options)).toMatchObject({ event: 'learned', address });
+    expect(await use(daemon, client, address, all)).toMatchObject({ event: 'learned', address });
 }
 
 /** What law 4 promises of a client's first packets from an address, as the tests' names have it. */
