@@ -79,7 +79,7 @@ test('a borrower that uses what is another peer’s gets nothing through, and no
     expect(await lab.borrower()).toBe('phone');
     const [refused, delivered] = [await lab.refused(), await lab.forwarded()];
     await phone.sendFrom(address, { count: 20, to: BEHIND });
-    await expect.poll(() => lab.refused()).toBe(refused + 20);
+    await expect.poll(() => lab.refused()).toBeGreaterThanOrEqual(refused + 20);
     expect(await lab.forwarded()).toBe(delivered);
   }
   expect((await lab.allowedIps()).laptop).toEqual(allowedIps.laptop);
