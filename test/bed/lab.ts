@@ -79,6 +79,7 @@ export class Lab {
   }
 
   async #setUp(): Promise<void> {
+    // Without IPv6 on eth0: a client that has no address in the tunnel yet would answer from there.
     const clients = this.clients.map((client, index) => {
       const [name, n] = [client.name, index + 1];
       const conf = [
