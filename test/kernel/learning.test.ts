@@ -57,6 +57,7 @@ describe.each(ways)('by %s', (hook) => {
     await laptop.addAddress(address);
     const result = await laptop.ping({ from: address, count: 6, interval: 0.002 });
     expect(result).toMatchObject({ sent: 6, received: 6 });
+    await daemon.event('learned', { address });
     expect(daemon.all('learned').filter((event) => event.address === address)).toHaveLength(1);
     expect(daemon.all('restored')).toEqual([]);
   });
