@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the tests of a kernel share: one guest, as booting takes long.
+// What the tests of a kernel share: two guests, as booting takes long.
 
 import { inject } from 'vitest';
 import { Guest } from './guest.ts';
@@ -14,13 +14,35 @@ declare module 'vitest' {
 /** The series of the kernel to test on: "6.12". */
 export const kernel = inject('kernel');
 
-let shared: Promise<Guest> | undefined;
+/** The ways to learn: what one promises, all are tested for. */
+export const ways = ['fexit', 'kprobe', 'lending'] as const;
+export type Way = (typeof ways)[number];
+
+/** As on the kernels of stock OpenWrt images, there is neither a kprobe nor BTF, and BPF may not read the kernel. */
+export const LOCKED = 'lockdown=confidentiality';
+
+let open: Promise<Guest> | undefined;
+let locked: Promise<Guest> | undefined;
 
 /**
  * The guest of this kernel, booted when first asked for. The test files of a kernel run one after the other in one
  * process, with which the guest ends.
  */
 export function sharedGuest(): Promise<Guest> {
-  shared ??= Guest.boot({ kernel });
-  return shared;
+  open ??= Guest.boot({ kernel });
+  return open;
+}
+
+/** Likewise one of this kernel on which no hook works. */
+export function lockedGuest(): Promise<Guest> {
+  locked ??= Guest.boot({ kernel, append: LOCKED }).then(async (guest) => {
+    await guest.run('mount -t tmpfs tmpfs /sys/kernel/btf');
+    return guest;
+  });
+  return locked;
+}
+
+/** The guest for tests of a way. */
+export function guestFor(way: Way): Promise<Guest> {
+  return way === 'lending' ? lockedGuest() : sharedGuest();
 }

@@ -88,6 +88,17 @@ export class Client extends Host {
     await this.run(`sysctl -qw ${settings.join(' ')} && ip address add ${linkLocal}/64 dev wg0`);
   }
 
+  /** As startSlaac(); resolves to the milliseconds, by the guest's clock, until it has its first global address. */
+  async slaac(linkLocal: string, timeout = 30_000): Promise<number> {
+    const traffic = await Traffic.of(this.guest);
+    const request = { operation: 'address', netns: this.name, prefix: '2001:db8:1::', timeout } as const;
+    const [milliseconds] = await Promise.all([
+      traffic.ask<number>(request, timeout + 5_000),
+      this.startSlaac(linkLocal),
+    ]);
+    return Math.round(milliseconds);
+  }
+
   async ping(options: PingOptions): Promise<PingResult> {
     const { from, to = ROUTER, count = 1, interval = 1, timeout = 2 } = options;
     const command = `ping -n -I ${from} -c ${count} -i ${interval} -W ${timeout} ${to}`;
@@ -129,7 +140,7 @@ export class Client extends Host {
     const { prefix, count, first = 0, pps = 0, to = ROUTER } = options;
     const request = { operation: 'flood', netns: this.name, prefix, to, first, count, pps } as const;
     const traffic = await Traffic.of(this.guest);
-    return traffic.ask(request, 30_000 + count * 10);
+    return traffic.ask(request, 30_000 + count * (10 + (pps && 1_000 / pps)));
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from 'node:url';
 import type { EngineEvent } from '../../src/events.ts';
-import type { Hook } from '../../src/kernel/kernel.ts';
+import type { Way } from './bed.ts';
 import type { Host } from './client.ts';
 import type { Process } from './process.ts';
 
@@ -17,7 +17,8 @@ const PID = "$(pgrep -f '^node.*/wg-slaacer.js run')";
 type Named<Name extends EngineEvent['event']> = Extract<EngineEvent, { event: Name }>;
 
 export interface DaemonOptions {
-  hook?: Hook | 'auto';
+  /** The one it is to use. Lending it has to choose by itself. */
+  hook?: Way | 'auto';
   /** wg1 unless told. */
   interfaces?: readonly string[];
   /** As for --set. */
@@ -26,20 +27,26 @@ export interface DaemonOptions {
 
 export class Daemon {
   readonly process: Process;
+  /** How it learns. */
+  readonly way: Way;
 
   /** Resolves when it is ready. */
   static async start(router: Host, options: DaemonOptions = {}): Promise<Daemon> {
     const { hook = 'auto', interfaces = ['wg1'], set = {} } = options;
-    const settings = Object.entries({ hook, ...set }).map(([name, value]) => `--set ${name}=${value}`);
+    const asked = hook === 'lending' ? 'auto' : hook;
+    const settings = Object.entries({ hook: asked, ...set }).map(([name, value]) => `--set ${name}=${value}`);
     const names = interfaces.map((name) => `--interface ${name}`);
     const command = [`exec ${PROGRAM} run --json`, ...names, ...settings].join(' ');
-    const daemon = new Daemon(router.spawn(command));
-    await daemon.event('ready', {}, 30_000);
-    return daemon;
+    const process = router.spawn(command);
+    const ready = await process.waitFor(/^\{"event":"ready"/, 30_000);
+    const way: Way = JSON.parse(ready).hook;
+    if (hook !== 'auto' && way !== hook) throw new Error(`${command}: it uses ${way}`);
+    return new Daemon(process, way);
   }
 
-  protected constructor(process: Process) {
+  protected constructor(process: Process, way: Way) {
     this.process = process;
+    this.way = way;
   }
 
   get events(): EngineEvent[] {
@@ -57,17 +64,23 @@ export class Daemon {
     timeout = 10_000,
     from = 0,
   ): Promise<Named<Name>> {
-    const wanted = Object.entries({ event: name, ...members });
-    const line = await this.process.waitFor(
-      (text) => {
-        if (!text.startsWith('{')) return false;
-        const event: Record<string, unknown> = JSON.parse(text);
-        return wanted.every(([key, value]) => event[key] === value);
-      },
-      timeout,
-      from,
-    );
+    const line = await this.process.waitFor(matching({ event: name, ...members }), timeout, from);
     return JSON.parse(line);
+  }
+
+  /** Whether it has told such an event since `from`. */
+  has<Name extends EngineEvent['event']>(name: Name, members: Partial<Named<Name>>, from = 0): boolean {
+    return this.process.lines.slice(from).some(matching({ event: name, ...members }));
+  }
+
+  /** What becomes of an address. */
+  async outcome(
+    use: { address: string; peer: string },
+    timeout: number,
+    from: number,
+  ): Promise<Named<'learned'> | Named<'denied'>> {
+    const [learned, denied] = [matching({ event: 'learned', ...use }), matching({ event: 'denied', ...use })];
+    return JSON.parse(await this.process.waitFor((line) => learned(line) || denied(line), timeout, from));
   }
 
   /** How many lines it has printed: `from` of an event that is still to come. */
@@ -93,4 +106,14 @@ export class Daemon {
     this.process.kill(signal);
     return this.process.exit;
   }
+}
+
+/** Tells the lines that have an event with these members. */
+function matching(members: object): (line: string) => boolean {
+  const wanted = Object.entries(members);
+  return (line) => {
+    if (!line.startsWith('{')) return false;
+    const event: Record<string, unknown> = JSON.parse(line);
+    return wanted.every(([key, value]) => event[key] === value);
+  };
 }

@@ -28,6 +28,12 @@ export interface LabOptions {
   radvd?: boolean;
 }
 
+/** A host behind the router, to which packets go, though it is not there. */
+export const BEHIND = '2001:db8:ff::9';
+
+/** What is lent: the halves of the prefixes that tests learn in, and all nodes of the link. Tests configure no such. */
+const LOAN = /^(ff02::\/127|[0-9a-f:]+\/(33|65|66))$/;
+
 const LINK_UP = `address add 2001:db8:1::1/64 dev wg1 nodad
 address add fe80::1/64 dev wg1 nodad
 link set wg1 up`;
@@ -73,6 +79,7 @@ export class Lab {
   }
 
   async #setUp(): Promise<void> {
+    // Without IPv6 on eth0: a client that has no address in the tunnel yet would answer from there.
     const clients = this.clients.map((client, index) => {
       const [name, n] = [client.name, index + 1];
       const conf = [
@@ -93,6 +100,7 @@ link set veth${n} up
 END
 ip -netns ${name} -batch - <<END
 address add 10.9.${n}.2/24 dev eth0
+link set eth0 addrgenmode none
 link set lo up
 link set eth0 up
 link add wg0 type wireguard
@@ -105,6 +113,7 @@ link set wg0 up
 route add ::/0 dev wg0
 END`;
     });
+    // Emulation takes seconds for each of many clients.
     await this.guest.run(
       `set -e
 modprobe -a wireguard dummy veth
@@ -116,6 +125,7 @@ link set behind up
 END
 ${clients.join('')}
 ${this.#createLink()}`,
+      { timeout: 170_000 },
     );
   }
 
@@ -158,7 +168,7 @@ END`;
       `wg set wg1 ${this.#keepalive(25)}
 while wg show wg1 latest-handshakes | grep -q '[[:blank:]]0$'; do sleep 0.1; done
 wg set wg1 ${this.#keepalive(0)}`,
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     );
   }
 
@@ -168,14 +178,30 @@ wg set wg1 ${this.#keepalive(0)}`,
       .join(' ');
   }
 
-  /** What the router has for each client now, sorted. */
+  /** What the router has for each client now, sorted, but for what it lends. */
   async allowedIps(): Promise<Record<string, string[]>> {
+    return this.#allowed((prefix) => !LOAN.test(prefix));
+  }
+
+  /** What each client has been lent. */
+  async loans(): Promise<Record<string, string[]>> {
+    return this.#allowed((prefix) => LOAN.test(prefix));
+  }
+
+  /** The name of the client that holds the loan, if any does. */
+  async borrower(): Promise<string | undefined> {
+    const holders = Object.entries(await this.loans()).filter(([, prefixes]) => prefixes.length > 0);
+    if (holders.length > 1) throw new Error(`lent to several: ${JSON.stringify(holders)}`);
+    return holders[0]?.[0];
+  }
+
+  async #allowed(wanted: (prefix: string) => boolean): Promise<Record<string, string[]>> {
     const { stdout } = await this.guest.run('wg show wg1 allowed-ips');
     const byKey = new Map(stdout.split('\n').map((line) => line.split('\t') as [string, string]));
     return Object.fromEntries(
       this.clients.map(({ name, publicKey }) => {
         const list = byKey.get(publicKey) ?? '(none)';
-        return [name, list === '(none)' ? [] : list.split(' ').sort()];
+        return [name, list === '(none)' ? [] : list.split(' ').filter(wanted).sort()];
       }),
     );
   }
@@ -183,6 +209,21 @@ wg set wg1 ${this.#keepalive(0)}`,
   /** How many packets WireGuard has refused because of their source address. */
   async refused(): Promise<number> {
     return Number((await this.guest.run('cat /sys/class/net/wg1/statistics/rx_frame_errors')).stdout);
+  }
+
+  /** How many requests the router's programs make by netlink in so many seconds. */
+  async netlinkRequests(seconds: number): Promise<number> {
+    await this.guest.run('modprobe nlmon && ip link add nlmon0 type nlmon && ip link set nlmon0 up');
+    const traffic = await Traffic.of(this.guest);
+    const count = await traffic.ask<number>({ operation: 'requests', seconds }, (seconds + 30) * 1000);
+    await this.guest.run('ip link delete nlmon0');
+    return count;
+  }
+
+  /** How many packets the router has forwarded, as those to BEHIND. */
+  async forwarded(): Promise<number> {
+    const { stdout } = await this.guest.run('cat /proc/net/snmp6');
+    return Number(/^Ip6OutForwDatagrams\s+(\d+)$/m.exec(stdout)?.[1]);
   }
 
   /** Replaces wg1 with a new link of the same configuration, as netifd does. */

@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import type { Hook } from '../../src/kernel/kernel.ts';
+import type { Way } from './bed.ts';
 import type { Host } from './client.ts';
 import { Daemon, INSTALLED } from './daemon.ts';
 import type { Command, Interfaces } from './engine-driver.ts';
@@ -13,7 +13,7 @@ const DRIVER = path('../../build/test/engine-driver.cjs');
 
 export class LiveEngine extends Daemon {
   /** Resolves when it is ready. No interface is enabled yet. */
-  static async launch(router: Host, hook: Hook): Promise<LiveEngine> {
+  static async launch(router: Host, hook: Way): Promise<LiveEngine> {
     await build({
       entryPoints: [path('engine-driver.ts')],
       outfile: DRIVER,
@@ -22,7 +22,7 @@ export class LiveEngine extends Daemon {
       target: 'node20',
       format: 'cjs',
     });
-    const engine = new LiveEngine(router.spawn(`exec node '${DRIVER}' '${INSTALLED}' ${hook}`));
+    const engine = new LiveEngine(router.spawn(`exec node '${DRIVER}' '${INSTALLED}' ${hook}`), hook);
     await engine.event('ready', {}, 60_000);
     return engine;
   }

@@ -15,7 +15,9 @@ import threading
 import time
 
 CLONE_NEWNET = 0x40000000
+ETH_P_ALL = 0x0003
 ETH_P_IPV6 = 0x86DD
+NLM_F_REQUEST = 1
 # Where the router listens for connect(), and where packets of send() and flood() go.
 PORT = 7
 
@@ -93,6 +95,42 @@ def flood(request):
     return time.monotonic() - start
 
 
+def address(request):
+    """Milliseconds until wg0 has an address in a /64."""
+    start = time.monotonic()
+    network = packed(request["prefix"])[:8].hex()
+    while time.monotonic() < start + request["timeout"] / 1000:
+        with open("/proc/thread-self/net/if_inet6") as file:
+            fields = [line.split() for line in file]
+        if any(each[0].startswith(network) and each[5] == "wg0" for each in fields):
+            return (time.monotonic() - start) * 1000
+        time.sleep(0.01)
+    raise TimeoutError("none came")
+
+
+def messages(datagram):
+    """The flags of each netlink message."""
+    while len(datagram) >= 16:
+        length, _, flags = struct.unpack_from("=IHH", datagram)
+        yield flags
+        datagram = datagram[max(length + 3 & ~3, 16) :]
+
+
+def requests(request):
+    """Counts what programs ask of the kernel by netlink, as the device nlmon0 sees it."""
+    end = time.monotonic() + request["seconds"]
+    count = 0
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)) as tap:
+        tap.bind(("nlmon0", 0))
+        while (left := end - time.monotonic()) > 0:
+            tap.settimeout(left)
+            try:
+                count += sum(flags & NLM_F_REQUEST for flags in messages(tap.recv(1 << 16)))
+            except TimeoutError:
+                break
+    return count
+
+
 def drain(listener):
     while True:
         listener.accept()[0].close()
@@ -100,14 +138,15 @@ def drain(listener):
 
 def serve(request):
     try:
-        enter(request["netns"])
+        if "netns" in request:
+            enter(request["netns"])
         answer = {"result": OPERATIONS[request["operation"]](request)}
     except Exception as error:  # whatever it is, the test is to see it
         answer = {"error": f"{request['operation']}: {error}"}
     print(json.dumps({"id": request["id"], **answer}), flush=True)
 
 
-OPERATIONS = {"connect": connect, "send": send, "flood": flood}
+OPERATIONS = {"connect": connect, "send": send, "flood": flood, "address": address, "requests": requests}
 
 
 def main():

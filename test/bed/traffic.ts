@@ -8,11 +8,14 @@ import type { Process } from './process.ts';
 /** The port at which the router accepts TCP connections and swallows UDP packets. */
 export const TRAFFIC_PORT = 7;
 
-type Request = { netns: string } & (
-  | { operation: 'connect'; from: string; to: string; port: number; timeout: number }
-  | { operation: 'send'; from: string; to: string; payload: string; count: number }
-  | { operation: 'flood'; prefix: string; to: string; first: number; count: number; pps: number }
-);
+type Request =
+  | { operation: 'requests'; seconds: number }
+  | ({ netns: string } & (
+      | { operation: 'connect'; from: string; to: string; port: number; timeout: number }
+      | { operation: 'address'; prefix: string; timeout: number }
+      | { operation: 'send'; from: string; to: string; payload: string; count: number }
+      | { operation: 'flood'; prefix: string; to: string; first: number; count: number; pps: number }
+    ));
 
 const started = new WeakMap<Guest, Promise<Traffic>>();
 

@@ -2,10 +2,10 @@
 // The testbed itself: what other tests take for granted.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kernel, sharedGuest } from '../bed/bed.ts';
+import { kernel, lockedGuest, sharedGuest } from '../bed/bed.ts';
 import { floodAddress } from '../bed/client.ts';
 import type { Guest } from '../bed/guest.ts';
-import { Lab } from '../bed/lab.ts';
+import { BEHIND, Lab } from '../bed/lab.ts';
 
 let guest: Guest;
 
@@ -98,6 +98,35 @@ describe('a lab', () => {
     expect(floodAddress('2001:db8:1::', 0x12345)).toBe('2001:db8:1:0:1:2345:fffe:dcba');
   });
 
+  it('tells what is lent from other allowed IPs', async () => {
+    const before = await lab.allowedIps();
+    expect(await lab.borrower()).toBeUndefined();
+    const lend = (name: string, prefix: string) =>
+      guest.run(`wg set wg1 peer '${lab.client(name).publicKey}' allowed-ips '${prefix}'`);
+    await lend('phone', '2001:db8:1::/65,fe80::8000:0:0:0/65,ff02::/127');
+    expect(await lab.borrower()).toBe('phone');
+    expect(await lab.loans()).toEqual({
+      laptop: [],
+      phone: ['2001:db8:1::/65', 'fe80::8000:0:0:0/65', 'ff02::/127'],
+    });
+    expect(await lab.allowedIps()).toEqual(before);
+    await lend('laptop', `${before.laptop},fe80::/65`);
+    await expect(lab.borrower()).rejects.toThrow('lent to several');
+    await lab.syncconf();
+    expect(await lab.borrower()).toBeUndefined();
+  });
+
+  it('counts requests to the kernel and packets that the router forwards', async () => {
+    const count = lab.netlinkRequests(4);
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await guest.run('for _ in 1 2 3; do ip link set wg1 mtu 1420; done');
+    expect(await count).toBeGreaterThanOrEqual(3);
+
+    const before = await lab.forwarded();
+    for (const client of lab.clients) await client.sendFrom('2001:db8:1::5', { count: 5, to: BEHIND });
+    await expect.poll(() => lab.forwarded()).toBe(before + 5);
+  });
+
   it('comes back with a new link', async () => {
     const index = () => lab.router.run('cat /sys/class/net/wg1/ifindex');
     const before = await index();
@@ -105,6 +134,21 @@ describe('a lab', () => {
     expect(await index()).not.toEqual(before);
     expect(await lab.client('laptop').ping({ from: '2001:db8:1::5' })).toMatchObject({ received: 1 });
   });
+});
+
+describe('a locked guest', () => {
+  it('has what no hook can do without neither in sight nor in reach', async () => {
+    const locked = await lockedGuest();
+    const { stdout } = await locked.run('cat /sys/kernel/security/lockdown; ls /sys/kernel/btf');
+    expect(stdout).toMatch(/^.*\[confidentiality\]\n$/);
+  });
+
+  it('has room for many clients', async () => {
+    const clients = Array.from({ length: 20 }, (_, n) => `c${n + 1}`);
+    const lab = await Lab.create(await lockedGuest(), { clients });
+    expect(Object.keys(await lab.allowedIps())).toEqual(clients);
+    await lab.destroy();
+  }, 300_000);
 });
 
 describe('a lab with radvd', () => {

@@ -2,10 +2,12 @@
 // Law 10 and bad input: one clear line that names the cure, the right exit status, and no stack.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { kernel, sharedGuest } from '../bed/bed.ts';
+import { guestFor, kernel, LOCKED, sharedGuest } from '../bed/bed.ts';
+import type { Client } from '../bed/client.ts';
 import { Daemon, INSTALLED, PROGRAM } from '../bed/daemon.ts';
 import { Guest } from '../bed/guest.ts';
 import { Lab } from '../bed/lab.ts';
+import { expectAnswered } from '../bed/ways.ts';
 
 /** What one line on standard error says; anything more fails. */
 async function complaint(guest: Guest, command: string): Promise<{ code: number; line: string }> {
@@ -18,15 +20,10 @@ async function complaint(guest: Guest, command: string): Promise<{ code: number;
 describe('on a router', () => {
   let guest: Guest;
   let lab: Lab;
-  let daemon: Daemon | undefined;
 
   beforeAll(async () => {
     guest = await sharedGuest();
     lab = await Lab.create(guest, { clients: ['laptop'] });
-  });
-
-  afterEach(async () => {
-    await daemon?.stop();
   });
 
   afterAll(async () => {
@@ -59,24 +56,63 @@ describe('on a router', () => {
     expect(result).toEqual({ code: 1, line: expect.stringContaining('run it as root') });
   });
 
+  test('doctor names the ways that work', async () => {
+    const { code, stdout } = await guest.run(`${PROGRAM} doctor --json`);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      canLearn: true,
+      kernel: guest.release,
+      hooks: [
+        { hook: 'fexit', works: true, problems: [] },
+        { hook: 'kprobe', works: true, problems: [] },
+        { hook: 'lending', works: true, problems: [] },
+      ],
+    });
+  });
+});
+
+describe.each(['fexit', 'lending'] as const)('on a router, by %s', (hook) => {
+  let guest: Guest;
+  let lab: Lab;
+  let laptop: Client;
+  let daemon: Daemon | undefined;
+
+  beforeAll(async () => {
+    guest = await guestFor(hook);
+    lab = await Lab.create(guest, { clients: ['laptop'] });
+    laptop = lab.client('laptop');
+  });
+
+  afterEach(async () => {
+    await daemon?.stop();
+  });
+
+  afterAll(async () => {
+    await lab?.destroy();
+  });
+
+  /** Has the laptop use a new address. */
+  async function expectLearning(running: Daemon, address: string): Promise<void> {
+    await laptop.addAddress(address);
+    await expectAnswered(running, laptop, address);
+  }
+
   test('a second daemon is refused while the first goes on', async () => {
-    daemon = await Daemon.start(lab.router);
+    daemon = await Daemon.start(lab.router, { hook });
     const result = await complaint(guest, `${PROGRAM} run --interface wg1`);
     expect(result).toEqual({ code: 1, line: expect.stringContaining('already running') });
-    await lab.client('laptop').addAddress('2001:db8:1::5');
-    expect(await lab.client('laptop').ping({ from: '2001:db8:1::5' })).toMatchObject({ received: 1 });
+    await expectLearning(daemon, '2001:db8:1::5');
     expect(await daemon.stop('SIGINT')).toBe(0);
   });
 
   test('without a BPF file system it learns, and says what will not survive', async () => {
     await guest.run('umount /sys/fs/bpf');
     try {
-      daemon = await Daemon.start(lab.router);
+      daemon = await Daemon.start(lab.router, { hook });
       expect(await daemon.event('problem', { code: 'not-pinned' })).toMatchObject({
         hint: expect.stringContaining('mount -t bpf'),
       });
-      await lab.client('laptop').addAddress('2001:db8:1::6');
-      expect(await lab.client('laptop').ping({ from: '2001:db8:1::6' })).toMatchObject({ received: 1 });
+      await expectLearning(daemon, '2001:db8:1::6');
       await daemon.stop();
     } finally {
       await guest.run('mount -t bpf bpf /sys/fs/bpf');
@@ -85,7 +121,7 @@ describe('on a router', () => {
 
   test('an interface without a prefix and one that is not there are problems, told with their cure and when solved', async () => {
     await guest.run('ip address del 2001:db8:1::1/64 dev wg1');
-    daemon = await Daemon.start(lab.router);
+    daemon = await Daemon.start(lab.router, { hook });
     await daemon.event('problem', { code: 'no-prefix' });
     await guest.run('ip address add 2001:db8:1::1/64 dev wg1 nodad');
     await daemon.event('solved', { code: 'no-prefix' });
@@ -96,32 +132,18 @@ describe('on a router', () => {
     );
     await daemon.event('solved', { code: 'no-interface' });
     await lab.handshake(); // a link that goes down loses its sessions
-    await lab.client('laptop').addAddress('2001:db8:1::7');
-    expect(await lab.client('laptop').ping({ from: '2001:db8:1::7' })).toMatchObject({ received: 1 });
+    await expectLearning(daemon, '2001:db8:1::7');
   });
 
   test('a peer that owns the whole prefix by configuration is a problem', async () => {
-    const { publicKey } = lab.client('laptop');
+    const { publicKey } = laptop;
     await guest.run(`wg set wg1 peer '${publicKey}' allowed-ips 2001:db8::/32`);
-    daemon = await Daemon.start(lab.router);
+    daemon = await Daemon.start(lab.router, { hook });
     expect(await daemon.event('problem', { code: 'prefix-owned' })).toMatchObject({
       message: expect.stringContaining(publicKey),
     });
     await daemon.stop();
     await lab.forgetAll();
-  });
-
-  test('doctor names the hooks that work', async () => {
-    const { code, stdout } = await guest.run(`${PROGRAM} doctor --json`);
-    expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({
-      canLearn: true,
-      kernel: guest.release,
-      hooks: [
-        { hook: 'fexit', works: true, problems: [] },
-        { hook: 'kprobe', works: true, problems: [] },
-      ],
-    });
   });
 });
 
@@ -129,7 +151,7 @@ describe('on a kernel that is locked down, and without the module', () => {
   let guest: Guest;
 
   beforeAll(async () => {
-    guest = await Guest.boot({ kernel, append: 'lockdown=confidentiality module_blacklist=wireguard' });
+    guest = await Guest.boot({ kernel, append: `${LOCKED} module_blacklist=wireguard` });
   });
 
   afterAll(async () => {

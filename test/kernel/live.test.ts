@@ -3,13 +3,14 @@
 // learned and may no longer stay.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { sharedGuest } from '../bed/bed.ts';
+import { guestFor, ways } from '../bed/bed.ts';
 import type { Client } from '../bed/client.ts';
 import type { Interfaces, Options } from '../bed/engine-driver.ts';
 import { keyPair } from '../bed/keys.ts';
 import { Lab } from '../bed/lab.ts';
 import { LiveEngine } from '../bed/live-engine.ts';
 import { Pinger } from '../bed/pinger.ts';
+import { answered, expectAnswered, expectRefused, holdLoan, reveal, use } from '../bed/ways.ts';
 
 const PATIENCE = 30_000;
 
@@ -25,7 +26,7 @@ const linkLocal = 'fe80::5';
 /** As if for wg1 alone, without a limit to the rate. */
 const wg1 = (options: Options = {}): Interfaces => ({ wg1: { rate: '0', ...options } });
 
-describe.each(['fexit', 'kprobe'] as const)('with the %s hook', (hook) => {
+describe.each(ways)('by %s', (hook) => {
   let lab: Lab;
   let engine: LiveEngine;
   let laptop: Client;
@@ -35,7 +36,7 @@ describe.each(['fexit', 'kprobe'] as const)('with the %s hook', (hook) => {
   let peers: string;
 
   beforeAll(async () => {
-    lab = await Lab.create(await sharedGuest(), {
+    lab = await Lab.create(await guestFor(hook), {
       clients: ['laptop', 'phone', 'tablet'],
       allowedIps: configured,
     });
@@ -82,17 +83,16 @@ ip link set wg2 up`,
 
   /** Has a client use addresses until they are learned. */
   async function learn(client: Client, ...addresses: string[]): Promise<void> {
-    const from = engine.mark;
-    for (const address of addresses) await client.sendFrom(address);
-    for (const address of addresses) await engine.event('learned', { address }, PATIENCE, from);
+    await reveal(engine, client, addresses);
   }
 
   /** The addresses that were learned and not withdrawn, with the interface of each. */
   async function learned(): Promise<string[]> {
     const { stdout } = await lab.router.run('wg show all allowed-ips');
     return [...stdout.matchAll(/^(wg\d)\t\S+\t(.*)$/gm)]
-      .flatMap(([, name, list]) => list!.split(' ').map((prefix) => `${name} ${prefix.replace('/128', '')}`))
-      .filter((entry) => entry.includes(':') && !/::(10|99)$/.test(entry))
+      .flatMap(([, name, list]) => list!.split(' ').map((prefix) => `${name} ${prefix}`))
+      .filter((entry) => entry.endsWith('/128') && !/::(10|99)\/128$/.test(entry))
+      .map((entry) => entry.replace('/128', ''))
       .sort();
   }
 
@@ -109,6 +109,7 @@ ip link set wg2 up`,
     await engine.configure({ wg2: {} });
     expect(await learned()).toEqual(['wg2 2001:db8:2::5']);
     expect(await lab.allowedIps()).toEqual(configured);
+    expect(await lab.borrower()).toBeUndefined();
     for (const address of [a, b, c]) await gone(address, 'disabled', from);
   });
 
@@ -122,7 +123,8 @@ ip link set wg2 up`,
     expect(await learned()).toEqual([`wg2 ${a}`, 'wg2 2001:db8:2::5'].sort());
   });
 
-  test('while another interface is switched on and off, no first packet is lost', async () => {
+  test(`while another interface is switched on and off, no first packet${hook === 'lending' ? ' of the borrower' : ''} is lost`, async () => {
+    await holdLoan(lab, engine, laptop, linkLocal);
     const from = engine.mark;
     const flood = laptop.flood({ prefix: '2001:db8:1::', count: 30, pps: 15 });
     for (let round = 0; round < 3; round++) {
@@ -140,8 +142,7 @@ ip link set wg2 up`,
     await engine.configure(wg1({ prefix: '2001:db8:1::/65' }));
     expect(await learned()).toEqual(on1(a, linkLocal));
     await gone(upperHalf, 'scope', from);
-    await laptop.sendFrom('2001:db8:1:0:8000::6');
-    await engine.event('denied', { address: '2001:db8:1:0:8000::6', reason: 'scope' }, PATIENCE, from);
+    await expectRefused(lab, engine, laptop, { address: '2001:db8:1:0:8000::6', reason: 'scope' });
     await engine.configure(wg1({ prefix: ['2001:db8:1::/65', '2001:db8:1:0:8000::/65'] }));
     await learn(laptop, upperHalf);
   });
@@ -174,11 +175,9 @@ ip link set wg2 up`,
   });
 
   test('rate and burst take effect', async () => {
-    const from = engine.mark;
     await engine.configure(wg1({ rate: '1', burst: '1' }));
     await learn(laptop, a);
-    await laptop.sendFrom(d);
-    await engine.event('denied', { address: d, reason: 'rate' }, PATIENCE, from);
+    expect(await use(engine, laptop, d)).toMatchObject({ event: 'denied', reason: 'rate' });
     await engine.configure(wg1({ rate: '1', burst: '2' }));
     await learn(laptop, b);
     await engine.configure(wg1());
@@ -230,7 +229,7 @@ ip link set wg2 up`,
     expect(engine.events.slice(from).filter(({ event }) => event)).toEqual([]);
   });
 
-  test('forget and flush withdraw what they name, and it is learned again when it is used', async () => {
+  test(`forget and flush withdraw what they name, and it is learned again when it is used, ${answered[hook]}`, async () => {
     await learn(laptop, a, b);
     await learn(phone, c);
     const from = engine.mark;
@@ -241,7 +240,7 @@ ip link set wg2 up`,
     expect(await engine.flush('wg1', laptop.publicKey)).toBe(1);
     expect(await learned()).toEqual(on1(c));
     for (const address of [a, b]) await gone(address, 'user', from);
-    expect(await laptop.ping({ from: a, timeout: 5 })).toMatchObject({ received: 1 });
+    await expectAnswered(engine, laptop, a);
     expect(await engine.flush()).toBe(2);
     expect(await learned()).toEqual([]);
   });
