@@ -108,7 +108,7 @@ class World {
       this.refusals++;
       return false;
     }
-    peer.rxBytes += 160;
+    peer.rxBytes += 128;
     const borrower = this.object.maps.borrowers!.lookup(abi.encodeIfindex(7));
     if (borrower?.equals(Buffer.from(sender, 'base64'))) this.sight(7, sender, address);
     return true;
@@ -119,7 +119,7 @@ class World {
     const { endpoints, armed } = this.object.maps;
     const known = abi.encodeEndpoint(from, 51_820);
     const key = endpoints!.lookup(known) ? known : Buffer.alloc(20);
-    endpoints!.update(key, u64(this.bytesFrom(key) + 160));
+    endpoints!.update(key, u64(this.bytesFrom(key) + 128));
     if (!this.isArmed) return;
     armed!.update(u32(0), u32(0));
     this.taps.all[0]!.arrive(Buffer.alloc(170), Buffer.alloc(170));

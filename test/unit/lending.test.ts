@@ -389,26 +389,6 @@ describe('a loan', () => {
     expect(world.sighted()).toEqual(['candidate 2001:db8:1::5 bob accepted']);
   });
 
-  it.each([
-    ['as long as a solicitation', 80, ['ask', 'ask from 2001:db8:1::1']],
-    ['as long as two', 160, ['ask', 'ask from 2001:db8:1::1']],
-    ['of another length', 96, ['ask from 2001:db8:1::1']],
-  ])('asks for a link-local address if what was refused is %s', (_, size, asked) => {
-    world.packet(bob, 'fe80::5', { size });
-    world.look();
-    expect(world.takeLog().filter((entry) => entry.startsWith('ask'))).toEqual(asked);
-  });
-
-  it('asks who may have sent anything for a link-local address, too', () => {
-    world.addPeer(carol);
-    world.packet(carol, 'fe80::5');
-    world.look();
-    expect(world.takeLog().filter((entry) => entry.startsWith('ask'))).toEqual([
-      'ask',
-      'ask from 2001:db8:1::1',
-    ]);
-  });
-
   it('makes up for the solicitation that a link-local address has lost, and for nothing else', () => {
     for (const address of ['fe80::5', '2001:db8:1::5']) {
       world.sends(bob, address);
@@ -426,6 +406,7 @@ describe('a loan', () => {
       'add bob',
       'settle',
       'attribute bob',
+      'ask',
       'ask from 2001:db8:1::1',
     ]);
     expect(world.onRecord()).toEqual(Object.fromEntries(whole.map((text) => [text, 'bob'])));

@@ -35,9 +35,6 @@ const SESSION = 190;
 /** A law broken during a loan counts like so many loans that did not help. */
 const LAW_BROKEN = 2;
 
-/** Bytes of WireGuard's message of a Router Solicitation without options: 48, padded to 16, and 32. */
-const SOLICITATION = 80;
-
 /** Milliseconds until a peer that used up its rate may get another loan, at least. */
 const RATE_WAIT = 1_000;
 
@@ -267,15 +264,12 @@ export class Lending {
     this.isFresh = true;
     this.books.settle();
     this.attribute(peer);
-    if (allowedIps.includes(allNodes)) this.ask(peer);
+    if (allowedIps.includes(allNodes)) this.ask();
   }
 
-  /**
-   * For an address in each prefix. For a link-local one only if a solicitation may have been refused: who has none in
-   * the tunnel would answer from another link's.
-   */
-  private ask(peer: string): void {
-    if (this.suspicion.mayHaveSent(peer, SOLICITATION)) this.books.ask();
+  /** For an address in each prefix. */
+  private ask(): void {
+    this.books.ask();
     for (const prefix of this.scope.learn.filter(({ bytes }) => !contains(linkLocal, bytes))) {
       const isOwn = ({ bytes, length }: Prefix) =>
         length === 128 && contains(prefix, bytes) && formatAddress(bytes) !== formatAddress(prefix.bytes);

@@ -31,8 +31,6 @@ interface Suspect {
   accepted: number;
   latestHandshake: number;
   accused: { level: Level; since: number } | undefined;
-  /** Bytes that were surely refused at the last look; 0 if there was doubt. */
-  refused: number;
   /** How often a loan has not helped since it last did. */
   failures: number;
   /** No loan before that time. */
@@ -89,10 +87,7 @@ export class Suspicion {
       const known = before.get(account.peer);
       const suspect = known ?? newSuspect(account);
       this.suspects.set(account.peer, suspect);
-      const level = known ? judge(suspect, account) : account.isLive ? 'possible' : undefined;
-      if (level)
-        suspect.refused = level === 'guilty' ? account.before - account.accepted - suspect.difference : 0;
-      found(level, account.peer);
+      found(known ? judge(suspect, account) : account.isLive ? 'possible' : undefined, account.peer);
       settle(suspect, account);
       if (suspect.notBefore + FORGIVENESS < now) suspect.failures = 0;
     }
@@ -100,11 +95,6 @@ export class Suspicion {
 
   isAccused(peer: string): boolean {
     return this.suspects.get(peer)?.accused !== undefined;
-  }
-
-  /** Whether what was refused may have been so many messages of that size, as far as is known. */
-  mayHaveSent(peer: string, size: number): boolean {
-    return (this.suspects.get(peer)?.refused ?? 0) % size === 0;
   }
 
   /** Whether it waits for another loan. */
@@ -166,7 +156,6 @@ function newSuspect({ endpoint, latestHandshake, after, accepted }: Account): Su
     accepted,
     latestHandshake,
     accused: undefined,
-    refused: 0,
     failures: 0,
     notBefore: 0,
   };
