@@ -47,6 +47,24 @@ struct {
 	__type(value, __u32);
 } armed SEC(".maps");
 
+static __always_inline bool is_link_local(const __u8 *address)
+{
+	return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
+}
+
+/*
+ * A host without an address in the tunnel answers from another link's: its link-local address is no news if
+ * it talks to a global one.
+ */
+static __always_inline bool stays_on_link(struct __sk_buff *skb)
+{
+	__u8 destination[16];
+
+	if (bpf_skb_load_bytes_relative(skb, IPV6_DADDR, destination, 16, BPF_HDR_START_NET))
+		return false;
+	return destination[0] == 0xff || is_link_local(destination);
+}
+
 /*
  * On a WireGuard interface: what it has accepted and decrypted. Configured addresses are in the scope trie,
  * so what is unknown here came from the borrower.
@@ -68,6 +86,8 @@ int accepted(struct __sk_buff *skb)
 		used(known);
 		return 0;
 	}
+	if (is_link_local(source.address) && !stays_on_link(skb))
+		return 0;
 	borrower = bpf_map_lookup_elem(&borrowers, &source.ifindex);
 	if (!borrower)
 		return 0;

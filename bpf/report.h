@@ -6,7 +6,9 @@
 #include <stdbool.h>
 #include "maps.h"
 
-#define IPV6_SADDR 8 /* its offset in the header */
+/* Their offsets in the header. */
+#define IPV6_SADDR 8
+#define IPV6_DADDR 24
 
 #define SECOND 1000000000ULL
 

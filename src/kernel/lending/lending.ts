@@ -35,8 +35,8 @@ const SESSION = 190;
 /** A law broken during a loan counts like so many loans that did not help. */
 const LAW_BROKEN = 2;
 
-/** Milliseconds until a peer that used up its rate may get another loan, at least. */
-const RATE_WAIT = 1_000;
+/** Milliseconds between looks at what is refused of peers that get no loan now anyway: their addresses may be gone. */
+const PATROL = 2_000;
 
 /** The kernel's side of lending on one interface. Times are milliseconds of the monotonic clock. */
 export interface Books {
@@ -90,6 +90,7 @@ export class Lending {
   private endpoints = new Map<string, string>();
   /** What WireGuard had refused at the last look. */
   private refused = 0;
+  private nextPatrol = 0;
   /** Until when the borrower may show what it has while others wait. */
   private trialEnd = 0;
   /** What is refused may have been sent before the loan. */
@@ -147,13 +148,21 @@ export class Lending {
   look(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): boolean {
     const time = this.books.clock.now();
     const hasMoved = (endpoint: string) => before.get(endpoint) !== now.get(endpoint);
-    const isOfInterest =
-      hasMoved(strangers) ||
-      [...this.endpoints].some(([peer, text]) => hasMoved(text) && !this.suspicion.isWaiting(peer, time));
-    if (!isOfInterest) return false;
+    const moved = [...this.endpoints].filter(([, text]) => hasMoved(text)).map(([peer]) => peer);
+    const isInVain = (peer: string) => this.suspicion.isWaiting(peer, time) || !this.mayLearn(peer);
+    if (!hasMoved(strangers) && moved.every(isInVain)) {
+      if (moved.length > 0 && time >= this.nextPatrol) this.patrol(time);
+      return false;
+    }
     const known = this.refused;
     this.refused = this.books.refused();
     return this.refused !== known;
+  }
+
+  /** Whether what is refused of those who get no loan now was theirs before something removed it. */
+  private patrol(now: number): void {
+    this.nextPatrol = now + PATROL;
+    if (this.survey()?.isWiped) this.restore();
   }
 
   /** Finds out who it was; whether that has led to anything. `before`: encrypted bytes by endpoint, of some time ago. */
@@ -168,7 +177,12 @@ export class Lending {
     const borrower = this.loan?.peer;
     const guilty = this.suspicion.accuse(this.accounts(survey.device, before), now);
     // It had all that can be lent.
-    if (borrower !== undefined && guilty.includes(borrower) && !this.isFresh)
+    if (
+      borrower !== undefined &&
+      this.suspicion.isAccused(borrower) &&
+      guilty.includes(borrower) &&
+      !this.isFresh
+    )
       this.suspicion.fail(borrower, now);
     this.isFresh = false;
     this.decide(survey.device);
@@ -208,14 +222,17 @@ export class Lending {
     this.decide();
   }
 
+  private mayLearn(peer: string): boolean {
+    return this.books.nextToken(peer, this.limits) <= this.books.clock.now();
+  }
+
   private judge({ verdict, sender }: Sighting): void {
     const now = this.books.clock.now();
     if (verdict === 'candidate') {
       this.suspicion.clear(sender);
       return;
     }
-    const untilToken = this.books.nextToken(sender, this.limits) - now;
-    if (verdict === 'rate') this.suspicion.suspend(sender, now, Math.max(RATE_WAIT, untilToken));
+    if (verdict === 'rate') this.suspicion.suspend(sender, now);
     else this.suspicion.fail(sender, now, LAW_BROKEN);
     if (this.loan?.peer === sender) this.withdraw();
   }
@@ -227,8 +244,7 @@ export class Lending {
     const now = this.books.clock.now();
     const borrower = this.loan?.peer;
     const isOnTrial = borrower !== undefined && this.suspicion.isAccused(borrower);
-    const mayHave = (peer: string) => peer !== borrower && this.books.nextToken(peer, this.limits) <= now;
-    const next = this.suspicion.next(now, mayHave);
+    const next = this.suspicion.next(now, (peer) => peer !== borrower && this.mayLearn(peer));
     if (next === undefined) return;
     const wait = isOnTrial ? this.trialEnd - now : 0;
     if (wait <= 0) {

@@ -47,6 +47,9 @@ const FORGIVENESS = 600_000;
 const FIRST_WAIT = 2_000;
 const LONGEST_WAIT = 64_000;
 
+/** Milliseconds without a loan for a peer that has used up its rate. */
+const SUSPENSION = 1_000;
+
 /** An accusation that led to nothing is dropped after so many milliseconds. */
 const ACCUSATION_LIFETIME = 15_000;
 
@@ -134,12 +137,12 @@ export class Suspicion {
     suspect.notBefore = now + Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** Math.max(0, suspect.failures - 1));
   }
 
-  /** No loan for so many milliseconds. */
-  suspend(peer: string, now: number, milliseconds: number): void {
+  /** No loan for a while; it is not held against it. */
+  suspend(peer: string, now: number): void {
     const suspect = this.suspects.get(peer);
     if (!suspect) return;
     suspect.accused = undefined;
-    suspect.notBefore = Math.max(suspect.notBefore, now + milliseconds);
+    suspect.notBefore = Math.max(suspect.notBefore, now + SUSPENSION);
   }
 
   /** Peers whose packets go on being refused whatever is lent to them. */
