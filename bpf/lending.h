@@ -20,6 +20,9 @@
 
 #define UDP_HEADER 8
 
+#define IPPROTO_ICMPV6	  58
+#define ICMPV6_ECHO_REPLY 129
+
 /* Who sends what comes from no known address, by ifindex. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -53,16 +56,22 @@ static __always_inline bool is_link_local(const __u8 *address)
 }
 
 /*
- * A host without an address in the tunnel answers from another link's: its link-local address is no news if
- * it talks to a global one.
+ * A host without an address in the tunnel answers our echo request from another link's: from a link-local one
+ * to a global one.
  */
-static __always_inline bool stays_on_link(struct __sk_buff *skb)
+static __always_inline bool is_stray_answer(struct __sk_buff *skb, const __u8 *source)
 {
-	__u8 destination[16];
+	struct {
+		__u8 version[4], length[2], next_header, hop_limit;
+		__u8 source[16], destination[16];
+		__u8 type;
+	} packet;
 
-	if (bpf_skb_load_bytes_relative(skb, IPV6_DADDR, destination, 16, BPF_HDR_START_NET))
+	if (!is_link_local(source) ||
+	    bpf_skb_load_bytes_relative(skb, 0, &packet, sizeof(packet), BPF_HDR_START_NET))
 		return false;
-	return destination[0] == 0xff || is_link_local(destination);
+	return packet.next_header == IPPROTO_ICMPV6 && packet.type == ICMPV6_ECHO_REPLY &&
+	       !is_link_local(packet.destination);
 }
 
 /*
@@ -86,10 +95,8 @@ int accepted(struct __sk_buff *skb)
 		used(known);
 		return 0;
 	}
-	if (is_link_local(source.address) && !stays_on_link(skb))
-		return 0;
 	borrower = bpf_map_lookup_elem(&borrowers, &source.ifindex);
-	if (!borrower)
+	if (!borrower || is_stray_answer(skb, source.address))
 		return 0;
 	in_scope = scope_of(&source);
 	if (in_scope != SCOPE_LEARN && in_scope != SCOPE_RESERVED)

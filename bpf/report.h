@@ -6,9 +6,7 @@
 #include <stdbool.h>
 #include "maps.h"
 
-/* Their offsets in the header. */
-#define IPV6_SADDR 8
-#define IPV6_DADDR 24
+#define IPV6_SADDR 8 /* its offset in the header */
 
 #define SECOND 1000000000ULL
 

@@ -48,11 +48,11 @@ function ethernet(protocol: number, packet: Uint8Array, to = '000000000000'): Bu
   return Buffer.concat([Buffer.from(to, 'hex'), Buffer.alloc(6), u16(protocol), packet]);
 }
 
-function ipv6(from: string, nextHeader: number, payload: Uint8Array): Buffer {
+function ipv6(from: string, nextHeader: number, payload: Uint8Array, to = '2001:db8::1'): Buffer {
   return Buffer.concat([
     Buffer.from('60000000', 'hex'),
     ...[u16(payload.length), Buffer.from([nextHeader, 64])],
-    ...[parseAddress(from)!, parseAddress('2001:db8::1')!, payload],
+    ...[parseAddress(from)!, parseAddress(to)!, payload],
   ]);
 }
 
@@ -291,6 +291,18 @@ describe.skipIf(!canLoad())('the filter of', () => {
       lendTo(bob);
       receive('2001:db8:1::6');
       expect(await sighted()).toEqual([candidate('2001:db8:1::5'), candidate('2001:db8:1::6', bob)]);
+    });
+
+    test.each([
+      ['an echo reply from a link-local source to a global one', 'fe80::5', '2001:db8::1', 129, []],
+      ['an echo reply to a link-local address', 'fe80::5', 'fe80::1', 129, ['fe80::5']],
+      ['an echo reply from a global source', '2001:db8:1::5', '2001:db8::1', 129, ['2001:db8:1::5']],
+      ['an echo request', 'fe80::5', '2001:db8::1', 128, ['fe80::5']],
+    ])('tells of %s: %s → %s, type %i: %j', async (_, from, to, type, told) => {
+      put('fe80::/64', 'learn');
+      const packet = ipv6(from, 58, Buffer.from([type, 0, 0, 0, 0, 0, 0, 0]), to);
+      object.testRun('accepted', ethernet(ETH_P_IPV6, packet), 0);
+      expect((await sighted()).map(({ address }) => address)).toEqual(told);
     });
 
     test('only notes that a known source was used', async () => {
