@@ -101,12 +101,9 @@ export class Client extends Host {
 
   async ping(options: PingOptions): Promise<PingResult> {
     const { from, to = ROUTER, count = 1, interval = 1, timeout = 2 } = options;
-    const command = `ping -n -I ${from} -c ${count} -i ${interval} -W ${timeout} ${to}`;
-    const { code, stdout, stderr } = await this.run(command, { check: false });
-    const [, sent, received] = /^(\d+) packets transmitted, (\d+) received/m.exec(stdout) ?? [];
-    if (code > 1 || !sent) throw new Error(`${command}: exited with ${code}\n${stdout}${stderr}`);
-    const rtts = [...stdout.matchAll(/ time=([\d.]+) ms/g)].map((match) => Number(match[1]));
-    return { sent: Number(sent), received: Number(received), rtts };
+    const traffic = await Traffic.of(this.guest);
+    const request = { operation: 'ping', netns: this.name, from, to, count, interval, timeout } as const;
+    return traffic.ask(request, 1000 * (count * interval + timeout) + 10_000);
   }
 
   /** Milliseconds that a new TCP connection takes, by the guest's clock. The router listens at TRAFFIC_PORT. */

@@ -15,6 +15,10 @@ import threading
 import time
 
 CLONE_NEWNET = 0x40000000
+ECHO_REQUEST = 128
+ICMP6_FILTER = 1
+# A bit for each type that is not wanted: all but 129.
+ONLY_ECHO_REPLIES = struct.pack("=8I", *(0xFFFFFFFF ^ (2 if word == 4 else 0) for word in range(8)))
 ETH_P_ALL = 0x0003
 ETH_P_IPV6 = 0x86DD
 NLM_F_REQUEST = 1
@@ -69,6 +73,36 @@ def connect(request):
         start = time.monotonic()
         tcp.connect((request["to"], request["port"]))
         return (time.monotonic() - start) * 1000
+
+
+def ping(request):
+    """Milliseconds until each answer that came; unlike ping(8) it waits for late ones although others came fast."""
+    count, interval, timeout = request["count"], request["interval"], request["timeout"]
+    identifier = struct.pack("!H", request["id"] & 0xFFFF)
+    sent, rtts = [], {}
+    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as icmp:
+        icmp.setsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, ONLY_ECHO_REPLIES)
+        icmp.bind((request["from"], 0))
+        start = time.monotonic()
+        while len(rtts) < count:
+            due = start + (len(sent) * interval if len(sent) < count else (count - 1) * interval + timeout)
+            left = due - time.monotonic()
+            if left > 0:
+                icmp.settimeout(left)
+                try:
+                    answer = icmp.recv(2048)
+                except TimeoutError:
+                    continue
+                number = int.from_bytes(answer[6:8], "big")
+                if answer[4:6] == identifier and number < len(sent):
+                    rtts.setdefault(number, (time.monotonic() - sent[number]) * 1000)
+            elif len(sent) == count:
+                break
+            else:
+                echo = struct.pack("!BBH2sH", ECHO_REQUEST, 0, 0, identifier, len(sent)) + bytes(56)
+                sent.append(time.monotonic())
+                icmp.sendto(echo, (request["to"], 0))
+    return {"sent": count, "received": len(rtts), "rtts": list(rtts.values())}
 
 
 def send(request):
@@ -146,7 +180,7 @@ def serve(request):
     print(json.dumps({"id": request["id"], **answer}), flush=True)
 
 
-OPERATIONS = {"connect": connect, "send": send, "flood": flood, "address": address, "requests": requests}
+OPERATIONS = {"connect": connect, "ping": ping, "send": send, "flood": flood, "address": address, "requests": requests}
 
 
 def main():

@@ -12,6 +12,14 @@ type Request =
   | { operation: 'requests'; seconds: number }
   | ({ netns: string } & (
       | { operation: 'connect'; from: string; to: string; port: number; timeout: number }
+      | {
+          operation: 'ping';
+          from: string;
+          to: string;
+          count: number;
+          interval: number;
+          timeout: number;
+        }
       | { operation: 'address'; prefix: string; timeout: number }
       | { operation: 'send'; from: string; to: string; payload: string; count: number }
       | { operation: 'flood'; prefix: string; to: string; first: number; count: number; pps: number }
