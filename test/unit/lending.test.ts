@@ -621,12 +621,12 @@ describe('the borrower', () => {
   it.each([
     ['that has no token', () => world.tokens.set(bob, world.clock.now() + 60_000)],
     ['that waits for another loan', () => world.sight('reserved', '2001:db8:1::1', bob)],
-  ])('%s has what was wiped restored within 2 s of its next packet all the same', (_, suspend) => {
+  ])('%s has what was wiped restored within 1.5 s of its next packet all the same', (_, suspend) => {
     suspend();
     world.flush();
     world.sends(bob, '2001:db8:1::5');
     world.learnedAddresses.set('2001:db8:1::9', bob);
-    world.clock.advance(2_000);
+    world.clock.advance(1_500);
     world.packet(bob, '2001:db8:1::9');
     world.rechecks = 0;
     expect(world.look()).toBe(false);

@@ -36,7 +36,7 @@ const SESSION = 190;
 const LAW_BROKEN = 2;
 
 /** Milliseconds between looks at what is refused of peers that get no loan now anyway: their addresses may be gone. */
-const PATROL = 2_000;
+const PATROL = 1_500;
 
 /** The kernel's side of lending on one interface. Times are milliseconds of the monotonic clock. */
 export interface Books {
