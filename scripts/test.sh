@@ -7,24 +7,38 @@ cd "$(dirname "$0")/.."
 
 read -ra kernels <<<"${KERNELS:-6.1 6.12}"
 passed=0 failed=0 skipped=0
-report=$(mktemp)
+reports=$(mktemp --directory)
 
 # However this ends, it ends with the numbers; a failure outside of any test counts as one.
 finish() {
 	status=$?
-	rm -f "$report"
+	rm -rf "$reports"
 	if [ "$status" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
 	if [ "$skipped" = 0 ]; then skipped=; else skipped=", $skipped skipped"; fi
 	echo "$passed passed, $failed failed$skipped"
 	[ "$failed" = 0 ] || exit 1
 }
 trap finish EXIT
-trap 'exit 1' HUP INT TERM
+# Tests that run in the background do not hear of an interrupt by themselves.
+trap 'trap "" TERM; kill 0; exit 1' HUP INT TERM
 
-# Adds up vitest's report. A test file that fails outside of its tests counts as a failed test.
+# Runs a project's tests, each line of what it says with the project's name. Vitest also fails if it finds no tests, or
+# for errors outside of any test file.
+run_tests() {
+	local project=$1
+	shift
+	{
+		node_modules/.bin/vitest run --project "$project" --reporter default --reporter json \
+			--outputFile.json="$reports/$project" "$@" || touch "$reports/$project.failed"
+	} 2>&1 | sed --unbuffered "s/^/$project │ /"
+}
+
+# Adds up vitest's reports. A test file that fails outside of its tests counts as a failed test, and so does a run.
 count() {
+	local project=$1 numbers tests_passed tests_failed tests_skipped
+	numbers="0 0 0"
 	# shellcheck disable=SC2016 # JavaScript, not shell
-	numbers=$(node -e '
+	[ ! -s "$reports/$project" ] || numbers=$(node -e '
 		const { readFileSync } = require("node:fs");
 		const files = JSON.parse(readFileSync(process.argv[1], "utf8")).testResults;
 		const statuses = files.flatMap(({ status, assertionResults }) => {
@@ -34,8 +48,9 @@ count() {
 		const count = (wanted) => statuses.filter((status) => status === wanted).length;
 		const [passed, failed] = [count("passed"), count("failed")];
 		console.log(passed, failed, statuses.length - passed - failed);
-	' "$report")
+	' "$reports/$project")
 	read -r tests_passed tests_failed tests_skipped <<<"$numbers"
+	if [ -e "$reports/$project.failed" ] && [ "$tests_failed" = 0 ]; then tests_failed=1; fi
 	passed=$((passed + tests_passed)) failed=$((failed + tests_failed)) skipped=$((skipped + tests_skipped))
 }
 
@@ -51,10 +66,11 @@ else
 	failed=1
 fi
 
-status=0
-node_modules/.bin/vitest run --project unit "${kernels[@]/#/--project=kernel-}" \
-	--reporter default --reporter json --outputFile.json="$report" "$@" || status=$?
-before=$failed
-[ ! -s "$report" ] || count
-# Vitest also fails if it finds no tests, or for errors outside of any test file.
-if [ "$status" != 0 ] && [ "$failed" = "$before" ]; then failed=$((failed + 1)); fi
+# A guest keeps one CPU busy, so there are as many kernels at a time as CPUs.
+run_tests unit "$@"
+for kernel in "${kernels[@]}"; do
+	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
+	run_tests "kernel-$kernel" "$@" &
+done
+wait
+for project in unit "${kernels[@]/#/kernel-}"; do count "$project"; done
