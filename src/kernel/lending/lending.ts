@@ -36,7 +36,7 @@ const SESSION = 190;
 const LAW_BROKEN = 2;
 
 /** Milliseconds between looks at what is refused of peers that get no loan now anyway: their addresses may be gone. */
-const PATROL = 1_500;
+const PATROL = 3_000;
 
 /** The kernel's side of lending on one interface. Times are milliseconds of the monotonic clock. */
 export interface Books {
@@ -150,19 +150,19 @@ export class Lending {
     const hasMoved = (endpoint: string) => before.get(endpoint) !== now.get(endpoint);
     const moved = [...this.endpoints].filter(([, text]) => hasMoved(text)).map(([peer]) => peer);
     const isInVain = (peer: string) => this.suspicion.isWaiting(peer, time) || !this.mayLearn(peer);
-    if (!hasMoved(strangers) && moved.every(isInVain)) {
-      if (moved.length > 0 && time >= this.nextPatrol) this.patrol(time);
-      return false;
-    }
+    const isOfInterest = hasMoved(strangers) || !moved.every(isInVain);
+    if (!isOfInterest && (moved.length === 0 || time < this.nextPatrol)) return false;
     const known = this.refused;
     this.refused = this.books.refused();
-    return this.refused !== known;
+    if (this.refused === known) return false;
+    if (!isOfInterest) this.patrol(time);
+    return isOfInterest;
   }
 
   /** Whether what is refused of those who get no loan now was theirs before something removed it. */
   private patrol(now: number): void {
-    this.nextPatrol = now + PATROL;
     if (this.survey()?.isWiped) this.restore();
+    else this.nextPatrol = now + PATROL;
   }
 
   /** Finds out who it was; whether that has led to anything. `before`: encrypted bytes by endpoint, of some time ago. */
