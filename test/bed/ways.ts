@@ -99,3 +99,9 @@ export async function expectRefused(
 export async function expectLoanLost(lab: Lab, daemon: Daemon, client: Client): Promise<void> {
   if (daemon.way === 'lending') await expect.poll(() => lab.borrower()).not.toBe(client.name);
 }
+
+/** Gives addresses that nobody has used yet, one after the other. */
+export function freshAddresses(): () => string {
+  let last = 0;
+  return () => `2001:db8:1::f:${(++last).toString(16)}`;
+}

@@ -6,7 +6,7 @@ import { guestFor } from '../bed/bed.ts';
 import type { Client } from '../bed/client.ts';
 import { Daemon } from '../bed/daemon.ts';
 import { BEHIND, Lab } from '../bed/lab.ts';
-import { reveal } from '../bed/ways.ts';
+import { freshAddresses, reveal } from '../bed/ways.ts';
 
 const PATIENCE = 30_000;
 const configured = { laptop: ['2001:db8:1::10/128', '2001:db8:1:0:aaaa::/80'], phone: [], tablet: [] };
@@ -17,10 +17,7 @@ let daemon: Daemon | undefined;
 let laptop: Client;
 let phone: Client;
 let tablet: Client;
-let next = 0;
-
-/** An address that nobody has used yet. */
-const fresh = () => `2001:db8:1::f:${(++next).toString(16)}`;
+const fresh = freshAddresses();
 
 beforeAll(async () => {
   lab = await Lab.create(await guestFor('lending'), {

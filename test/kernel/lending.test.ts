@@ -7,7 +7,7 @@ import type { Client } from '../bed/client.ts';
 import { Daemon, PROGRAM } from '../bed/daemon.ts';
 import { Lab } from '../bed/lab.ts';
 import { LiveEngine } from '../bed/live-engine.ts';
-import { reveal, use } from '../bed/ways.ts';
+import { freshAddresses, reveal, use } from '../bed/ways.ts';
 
 const PATIENCE = 30_000;
 const HALVES = ['2001:db8:1::/65', '2001:db8:1:0:8000::/65', 'fe80::/65', 'fe80::8000:0:0:0/65'];
@@ -19,10 +19,7 @@ let laptop: Client;
 let phone: Client;
 /** Never has an address in the tunnel. */
 let tablet: Client;
-let next = 0;
-
-/** An address that nobody has used yet. */
-const fresh = () => `2001:db8:1::f:${(++next).toString(16)}`;
+const fresh = freshAddresses();
 
 beforeAll(async () => {
   lab = await Lab.create(await guestFor('lending'), {

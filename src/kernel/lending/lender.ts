@@ -80,7 +80,7 @@ export class Lender extends BpfSightings implements Sightings {
       this.former = options.keep ? recallLoans(this, around.wireguard) : new Map();
       this.arm();
     } catch (error) {
-      this.closeTaps();
+      this.closeOuterTaps();
       this.object.close();
       throw error;
     }
@@ -134,12 +134,12 @@ export class Lender extends BpfSightings implements Sightings {
   override close(): void {
     this.cancelNext?.();
     for (const ifindex of [...this.lendings.keys()]) this.unwatch(ifindex);
-    this.closeTaps();
+    this.closeOuterTaps();
     super.close();
   }
 
-  private closeTaps(): void {
-    for (const tap of [...this.outerTaps, ...this.innerTaps.values()]) tap.close();
+  private closeOuterTaps(): void {
+    for (const tap of this.outerTaps) tap.close();
   }
 
   private openOuterTap(protocol: number): void {

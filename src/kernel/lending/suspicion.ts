@@ -26,10 +26,9 @@ interface Suspect {
   endpoint: string;
   /** How many bytes came that were not accepted, as far as that is accounted for. */
   difference: number;
-  /** All bytes that had come when it was last looked at. */
-  seen: number;
   accepted: number;
   latestHandshake: number;
+  /** Never while it waits. */
   accused: { level: Level; since: number } | undefined;
   /** How often a loan has not helped since it last did. */
   failures: number;
@@ -113,7 +112,7 @@ export class Suspicion {
     const rank = ({ accused, latestHandshake }: Suspect) =>
       [levels.indexOf(accused!.level), accused!.since, -latestHandshake] as const;
     const [first] = [...this.suspects]
-      .filter(([peer, { accused, notBefore }]) => accused && notBefore <= now && mayLearn(peer))
+      .filter(([peer, { accused }]) => accused && mayLearn(peer))
       .sort(([, a], [, b]) => compare(rank(a), rank(b)));
     return first?.[0];
   }
@@ -155,7 +154,6 @@ function newSuspect({ endpoint, latestHandshake, after, accepted }: Account): Su
   return {
     endpoint,
     difference: after - accepted,
-    seen: after,
     accepted,
     latestHandshake,
     accused: undefined,
@@ -168,9 +166,7 @@ function newSuspect({ endpoint, latestHandshake, after, accepted }: Account): Su
 function judge(suspect: Suspect, { endpoint, before, after, accepted }: Account): Level | undefined {
   if (endpoint !== suspect.endpoint || accepted < suspect.accepted) return 'possible';
   if (before - accepted > suspect.difference) return 'guilty';
-  const isIdle = after === suspect.seen && accepted === suspect.accepted;
-  if (isIdle || after - accepted === suspect.difference) return undefined;
-  return 'possible';
+  return after - accepted === suspect.difference ? undefined : 'possible';
 }
 
 function settle(suspect: Suspect, { endpoint, before, after, accepted, latestHandshake }: Account): void {
@@ -179,7 +175,7 @@ function settle(suspect: Suspect, { endpoint, before, after, accepted, latestHan
   // While more is coming in, the truth is between the two.
   const [least, most] = [before - accepted, after - accepted];
   suspect.difference = isQuiet || !isComparable ? most : Math.min(most, Math.max(least, suspect.difference));
-  Object.assign(suspect, { endpoint, seen: after, accepted, latestHandshake });
+  Object.assign(suspect, { endpoint, accepted, latestHandshake });
 }
 
 function compare(a: readonly number[], b: readonly number[]): number {
