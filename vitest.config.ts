@@ -23,7 +23,7 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
-      ...['6.1', '6.12', '6.18', '7.3'].map(onKernel),
+      ...['6.1', '6.12', '6.18', '7.3', 'arm64'].map(onKernel),
     ],
   },
 });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Builds dist/rootfs/, the tree that the packages install.
+// Builds dist/rootfs/, the tree that the packages install; with the argument "arm64", dist/aarch64/ instead, the same for
+// that CPU, on which test/kernel runs it.
 
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,9 +11,14 @@ import manifest from '../package.json' with { type: 'json' };
 
 process.chdir(join(import.meta.dirname, '..'));
 
-const root = 'dist/rootfs';
+const target = process.argv[2] ?? arch();
+const foreign = target !== arch();
+const root = foreign ? 'dist/aarch64' : 'dist/rootfs';
 const library = `${root}/usr/lib/wg-slaacer`;
 const bpfTargets: Record<string, string> = { x64: 'x86', arm64: 'arm64', arm: 'arm', riscv64: 'riscv' };
+
+/** Of the compiler and its tools. */
+const prefix = foreign ? 'aarch64-linux-gnu-' : '';
 
 function run(command: string, ...args: string[]): string {
   return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
@@ -27,7 +33,7 @@ function buildHook(): void {
       '-target',
       'bpf',
       '-mcpu=v3',
-      `-D__TARGET_ARCH_${bpfTargets[arch()]}`,
+      `-D__TARGET_ARCH_${bpfTargets[target]}`,
       '-g',
       '-O2',
       '-Wall',
@@ -38,11 +44,29 @@ function buildHook(): void {
   run('llvm-strip', '-g', object); // drops DWARF, keeps BTF
 }
 
+/** Tells CMake of the compiler for arm64, and of the system that scripts/kernel.sh has fetched, for its libbpf. */
+function crossOptions(): string[] {
+  const system = `${run('scripts/kernel.sh', target).trim()}/system`;
+  process.env.PKG_CONFIG_SYSROOT_DIR = system;
+  process.env.PKG_CONFIG_LIBDIR = `${system}/usr/lib/aarch64-linux-gnu/pkgconfig`;
+  return [
+    '-DCMAKE_SYSTEM_NAME=Linux',
+    '-DCMAKE_SYSTEM_PROCESSOR=aarch64',
+    `-DCMAKE_CXX_COMPILER=${prefix}g++`,
+    `-DCMAKE_SYSROOT=${system}`,
+  ];
+}
+
 function buildAddon(): void {
-  run('cmake', '-S', 'native', '-B', 'build/native', '-DCMAKE_BUILD_TYPE=Release', '--log-level=WARNING');
-  run('cmake', '--build', 'build/native');
-  cpSync('build/native/wg_slaacer.node', `${library}/wg_slaacer.node`);
-  run('strip', `${library}/wg_slaacer.node`);
+  const folder = foreign ? 'build/aarch64' : 'build/native';
+  const options = foreign ? crossOptions() : [];
+  run(
+    'cmake',
+    ...['-S', 'native', '-B', folder, '-DCMAKE_BUILD_TYPE=Release', '--log-level=WARNING', ...options],
+  );
+  run('cmake', '--build', folder);
+  cpSync(`${folder}/wg_slaacer.node`, `${library}/wg_slaacer.node`);
+  run(`${prefix}strip`, `${library}/wg_slaacer.node`);
 }
 
 async function buildDaemon(): Promise<void> {
@@ -58,7 +82,7 @@ async function buildDaemon(): Promise<void> {
   });
 }
 
-rmSync('dist', { recursive: true, force: true });
+rmSync(foreign ? root : 'dist', { recursive: true, force: true });
 for (const folder of [library, `${root}/usr/sbin`, `${root}/lib/bpf`]) mkdirSync(folder, { recursive: true });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n'); // not what the checkout's says
 cpSync('files', root, { recursive: true });

@@ -3,12 +3,21 @@
 # scripts/kernel.sh SERIES: makes sure that a Debian kernel of that series (6.1, 6.12, 6.18, 7.3) is in the cache and
 # prints its folder, which holds vmlinux, initramfs and lib/modules/RELEASE. What is in the cache stays as it is, even
 # if Debian has a newer one: remove the folder to fetch that.
+#
+# SERIES arm64 is Debian 13's kernel for that CPU. As no program of this machine runs on it, system/ is there, too: a
+# Debian system with Node and all else that the tests use.
 set -euo pipefail
 
-series=${1:?usage: kernel.sh 6.1|6.12|6.18|7.3}
+series=${1:?usage: kernel.sh 6.1|6.12|6.18|7.3|arm64}
 init=$(cd "$(dirname "$0")/.." && pwd)/test/bed/initramfs-init
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/wg-slaacer
 folder=$cache/kernels/$series
+case $series in
+arm64) architecture=arm64 ;;
+*) architecture=amd64 ;;
+esac
+arm64_system='linux-image-arm64 nodejs libbpf-dev zlib1g-dev libelf-dev busybox-static bash coreutils grep sed gawk mount
+	util-linux procps kmod iproute2 iputils-ping wireguard-tools radvd netcat-openbsd tcpdump libcap2-bin python3 bpftool'
 
 say() { echo "kernel $series: $*" >&2; }
 
@@ -32,18 +41,18 @@ existing() {
 apt() {
 	tool=$1
 	shift
-	"apt-$tool" -q -o APT::Architecture=amd64 -o APT::Sandbox::User= -o Acquire::Languages=none \
+	"apt-$tool" -q -o APT::Architecture=$architecture -o APT::Architectures=$architecture -o APT::Sandbox::User= -o Acquire::Languages=none \
 		-o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" "$@"
 }
 
-# Backported kernels come from the mirror this machine uses for Debian's main archive.
-backports() {
+# Other releases than this machine's come from the mirror it uses for Debian's main archive.
+other_release() {
 	# shellcheck disable=SC2016 # apt fills these in
 	mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' |
 		sed -n '0,/ bookworm$/s/ bookworm$//p')
 	[ -n "$mirror" ] || fail "apt has no source for Debian bookworm, so its mirror is unknown"
-	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s trixie-backports main\n' \
-		"$mirror" >"$apt/sources.list"
+	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
+		"$mirror" "$from" >"$apt/sources.list"
 	apt "$@" -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=-
 }
 
@@ -59,17 +68,22 @@ extract_vmlinux() {
 	rm "$new/payload"
 }
 
+# Reads the package lists of $from into a folder of our own.
+update() {
+	say "reading the package lists of $from"
+	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+	$source get update >"$new/log" 2>&1 || fail "apt-get update: $(tail -n 5 "$new/log")"
+}
+
 # Downloads the newest kernel of the series and unpacks it into the folder $new.
-fetch() {
+fetch_kernel() {
 	case $series in
 	6.1 | 6.12) from=bookworm source=apt ;;
-	*) from=trixie-backports source=backports ;;
+	*) from=trixie-backports source=other_release ;;
 	esac
 	apt=$cache/apt/$from
-	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$new/packages"
-
-	say "reading the package lists of $from"
-	$source get update >"$new/log" 2>&1 || fail "apt-get update: $(tail -n 5 "$new/log")"
+	mkdir "$new/packages"
+	update
 	# Neither cloud nor real-time kernels: in those names a letter precedes the architecture.
 	release=$($source cache pkgnames linux-image- |
 		sed -n "s/^linux-image-\(${series%.*}\.${series#*.}\.[^ ]*[0-9]-amd64\)\$/\1/p" | sort -V | tail -n 1)
@@ -96,13 +110,35 @@ fetch() {
 	rm -r "$new/packages" "$new/unpacked" "$new/log"
 }
 
+# Downloads a Debian system for arm64 with its kernel, and unpacks it without running anything of it.
+fetch_arm64() {
+	from=trixie source=other_release apt=$cache/apt/$from-arm64 archives=$cache/apt/$from-arm64/cache/archives
+	update
+	: >"$new/status" # nothing is installed there
+	say "downloading a system for arm64 from $from (150 MB)"
+	# shellcheck disable=SC2086 # package names have no blanks
+	$source get -o Dir::State::Status="$new/status" -o Debug::NoLocking=1 --no-install-recommends --download-only -y \
+		install $arm64_system >"$new/log" 2>&1 || fail "apt-get install: $(tail -n 5 "$new/log")"
+	say "unpacking it"
+	mkdir -p "$new/system/usr/bin" "$new/system/usr/sbin" "$new/system/usr/lib"
+	for merged in bin sbin lib; do ln -s "usr/$merged" "$new/system/$merged"; done
+	for package in "$archives"/*.deb; do
+		dpkg -x "$package" "$new/system"
+	done
+	rm -r "$archives" "$new/status" "$new/log"
+	mkdir -p "$new/lib"
+	mv "$new/system/usr/lib/modules" "$new/lib/"
+	cp "$new"/system/boot/vmlinuz-* "$new/vmlinux"
+	depmod -b "$new" "$(ls "$new/lib/modules")"
+}
+
 # Packs what the guest needs until it has the host's files into $new/initramfs: busybox, the modules of the kernel in
 # the folder $1 in the order of loading, and the init script.
 make_initramfs() {
 	release=$(ls "$1/lib/modules")
 	root=$new/root
 	mkdir -p "$root/bin" "$root/modules"
-	cp /bin/busybox "$root/bin/"
+	cp "$(existing "$1/system/bin/busybox" /bin/busybox)" "$root/bin/"
 	cp "$init" "$root/init"
 	for module in virtio_pci virtio_console 9pnet_virtio 9p overlay; do
 		modprobe -d "$1" -S "$release" --show-depends "$module"
@@ -133,7 +169,7 @@ if [ ! -e "$folder/initramfs" ] || [ "$init" -nt "$folder/initramfs" ]; then
 		make_initramfs "$folder"
 		mv "$new/initramfs" "$folder/"
 	else
-		fetch
+		if [ "$series" = arm64 ]; then fetch_arm64; else fetch_kernel; fi
 		make_initramfs "$new"
 		mv "$new" "$folder"
 	fi

@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { Process } from './process.ts';
 
 export interface BootOptions {
-  /** A series that scripts/kernel.sh knows: "6.12". */
+  /** A series that scripts/kernel.sh knows: "6.12", or "arm64". */
   kernel: string;
   /** Added to the kernel command line. */
   append?: string;
@@ -41,10 +41,43 @@ export interface Result {
 type Report = { id: number; stdout?: string; stderr?: string; exit?: number } | { release: string };
 
 const BOOT_TIMEOUT = 120_000;
+const checkout = fileURLToPath(new URL('../..', import.meta.url));
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 /** All that run now, so that whoever reports a failure can show what they said. */
 export const guests = new Set<Guest>();
+
+/** What depends on the CPU. `root` is the folder that becomes the guest's root; `kernel` that of scripts/kernel.sh. */
+interface Machine {
+  readonly qemu: string;
+  readonly args: readonly string[];
+  readonly console: string;
+  readonly root: string;
+  readonly node: string;
+}
+
+function machineOf(series: string, kernel: string): Machine {
+  if (series !== 'arm64')
+    return {
+      qemu: 'qemu-system-x86_64',
+      args: ['-M', 'q35', '-cpu', 'max'],
+      console: 'ttyS0',
+      root: '/',
+      node: process.execPath,
+    };
+  return {
+    qemu: 'qemu-system-aarch64',
+    args: ['-M', 'virt', '-cpu', 'cortex-a72'],
+    console: 'ttyAMA0',
+    root: `${kernel}/system`,
+    node: '/usr/bin/node',
+  };
+}
+
+/** A folder of the host, read-only, which the guest mounts by its tag. */
+function share(folder: string, tag: string): string[] {
+  return ['-virtfs', `local,path=${folder},mount_tag=${tag},security_model=none,readonly=on,multidevs=remap`];
+}
 
 export class Guest {
   /** The guest's `uname -r`. */
@@ -68,9 +101,13 @@ export class Guest {
   }
 
   private constructor(options: BootOptions, kernel: string) {
+    const machine = machineOf(options.kernel, kernel);
+    // A root that is not this machine's lacks the checkout and the kernel.
+    const shares = machine.root === '/' ? {} : { checkout, kernel };
     const append = [
-      'console=ttyS0 panic=-1 mitigations=off cryptomgr.notests',
-      `"bed_init=${path('guest-init')}" "bed_node=${process.execPath}" "bed_kernel=${kernel}"`,
+      `console=${machine.console} panic=-1 mitigations=off cryptomgr.notests`,
+      `"bed_init=${path('guest-init')}" "bed_node=${machine.node}" "bed_kernel=${kernel}"`,
+      ...Object.entries(shares).map(([tag, folder]) => `"bed_share_${tag}=${folder}"`),
       options.append ?? '',
     ].join(' ');
     // One thread for both CPUs: with one each, a busy host makes them trip over code that the kernel patches, and it is
@@ -78,14 +115,14 @@ export class Guest {
     // biome-ignore format: one option a line
     const args = [
       '-nodefaults', '-display', 'none', '-no-reboot',
-      '-M', 'q35', '-cpu', 'max', '-accel', 'tcg,thread=single', '-smp', '2', '-m', `${options.memory ?? 2048}`, '-nic', 'none',
+      ...machine.args, '-accel', 'tcg,thread=single', '-smp', '2', '-m', `${options.memory ?? 2048}`, '-nic', 'none',
       '-kernel', `${kernel}/vmlinux`, '-initrd', `${kernel}/initramfs`, '-append', append,
-      '-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap',
+      ...share(machine.root, 'host'), ...Object.entries(shares).flatMap(([tag, folder]) => share(folder, tag)),
       '-serial', 'stdio',
       '-device', 'virtio-serial', '-chardev', 'socket,id=agent,fd=3', '-device', 'virtserialport,chardev=agent,nr=1',
     ];
     // Whatever happens to this process, QEMU ends with it.
-    this.#qemu = spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...args], {
+    this.#qemu = spawn('setpriv', ['--pdeathsig', 'KILL', machine.qemu, ...args], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     });
     guests.add(this);
