@@ -84,7 +84,7 @@ async function ask(connect: () => Ubus, command: ServiceCommand, given: string[]
     else for (const line of command.show(answer, args, standardOutput())) console.log(line);
     return exitStatus.ok;
   } catch (error) {
-    throw error instanceof UbusError ? await explain(ubus, error, command.method, args) : error;
+    throw await explain(ubus, error, command.method, args);
   } finally {
     ubus.close();
   }
@@ -124,8 +124,9 @@ export function notRunning(): UserError {
   );
 }
 
-/** What went wrong, in words. */
-async function explain(ubus: Ubus, error: UbusError, method: string, args: UbusTable): Promise<UserError> {
+/** What went wrong with a call, in words; anything else as it is. */
+export async function explain(ubus: Ubus, error: unknown, method: string, args: UbusTable): Promise<unknown> {
+  if (!(error instanceof UbusError)) return error;
   switch (error.status) {
     case ubusStatus.connectionFailed:
       return unreachable();

@@ -5,7 +5,7 @@ import { type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.
 import { parseJsonFlag } from './arguments.ts';
 import { describeNotification } from './describe.ts';
 import { clockTime, whenToldToEnd } from './run.ts';
-import { connected, notRunning, OBJECT } from './service.ts';
+import { connected, explain, notRunning, OBJECT } from './service.ts';
 import { exitStatus } from './usage.ts';
 
 /** Resolves when it is interrupted, or nobody reads its output any more. */
@@ -42,6 +42,8 @@ export async function watch(
     if (!running) console.error(`wg-slaacer: ${notRunning().message}`);
     await ended;
     return exitStatus.ok;
+  } catch (error) {
+    throw await explain(ubus, error, 'status', {});
   } finally {
     ubus.close();
   }

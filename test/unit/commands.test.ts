@@ -318,6 +318,12 @@ describe('watch', () => {
     expect(withoutTime()).toEqual([running, stopped, running, stopped, running]);
   });
 
+  it('ends in words if ubus does not let it', async () => {
+    const ubus = service({ status: refuse(ubusStatus.permissionDenied) });
+    await expect(watch(() => ubus, [], new Promise(() => {}))).rejects.toThrow(/as root/);
+    expect(ubus.closed).toBe(true);
+  });
+
   it('waits for a service that is not running, and says how to start it', async () => {
     const ubus = new FakeUbus({});
     const stop = await start(ubus);
