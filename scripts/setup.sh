@@ -8,6 +8,9 @@ cd "$(dirname "$0")/.."
 build='g++ make cmake pkg-config clang llvm libbpf-dev libelf-dev zlib1g-dev ca-certificates git'
 check='clang-format shellcheck'
 kernels='qemu-system-x86 busybox-static kmod cpio xz-utils zstd debian-archive-keyring'
+case " ${KERNELS:-} " in
+*' arm64 '*) kernels="$kernels qemu-system-arm g++-aarch64-linux-gnu" ;;
+esac
 # The guests have the files of this machine, so what runs there is installed here.
 guests='iproute2 iputils-ping wireguard-tools radvd netcat-openbsd procps tcpdump libcap2-bin python3'
 

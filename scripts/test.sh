@@ -58,6 +58,7 @@ scripts/setup.sh
 npm run --silent build
 for kernel in "${kernels[@]}"; do
 	scripts/kernel.sh "$kernel" >/dev/null
+	if [ "$kernel" = arm64 ]; then npm run --silent build -- arm64; fi
 done
 
 if npm run --silent check; then
