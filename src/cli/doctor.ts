@@ -5,6 +5,7 @@ import { release } from 'node:os';
 import type { Hook } from '../kernel/kernel.ts';
 import { checkHooks } from '../kernel/linux.ts';
 import { unmet } from '../kernel/requirements.ts';
+import { shippedTypes } from '../kernel/types.ts';
 import { parseJsonFlag } from './arguments.ts';
 import { exitStatus } from './usage.ts';
 
@@ -16,13 +17,15 @@ export function doctor(args: string[], version: string): number {
   });
   const hook = hooks.find(({ works }) => works)?.hook ?? null;
   const canLearn = hook !== null;
-  if (json) console.log(JSON.stringify({ version, kernel: release(), canLearn, hook, hooks }));
+  const types = hook === 'kprobe' ? shippedTypes() : undefined;
+  if (json) console.log(JSON.stringify({ version, kernel: release(), canLearn, hook, hooks, types }));
   else {
     console.log(`wg-slaacer ${version} on Linux ${release()}, Node ${process.versions.node}`);
     for (const { hook, works, problems } of hooks) {
       console.log(`${works ? 'works' : 'fails'}  ${hook}`);
       for (const { message, hint } of problems) console.log(`       ${message}\n         cure: ${hint}`);
     }
+    if (types) console.log(`The types of this kernel are taken from ${types}.`);
     console.log(conclusion(hook));
   }
   return canLearn ? exitStatus.ok : exitStatus.failed;
@@ -34,7 +37,8 @@ function conclusion(hook: Hook | null): string {
       return 'Addresses cannot be learned here.';
     case 'lending':
       return `Addresses can be learned here, by lending the prefix to who is suspected of using a new one. The first packet
-from a new address is lost, and arrives when it is sent again: TCP does so after a second. A hook loses none.`;
+from a new address is lost, and arrives when it is sent again: TCP does so after a second. A hook loses none;
+docs/kernel.md of wg-slaacer tells how to build a kernel for OpenWrt that has what is missing.`;
     default:
       return 'Addresses can be learned here, and no packet is lost.';
   }

@@ -6,6 +6,7 @@ import { BpfSightings, type ObjectOptions } from './bpf-sightings.ts';
 import type { Hook, Limits, Link, Observer, Scope, Sightings } from './kernel.ts';
 import type { BpfMap } from './native.ts';
 import { moduleInstance } from './requirements.ts';
+import { shippedTypes } from './types.ts';
 
 /** In the order in which they are attached: what hands a packet over is there before what takes it. */
 const programs = {
@@ -23,7 +24,7 @@ export class Probe extends BpfSightings implements Sightings {
     readonly hook: Exclude<Hook, 'lending'>,
     observer: Observer,
   ) {
-    super(options, programs[hook]);
+    super(options, programs[hook], hook === 'kprobe' ? shippedTypes() : undefined);
     try {
       this.enabled = this.map('enabled', 4, 8);
       this.object.onRecords('sightings', (batch) => observer.see(abi.decodeSightings(batch)));

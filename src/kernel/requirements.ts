@@ -4,10 +4,11 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import type { Hook, Problem } from './kernel.ts';
 import type { SystemError } from './native.ts';
+import { kernelTellsTypes, moduleTellsTypes, shippedTypes, typesFile } from './types.ts';
 
 interface Requirement extends Problem {
   readonly hooks: readonly Hook[];
-  met(): boolean;
+  met(hook: Hook): boolean;
 }
 
 const both: readonly Hook[] = ['fexit', 'kprobe'];
@@ -20,6 +21,9 @@ function read(file: string): string {
     return '';
   }
 }
+
+/** A kprobe needs to know where members are; fexit, the function's type in the kernel itself. */
+const hasShippedTypes = (hook: Hook) => hook === 'kprobe' && shippedTypes() !== undefined;
 
 const hasModule = () => existsSync('/sys/module/wireguard');
 
@@ -58,15 +62,14 @@ const requirements: readonly Requirement[] = [
     code: 'no-btf',
     message: 'the kernel has no BTF (type information)',
     hint: 'build the kernel with CONFIG_DEBUG_INFO_BTF=y',
-    met: () => existsSync('/sys/kernel/btf/vmlinux'),
+    met: (hook) => kernelTellsTypes() || hasShippedTypes(hook),
   },
   {
     hooks: both,
     code: 'no-module-btf',
     message: 'the wireguard module has no BTF (type information)',
-    hint: 'build the kernel with CONFIG_DEBUG_INFO_BTF_MODULES=y and install the wireguard module of that build',
-    // A built-in one has no initstate; its types are in vmlinux's BTF.
-    met: () => existsSync('/sys/kernel/btf/wireguard') || !existsSync('/sys/module/wireguard/initstate'),
+    hint: `build the kernel with CONFIG_DEBUG_INFO_BTF_MODULES=y and install the wireguard module of that build; or, for the kprobe, make ${typesFile}`,
+    met: (hook) => moduleTellsTypes() || hasShippedTypes(hook),
   },
   {
     hooks: both,
@@ -83,10 +86,17 @@ const requirements: readonly Requirement[] = [
     met: () => !hasModule() || / wg_allowedips_lookup_src\b/.test(read('/proc/kallsyms')),
   },
   {
+    hooks: both,
+    code: 'no-bpf-events',
+    message: 'the kernel lets no BPF program trace it',
+    hint: 'build the kernel with CONFIG_BPF_EVENTS=y',
+    met: () => / bpf_get_trace_printk_proto$/m.test(read('/proc/kallsyms')),
+  },
+  {
     hooks: ['kprobe'],
     code: 'no-kprobes',
     message: 'the kernel has no kprobes',
-    hint: 'build the kernel with CONFIG_KPROBES=y, CONFIG_KPROBE_EVENTS=y and CONFIG_BPF_EVENTS=y',
+    hint: 'build the kernel with CONFIG_KPROBES=y and CONFIG_KPROBE_EVENTS=y',
     met: () => existsSync('/sys/bus/event_source/devices/kprobe'),
   },
   {
@@ -101,7 +111,7 @@ const requirements: readonly Requirement[] = [
 /** What a hook needs and this system lacks; may be empty although the hook does not load. */
 export function unmet(hook: Hook): Problem[] {
   return requirements
-    .filter(({ hooks, met }) => hooks.includes(hook) && !met())
+    .filter(({ hooks, met }) => hooks.includes(hook) && !met(hook))
     .map(({ code, message, hint }) => ({ code, message, hint }));
 }
 

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What openwrt/wg-slaacer/Makefile makes of the tree, as far as that can be told without OpenWrt's buildroot.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
+
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const rootfs = path('../../dist/rootfs');
+
+// Compilers take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
+
+let build: string;
+beforeEach(() => {
+  build = mkdtempSync(join(tmpdir(), 'wg-slaacer-'));
+  for (const name of ['package', 'cmake', 'bpf']) put(`include/${name}.mk`, '');
+  put('rules.mk', '');
+  for (const folder of ['staging/usr/include', 'tree/build'])
+    mkdirSync(join(build, folder), { recursive: true });
+});
+afterEach(() => {
+  rmSync(build, { recursive: true });
+});
+
+function put(name: string, content: string, mode = 0o644): void {
+  const file = join(build, name);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, content);
+  chmodSync(file, mode);
+}
+
+function make(target: string, arch = 'x86_64'): string {
+  const variables = [
+    `BUILD=${build}`,
+    `TOPDIR=${build}`,
+    `PACKAGE=${path('../../openwrt/wg-slaacer')}`,
+    `ARCH=${arch}`,
+  ];
+  const options = [
+    '-s',
+    '-C',
+    path('../../openwrt/wg-slaacer'),
+    '-f',
+    path('buildroot.mk'),
+    ...variables,
+    target,
+  ];
+  execFileSync('make', options, { encoding: 'utf8', stdio: ['ignore', 'inherit', 'inherit'] });
+  return build;
+}
+
+const content = (name: string) => readFileSync(join(build, name), 'utf8');
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+describe('the package', () => {
+  it('has the version of package.json', () => {
+    make('defined');
+    expect(content('version').trim()).toBe(manifest.version);
+  });
+
+  it('keeps the configuration, named as opkg reads it: at the begin of a line', () => {
+    make('defined');
+    expect(content('conffiles')).toBe('/etc/config/wg-slaacer\n');
+    expect(existsSync(join(rootfs, 'etc/config/wg-slaacer'))).toBe(true);
+  });
+
+  it.each(['x86_64', 'aarch64', 'arm', 'riscv64'])(
+    'has a BPF object for %s, with types and without paths',
+    (arch) => {
+      for (const name of ['bpf', 'native'])
+        cpSync(path(`../../${name}`), join(build, 'tree', name), { recursive: true });
+      make('compiled', arch);
+      const object = readFileSync(join(build, 'tree/wg-slaacer.o'));
+      expect(object.length).toBeLessThanOrEqual(60 * 1024);
+      expect(object.includes('.BTF.ext')).toBe(true);
+      expect(object.includes(build)).toBe(false);
+    },
+  );
+});
+
+describe('both packages together', () => {
+  const page = /^(www\/|usr\/share\/luci\/|usr\/share\/rpcd\/acl\.d\/luci-app-)/;
+
+  /** As a build leaves its tree: dist/rootfs without what depends on the CPU, and that beside it. */
+  function prepare(): void {
+    cpSync(rootfs, join(build, 'tree/rootfs'), { recursive: true });
+    // So that none of it is missing while parts of the project are not there.
+    for (const name of [
+      'www/view.js',
+      'usr/share/luci/menu.d/page.json',
+      'usr/share/rpcd/acl.d/luci-app-wg-slaacer.json',
+    ])
+      put(`tree/rootfs/${name}`, '');
+    put('tree/rootfs/lib/bpf/wg-slaacer.o', 'of another CPU');
+    put('tree/wg-slaacer.o', 'object');
+    put('tree/build/wg_slaacer.node', 'addon');
+  }
+
+  it('install what dist/rootfs holds, the page with one and the rest with the other', () => {
+    prepare();
+    const all = filesIn(join(build, 'tree/rootfs'));
+    make('installed');
+    expect(filesIn(join(build, 'luci-app-wg-slaacer'))).toEqual(all.filter((name) => page.test(name)));
+    expect(filesIn(join(build, 'wg-slaacer'))).toEqual(all.filter((name) => !page.test(name)));
+    for (const folder of ['www', 'usr/share'])
+      expect(existsSync(join(build, 'wg-slaacer', folder))).toBe(false);
+  });
+
+  it('have the BPF object and the addon that were built for the target', () => {
+    prepare();
+    make('installed');
+    expect(content('wg-slaacer/lib/bpf/wg-slaacer.o')).toBe('object');
+    expect(content('wg-slaacer/usr/lib/wg-slaacer/wg_slaacer.node')).toBe('addon');
+  });
+
+  it('install programs that can be run', () => {
+    prepare();
+    make('installed');
+    for (const name of ['usr/sbin/wg-slaacer', 'etc/init.d/wg-slaacer'])
+      expect(statSync(join(build, 'wg-slaacer', name)).mode & 0o777).toBe(0o755);
+  });
+});
+
+describe('the script that runs before removal', () => {
+  /** What it calls, one a line, with the programs of the package in its own folder; `withdrawals` that fail at first. */
+  function run(environment: Record<string, string> = {}, failing = 0): string[] {
+    make('defined');
+    put('calls', '');
+    put('left', String(failing));
+    put('sys/fs/bpf/wg-slaacer/learned-v1', '');
+    put('etc/init.d/wg-slaacer', `#!/bin/sh\necho init "$@" >>${build}/calls\n`, 0o755);
+    put('bin/sleep', '#!/bin/sh\n', 0o755);
+    put(
+      'usr/sbin/wg-slaacer',
+      `#!/bin/sh\necho "$@" >>${build}/calls\nread -r left <${build}/left\necho $((left - 1)) >${build}/left\n[ "$left" -le 0 ]\n`,
+      0o755,
+    );
+    put('script', content('prerm').replaceAll(/(?<= |^|\t)\/(?=etc|usr|sys)/gm, `${build}/`), 0o755);
+    const { status, stderr } = spawnSync('sh', [join(build, 'script')], {
+      env: { PATH: `${build}/bin:${process.env.PATH}`, ...environment },
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    return content('calls').split('\n').slice(0, -1);
+  }
+
+  const pinned = () => existsSync(join(build, 'sys/fs/bpf/wg-slaacer'));
+
+  it('stops the service, withdraws what was learned, and leaves nothing pinned', () => {
+    expect(run()).toEqual(['init stop', 'withdraw']);
+    expect(pinned()).toBe(false);
+  });
+
+  it('waits for a service that is slow to stop, but not for ever', () => {
+    expect(run({}, 2)).toEqual(['init stop', 'withdraw', 'withdraw', 'withdraw']);
+    expect(run({}, 1000).length).toBeLessThan(12);
+  });
+
+  it.each([
+    ['by an upgrade', { PKG_UPGRADE: '1' }],
+    ['while an image is built', { IPKG_INSTROOT: '/image' }],
+  ])('does nothing %s', (_, environment) => {
+    expect(run(environment)).toEqual([]);
+    expect(pinned()).toBe(true);
+  });
+});
