@@ -39,7 +39,7 @@ function buildHook(): void {
       '-Wall',
       '-Werror',
     ],
-    `-ffile-prefix-map=${process.cwd()}=wg-slaacer`,
+    `-ffile-prefix-map=${process.cwd()}=/wg-slaacer`,
     ...['-idirafter', `/usr/include/${multiarch}`, '-c', 'bpf/wg-slaacer.bpf.c', '-o', object],
   );
   run('llvm-strip', '-g', object); // drops DWARF, keeps BTF

@@ -16,7 +16,7 @@ case $series in
 arm64) architecture=arm64 ;;
 *) architecture=amd64 ;;
 esac
-arm64_system='linux-image-arm64 nodejs libbpf-dev zlib1g-dev libelf-dev busybox-static bash coreutils grep sed gawk mount
+arm64_system='linux-image-arm64 dash nodejs libbpf-dev zlib1g-dev libelf-dev busybox-static bash coreutils findutils grep sed mount
 	util-linux procps kmod iproute2 iputils-ping wireguard-tools radvd netcat-openbsd tcpdump libcap2-bin python3 bpftool'
 
 say() { echo "kernel $series: $*" >&2; }
