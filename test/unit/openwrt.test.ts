@@ -14,7 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { arch, tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -45,12 +45,12 @@ function put(name: string, content: string, mode = 0o644): void {
   chmodSync(file, mode);
 }
 
-function make(target: string, arch = 'x86_64'): string {
+function make(target: string, cpu = 'x86_64'): string {
   const variables = [
     `BUILD=${build}`,
     `TOPDIR=${build}`,
     `PACKAGE=${path('../../openwrt/wg-slaacer')}`,
-    `ARCH=${arch}`,
+    `ARCH=${cpu}`,
   ];
   const options = [
     '-s',
@@ -88,16 +88,24 @@ describe('the package', () => {
 
   it.each(['x86_64', 'aarch64', 'arm', 'riscv64'])(
     'has a BPF object for %s, with types and without paths',
-    (arch) => {
+    (cpu) => {
       for (const name of ['bpf', 'native'])
         cpSync(path(`../../${name}`), join(build, 'tree', name), { recursive: true });
-      make('compiled', arch);
+      make('compiled', cpu);
       const object = readFileSync(join(build, 'tree/wg-slaacer.o'));
       expect(object.length).toBeLessThanOrEqual(60 * 1024);
       expect(object.includes('.BTF.ext')).toBe(true);
       for (const folder of [build, path('../..')]) expect(object.includes(folder)).toBe(false);
     },
   );
+
+  it('has the very BPF object that npm run build makes, and the kernel tests load', () => {
+    for (const name of ['bpf', 'native'])
+      cpSync(path(`../../${name}`), join(build, 'tree', name), { recursive: true });
+    make('compiled', { x64: 'x86_64', arm64: 'aarch64' }[arch() as string]);
+    const [ours, packaged] = [join(rootfs, 'lib/bpf/wg-slaacer.o'), join(build, 'tree/wg-slaacer.o')];
+    expect(readFileSync(packaged).equals(readFileSync(ours))).toBe(true);
+  });
 });
 
 describe('both packages together', () => {
