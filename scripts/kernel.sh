@@ -16,8 +16,10 @@ case $series in
 arm64) architecture=arm64 ;;
 *) architecture=amd64 ;;
 esac
-arm64_system='linux-image-arm64 dash nodejs libbpf-dev zlib1g-dev libelf-dev busybox-static bash coreutils findutils grep sed mount
-	util-linux procps kmod iproute2 iputils-ping wireguard-tools radvd netcat-openbsd tcpdump libcap2-bin python3 bpftool'
+# What the guest runs. Its Node's addon is built against its libbpf.
+arm64_system='linux-image-arm64 dash bash coreutils findutils grep sed util-linux mount procps kmod busybox-static
+	nodejs libbpf-dev zlib1g-dev libelf-dev python3
+	iproute2 iputils-ping wireguard-tools radvd netcat-openbsd tcpdump libcap2-bin'
 
 say() { echo "kernel $series: $*" >&2; }
 
@@ -41,7 +43,8 @@ existing() {
 apt() {
 	tool=$1
 	shift
-	"apt-$tool" -q -o APT::Architecture=$architecture -o APT::Architectures=$architecture -o APT::Sandbox::User= -o Acquire::Languages=none \
+	"apt-$tool" -q -o APT::Architecture=$architecture -o APT::Architectures=$architecture \
+		-o APT::Sandbox::User= -o Acquire::Languages=none \
 		-o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" "$@"
 }
 
