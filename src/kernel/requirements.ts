@@ -8,7 +8,8 @@ import { kernelTellsTypes, moduleTellsTypes, shippedTypes, typesFile } from './t
 
 interface Requirement extends Problem {
   readonly hooks: readonly Hook[];
-  met(hook: Hook): boolean;
+  /** `symbols` reads /proc/kallsyms, which is long. */
+  met(hook: Hook, symbols: () => string): boolean;
 }
 
 const both: readonly Hook[] = ['fexit', 'kprobe'];
@@ -83,14 +84,14 @@ const requirements: readonly Requirement[] = [
     code: 'no-symbol',
     message: 'the kernel does not tell where wg_allowedips_lookup_src is',
     hint: 'build the kernel with CONFIG_KALLSYMS=y',
-    met: () => !hasModule() || / wg_allowedips_lookup_src\b/.test(read('/proc/kallsyms')),
+    met: (_, symbols) => !hasModule() || / wg_allowedips_lookup_src\b/.test(symbols()),
   },
   {
     hooks: both,
     code: 'no-bpf-events',
     message: 'the kernel lets no BPF program trace it',
     hint: 'build the kernel with CONFIG_BPF_EVENTS=y',
-    met: () => / bpf_get_trace_printk_proto$/m.test(read('/proc/kallsyms')),
+    met: (_, symbols) => / bpf_get_trace_printk_proto$/m.test(symbols()),
   },
   {
     hooks: ['kprobe'],
@@ -104,14 +105,19 @@ const requirements: readonly Requirement[] = [
     code: 'no-ftrace',
     message: 'the kernel cannot trace functions',
     hint: 'build the kernel with CONFIG_FUNCTION_TRACER=y and CONFIG_DYNAMIC_FTRACE=y',
-    met: () => / (ftrace_caller|ftrace_stub)$/m.test(read('/proc/kallsyms')),
+    met: (_, symbols) => / (ftrace_caller|ftrace_stub)$/m.test(symbols()),
   },
 ];
 
 /** What a hook needs and this system lacks; may be empty although the hook does not load. */
 export function unmet(hook: Hook): Problem[] {
+  let text: string | undefined;
+  const symbols = () => {
+    text ??= read('/proc/kallsyms');
+    return text;
+  };
   return requirements
-    .filter(({ hooks, met }) => hooks.includes(hook) && !met(hook))
+    .filter(({ hooks, met }) => hooks.includes(hook) && !met(hook, symbols))
     .map(({ code, message, hint }) => ({ code, message, hint }));
 }
 

@@ -38,7 +38,7 @@ export class Daemon {
     const names = interfaces.map((name) => `--interface ${name}`);
     const command = [`exec ${PROGRAM} run --json`, ...names, ...settings].join(' ');
     const process = router.spawn(command);
-    const ready = await process.waitFor(/^\{"event":"ready"/, 30_000);
+    const ready = await process.waitFor(/^\{"event":"ready"/, 120_000);
     const way: Way = JSON.parse(ready).hook;
     if (hook !== 'auto' && way !== hook) throw new Error(`${command}: it uses ${way}`);
     return new Daemon(process, way);

@@ -50,13 +50,16 @@ describe('without the types of the kernel and its modules', () => {
     expect(JSON.stringify(hooks[1])).toContain(file);
   });
 
-  test('with the file the kprobe works, and nothing is lost', async () => {
+  test('doctor says that the kprobe works with the file, and fexit does not', async () => {
     await guest.run(`cp /run/types.btf ${file}`);
     expect(await doctor()).toMatchObject({
       hook: 'kprobe',
       types: file,
       hooks: [{ works: false }, { works: true }, {}],
     });
+  });
+
+  test('what runs uses the kprobe, and nothing is lost', async () => {
     const daemon = await Daemon.start(lab.router);
     expect(daemon.way).toBe('kprobe');
     const laptop = lab.client('laptop');
