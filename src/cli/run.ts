@@ -1,27 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The engine in the foreground, on any Linux, without ubus and UCI.
+// The service; or, with --interface, the engine alone in the foreground, on any Linux, without ubus and UCI.
 
 import { systemClock } from '../clock.ts';
+import { Daemon } from '../daemon.ts';
 import { Engine } from '../engine.ts';
 import type { EngineEvent } from '../events.ts';
 import { AlreadyRunning } from '../kernel/instance.ts';
 import type { Kernel, Problem } from '../kernel/kernel.ts';
 import { openLinux } from '../kernel/linux.ts';
 import { unmet } from '../kernel/requirements.ts';
-import { parseRunArguments } from './arguments.ts';
+import { parseRunArguments, type RunArguments } from './arguments.ts';
+import { UbusClient } from '../ubus/client.ts';
 import { describeEvent } from './describe.ts';
 import { exitStatus, UserError } from './usage.ts';
 
+export function run(args: string[], version: string): Promise<number> {
+  const parsed = parseRunArguments(args);
+  return parsed ? runAlone(parsed, version) : serve(version);
+}
+
+/** Resolves when a signal has ended it. */
+async function serve(version: string): Promise<number> {
+  const ended = whenSignalled('SIGINT', 'SIGTERM');
+  const daemon = new Daemon({
+    version,
+    kernel: open(),
+    clock: systemClock,
+    ubus: new UbusClient(),
+    // procd gives both to the system's log, at their own priorities.
+    write: (level, line) => (level === 'error' || level === 'warn' ? console.error(line) : console.log(line)),
+  });
+  process.on('SIGHUP', () => void daemon.reload());
+  daemon.start();
+  await ended;
+  daemon.stop();
+  return exitStatus.ok;
+}
+
 /** Resolves when a signal, or the end of who reads its output, has ended it. */
-export async function run(args: string[], version: string): Promise<number> {
-  const { interfaces, global, settings, json } = parseRunArguments(args);
+async function runAlone(
+  { interfaces, global, settings, json }: RunArguments,
+  version: string,
+): Promise<number> {
   const print = (event: EngineEvent) => {
     console.log(json ? JSON.stringify(event) : `${clockTime(event.time)} ${describeEvent(event)}`);
   };
   const early: EngineEvent[] = []; // "ready" is told first
   let tell = (event: EngineEvent): unknown => early.push(event);
 
-  const ended = whenToldToEnd();
+  const ended = Promise.race([
+    whenSignalled('SIGINT', 'SIGTERM', 'SIGHUP'),
+    new Promise((resolve) => process.stdout.once('error', resolve)),
+  ]);
   const kernel = open();
   const engine = new Engine(kernel, systemClock, (event) => tell(event));
   try {
@@ -67,10 +97,9 @@ function inWords(problems: readonly Problem[]): string[] {
   return problems.map(({ message, hint }) => `${message} – ${hint}`);
 }
 
-function whenToldToEnd(): Promise<void> {
+function whenSignalled(...signals: NodeJS.Signals[]): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
-    process.stdout.once('error', () => resolve());
+    for (const signal of signals) process.once(signal, () => resolve());
   });
 }
 
