@@ -46,7 +46,9 @@ export function parseConfiguration(values: UbusTable): Configuration {
     } else if (section.type !== 'globals') {
       problems.push(ignored(section, `there are no sections of type "${section.type}"`, otherTypes));
     } else if (global) {
-      problems.push(ignored(section, 'there is another section of type globals before it', 'keep one of them'));
+      problems.push(
+        ignored(section, 'there is another section of type globals before it', 'keep one of them'),
+      );
     } else global = check(section, serviceOptions, serviceDefaults, problems);
   }
   return { global: global ?? serviceDefaults, interfaces, problems };
@@ -103,7 +105,9 @@ function parseInterface(
   }
   const rival = enabled && others.find((other) => other.enabled && other.device === device);
   if (rival) {
-    problems.push(ignored(section, `section ${rival.name} is for ${device}, too`, 'keep one of them enabled'));
+    problems.push(
+      ignored(section, `section ${rival.name} is for ${device}, too`, 'keep one of them enabled'),
+    );
   }
   return { name, device, enabled: enabled && !rival, settings };
 }

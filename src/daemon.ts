@@ -3,7 +3,7 @@
 
 import { Engine, type EngineConfig } from './engine.ts';
 import type { EngineEvent } from './events.ts';
-import type { Clock, Kernel, Problem } from './kernel/kernel.ts';
+import type { Clock, Kernel, PeerAddress, Problem } from './kernel/kernel.ts';
 import { ProblemList } from './problems.ts';
 import { Log } from './service/log.ts';
 import { ServiceObject, type Subject } from './service/object.ts';
@@ -31,7 +31,7 @@ export class Daemon implements Subject {
   readonly version: string;
   readonly clock: Clock;
   readonly engine: Engine;
-  readonly pinner: Pinner;
+  private readonly pinner: Pinner;
   private readonly log: Log;
   private readonly reader: Reader;
   /** Of the configuration; the engine has its own. */
@@ -103,6 +103,16 @@ export class Daemon implements Subject {
     });
     this.lastReading = this.nextReading;
     return this.nextReading;
+  }
+
+  async pin(device: string, { address, peer }: PeerAddress): Promise<void> {
+    try {
+      await this.pinner.pin(device, { address, peer });
+    } catch (error) {
+      this.log.line('error', `${device}: ${address} cannot be pinned: ${(error as Error).message}`);
+      throw error;
+    }
+    await this.reload();
   }
 
   private async read(): Promise<boolean> {

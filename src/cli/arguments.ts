@@ -31,7 +31,8 @@ export function parseRunArguments(args: string[]): RunArguments | undefined {
     json: { type: 'boolean' },
   } as const);
   const interfaces = [...new Set(values.interface)];
-  if (interfaces.length === 0) throw new UsageError('run needs an --interface, or no option at all to be the service');
+  if (interfaces.length === 0)
+    throw new UsageError('run needs an --interface, or no option at all to be the service');
   const given = collect(values.set ?? []);
   const global = parseOptions(globalOptions, globalDefaults, given);
   const each = parseOptions(interfaceOptions, interfaceDefaults, given);

@@ -9,8 +9,8 @@ import { AlreadyRunning } from '../kernel/instance.ts';
 import type { Kernel, Problem } from '../kernel/kernel.ts';
 import { openLinux } from '../kernel/linux.ts';
 import { unmet } from '../kernel/requirements.ts';
-import { parseRunArguments, type RunArguments } from './arguments.ts';
 import { UbusClient } from '../ubus/client.ts';
+import { parseRunArguments, type RunArguments } from './arguments.ts';
 import { describeEvent } from './describe.ts';
 import { exitStatus, UserError } from './usage.ts';
 

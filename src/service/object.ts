@@ -5,7 +5,7 @@ import { formatPrefix } from '../address.ts';
 import type { InterfaceSection } from '../config.ts';
 import type { Engine } from '../engine.ts';
 import type { EngineEvent } from '../events.ts';
-import type { Clock, Counters, Problem } from '../kernel/kernel.ts';
+import type { Clock, Counters, PeerAddress, Problem } from '../kernel/kernel.ts';
 import type { PeerTable } from '../peers.ts';
 import {
   type Method,
@@ -16,7 +16,7 @@ import {
   ubusStatus,
 } from '../ubus/types.ts';
 import * as argument from './arguments.ts';
-import type { Pinner } from './pin.ts';
+import { NotConfigured } from './pin.ts';
 
 /** ubusd takes no message of more than a megabyte (UBUS_MAX_MSGLEN): what is beyond is left out, and counted. */
 const MOST_BYTES = 900_000;
@@ -28,11 +28,12 @@ export interface Subject {
   readonly version: string;
   readonly clock: Clock;
   readonly engine: Engine;
-  readonly pinner: Pinner;
   /** All that are configured, disabled ones as well. */
   readonly interfaces: readonly InterfaceSection[];
   readonly peers: PeerTable;
   problems(): Problem[];
+  /** Makes a learned address a configured one. Rejects with NotConfigured, or another error: then nothing has changed. */
+  pin(device: string, address: PeerAddress): Promise<void>;
   /** Reads the configuration again. Resolves when it is in force, with whether all of it could be read. */
   reload(): Promise<boolean>;
 }
@@ -159,8 +160,13 @@ export class ServiceObject {
 
   private async pin(args: UbusTable): Promise<undefined> {
     const { device, address, peer } = this.learned(args);
-    await this.subject.pinner.pin(device, { address, peer });
-    await this.subject.reload();
+    try {
+      await this.subject.pin(device, { address, peer });
+    } catch (error) {
+      // Never rpcd's own status: "not found" would be taken for the address.
+      const status = error instanceof NotConfigured ? ubusStatus.notSupported : ubusStatus.unknownError;
+      throw new UbusError(status, (error as Error).message);
+    }
   }
 
   /** The learned address that is meant. */

@@ -3,8 +3,11 @@
 
 import type { PeerAddress } from '../kernel/kernel.ts';
 import { lists } from '../peers.ts';
-import { type Ubus, UbusError, ubusStatus } from '../ubus/types.ts';
+import type { Ubus } from '../ubus/types.ts';
 import { commitAlone, readPeers } from './uci.ts';
+
+/** The peer has no section in /etc/config/network that is in force. */
+export class NotConfigured extends Error {}
 
 export class Pinner {
   /** Each reads what the one before has written. */
@@ -12,7 +15,7 @@ export class Pinner {
 
   constructor(private readonly ubus: Ubus) {}
 
-  /** Resolves when it is committed. Rejects with UbusError: notSupported if the peer is not configured there; else nothing has changed. */
+  /** Resolves when it is committed. Rejects with NotConfigured, or what rpcd has answered; then nothing has changed. */
   pin(device: string, address: PeerAddress): Promise<void> {
     const done = this.last.then(() => this.write(device, address));
     this.last = done.catch(() => {});
@@ -25,9 +28,8 @@ export class Pinner {
       const section = sections.find(({ disabled }) => !disabled);
       if (!section) {
         const what = sections.length > 0 ? 'is disabled' : 'is not configured';
-        throw new UbusError(
-          ubusStatus.notSupported,
-          `peer ${peer} ${what} in /etc/config/network, section type wireguard_${device}`,
+        throw new NotConfigured(
+          `peer ${peer} ${what} in /etc/config/network, in a section of type wireguard_${device}`,
         );
       }
       if (lists(section.allowedIps, address)) return;

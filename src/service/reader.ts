@@ -45,7 +45,9 @@ export class Reader {
   }
 
   private unreadable(error: unknown): Problem {
-    const consequence = this.configuration ? 'the last one stays in force' : 'nothing is learned until it can';
+    const consequence = this.configuration
+      ? 'the last one stays in force'
+      : 'nothing is learned until it can';
     return {
       code: 'no-configuration',
       message: `the configuration cannot be read (${(error as Error).message}): ${consequence}`,

@@ -39,7 +39,12 @@ export async function commitAlone(
   config: string,
   change: (session: UbusTable) => Promise<void>,
 ): Promise<void> {
-  const { ubus_rpc_session: id } = await ubus.call('session', 'create', { timeout: SESSION_LIFETIME }, PATIENCE);
+  const { ubus_rpc_session: id } = await ubus.call(
+    'session',
+    'create',
+    { timeout: SESSION_LIFETIME },
+    PATIENCE,
+  );
   if (typeof id !== 'string') throw new UbusError(ubusStatus.unknownError, 'rpcd has not begun a session');
   const session = { ubus_rpc_session: id };
   try {
