@@ -2,39 +2,19 @@
 // The service; or, with --interface, the engine alone in the foreground, on any Linux, without ubus and UCI.
 
 import { systemClock } from '../clock.ts';
-import { Daemon } from '../daemon.ts';
 import { Engine } from '../engine.ts';
 import type { EngineEvent } from '../events.ts';
-import { AlreadyRunning } from '../kernel/instance.ts';
-import type { Kernel, Problem } from '../kernel/kernel.ts';
-import { openLinux } from '../kernel/linux.ts';
+import type { Problem } from '../kernel/kernel.ts';
 import { unmet } from '../kernel/requirements.ts';
-import { UbusClient } from '../ubus/client.ts';
 import { parseRunArguments, type RunArguments } from './arguments.ts';
 import { describeEvent } from './describe.ts';
+import { openKernel } from './open.ts';
+import { serve } from './serve.ts';
 import { exitStatus, UserError } from './usage.ts';
 
 export function run(args: string[], version: string): Promise<number> {
   const parsed = parseRunArguments(args);
   return parsed ? runAlone(parsed, version) : serve(version);
-}
-
-/** Resolves when a signal has ended it. */
-async function serve(version: string): Promise<number> {
-  const ended = whenSignalled('SIGINT', 'SIGTERM');
-  const daemon = new Daemon({
-    version,
-    kernel: open(),
-    clock: systemClock,
-    ubus: new UbusClient(),
-    // procd gives both to the system's log, at their own priorities.
-    write: (level, line) => (level === 'error' || level === 'warn' ? console.error(line) : console.log(line)),
-  });
-  process.on('SIGHUP', () => void daemon.reload());
-  daemon.start();
-  await ended;
-  daemon.stop();
-  return exitStatus.ok;
 }
 
 /** Resolves when a signal, or the end of who reads its output, has ended it. */
@@ -48,11 +28,8 @@ async function runAlone(
   const early: EngineEvent[] = []; // "ready" is told first
   let tell = (event: EngineEvent): unknown => early.push(event);
 
-  const ended = Promise.race([
-    whenSignalled('SIGINT', 'SIGTERM', 'SIGHUP'),
-    new Promise((resolve) => process.stdout.once('error', resolve)),
-  ]);
-  const kernel = open();
+  const ended = whenToldToEnd();
+  const kernel = openKernel();
   const engine = new Engine(kernel, systemClock, (event) => tell(event));
   try {
     engine.start({
@@ -68,15 +45,6 @@ async function runAlone(
   } finally {
     engine.stop();
     kernel.close();
-  }
-}
-
-function open(): Kernel {
-  try {
-    return openLinux();
-  } catch (error) {
-    if (error instanceof AlreadyRunning) throw new UserError(error.message);
-    throw error;
   }
 }
 
@@ -97,9 +65,10 @@ function inWords(problems: readonly Problem[]): string[] {
   return problems.map(({ message, hint }) => `${message} – ${hint}`);
 }
 
-function whenSignalled(...signals: NodeJS.Signals[]): Promise<void> {
+function whenToldToEnd(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of signals) process.once(signal, () => resolve());
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    process.stdout.once('error', () => resolve());
   });
 }
 
