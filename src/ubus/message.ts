@@ -6,6 +6,7 @@ import {
   attributeLength,
   attributes,
   BlobWriter,
+  MAX_LENGTH,
   MalformedError,
   readText,
   text,
