@@ -578,7 +578,7 @@ describe('without ubus or rpcd', () => {
     expect(kernel.owner('wg1', five)).toBe(alice);
     expect(await problems()).toMatchObject([{ code: 'no-configuration' }]);
     expect(log).toEqual([
-      expect.stringMatching(/^warn: the configuration cannot be read .* nothing is learned/),
+      expect.stringMatching(/^warn: the configuration cannot be read: nothing is learned .* not found/),
     ]);
     expect(await call('status')).toMatchObject({ hook: 'none', interfaces: [] });
 
@@ -604,9 +604,27 @@ describe('without ubus or rpcd', () => {
   it('tries again by itself', async () => {
     rpcd.failures.get = ubusStatus.timeout;
     await started();
+    for (const seconds of [1, 2, 4, 8, 16, 32, 32]) {
+      expect(clock.pending()).toEqual([1_000 * seconds]);
+      clock.advance(1_000 * seconds);
+      await settle();
+    }
     expect(kernel.hookIsOpen).toBe(false);
     delete rpcd.failures.get;
-    clock.advance(30_000);
+    clock.advance(32_000);
+    await settle();
+    learn(five);
+    rpcd.failures.get = ubusStatus.timeout;
+    await statusOf('reload', {});
+    expect(clock.pending()[0]).toBe(1_000);
+  });
+
+  it('tries again when rpcd appears, even if that is told before it is known to have failed', async () => {
+    rpcd.leave(ubus);
+    start();
+    await Promise.resolve(); // looked for
+    await Promise.resolve();
+    rpcd.join(ubus);
     await settle();
     learn(five);
   });
