@@ -11,7 +11,7 @@ import { exitStatus, UsageError, UserError } from '../../src/cli/usage.ts';
 import { watch } from '../../src/cli/watch.ts';
 import { UbusError, type UbusTable, ubusStatus } from '../../src/ubus/types.ts';
 import { alice, bob } from './bench.ts';
-import { FakeUbus } from './fake-ubus.ts';
+import { FakeCaller } from './fake-caller.ts';
 
 const now = 1_800_000_000;
 const screen: Screen = { columns: 80, colour: false, now };
@@ -136,11 +136,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function service(methods: Record<string, (args: UbusTable) => UbusTable> = {}): FakeUbus {
-  return new FakeUbus({ 'wg-slaacer': { status: () => table(status), ...methods } });
+function service(methods: Record<string, (args: UbusTable) => UbusTable> = {}): FakeCaller {
+  return new FakeCaller({ 'wg-slaacer': { status: () => table(status), ...methods } });
 }
 
-function command(ubus: FakeUbus, name: string, ...args: string[]): Promise<number> {
+function command(ubus: FakeCaller, name: string, ...args: string[]): Promise<number> {
   return overUbus(() => ubus)[name]!(args);
 }
 
@@ -151,7 +151,7 @@ function refuse(code: number): () => never {
 }
 
 /** What a command fails with. */
-async function failure(ubus: FakeUbus, name: string, ...args: string[]): Promise<UserError> {
+async function failure(ubus: FakeCaller, name: string, ...args: string[]): Promise<UserError> {
   const error: unknown = await command(ubus, name, ...args).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(UserError);
   expect(ubus.closed).toBe(true);
@@ -205,7 +205,7 @@ describe('a command', () => {
   });
 
   it('says how to start a service that is not running', async () => {
-    const error = await failure(new FakeUbus({}), 'addresses');
+    const error = await failure(new FakeCaller({}), 'addresses');
     expect(error.message).toContain('service wg-slaacer start');
     expect(error.status).toBe(exitStatus.notRunning);
   });
@@ -259,7 +259,7 @@ describe('watch', () => {
   const use = { interface: 'wg1', address: '2001:db8:1::5', peer: alice };
 
   /** Starts it, and resolves to a function that ends it. */
-  async function start(ubus: FakeUbus, ...args: string[]): Promise<() => Promise<number>> {
+  async function start(ubus: FakeCaller, ...args: string[]): Promise<() => Promise<number>> {
     let end!: () => void;
     const ended = new Promise<void>((resolve) => {
       end = resolve;
@@ -325,7 +325,7 @@ describe('watch', () => {
   });
 
   it('waits for a service that is not running, and says how to start it', async () => {
-    const ubus = new FakeUbus({});
+    const ubus = new FakeCaller({});
     const stop = await start(ubus);
     ubus.objectEvent('add', 'wg-slaacer');
     await stop();
