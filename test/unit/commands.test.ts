@@ -49,7 +49,7 @@ const status: StatusAnswer = {
       up: true,
       prefixes: ['2001:db8:1::/64', 'fe80::/64'],
       addresses: 2,
-      counters: { learned: 2, denied: 7 },
+      counters: { candidate: 2, restore: 0, owned: 7 },
     },
     { name: 'home', device: 'wg-home', enabled: true, up: false, prefixes: [], addresses: 0, counters: {} },
     { name: 'wg3', device: 'wg3', enabled: false, up: true, prefixes: [], addresses: 0, counters: {} },
@@ -64,7 +64,7 @@ describe('in words and tables', () => {
 wg1: learning
   prefixes   2001:db8:1::/64, fe80::/64
   addresses  2
-  counters   learned 2, denied 7
+  packets    candidate 2, owned 7
 
 home (device wg-home): down
   addresses  0
@@ -75,7 +75,7 @@ wg3: off
 
   it('what is in the way of learning, and that nothing is configured', () => {
     const problems = [{ message: 'no hook\u001b[2J', hint: 'do this' }];
-    expect(statusLines({ ...status, hook: null, problems, interfaces: [] }, screen)).toEqual([
+    expect(statusLines({ ...status, hook: 'none', problems, interfaces: [] }, screen)).toEqual([
       'wg-slaacer 0.1.0, running for 3 d, hook none',
       '',
       'problem: no hook',
@@ -86,7 +86,7 @@ wg3: off
   });
 
   it('learned addresses, those of each interface by themselves', () => {
-    const lines = addressLines([phone, { ...phone, interface: 'wg2' }, nameless], screen);
+    const lines = addressLines({ addresses: [phone, { ...phone, interface: 'wg2' }, nameless] }, screen);
     expect(lines.join('\n')).toBe(`wg1: 2
 ADDRESS                                  PEER       LAST SEEN  EXPIRES
 2001:db8:1::cafe                         phone      3 min ago  in 23 h
@@ -98,22 +98,31 @@ ADDRESS           PEER   LAST SEEN  EXPIRES
   });
 
   it('refused addresses', () => {
-    expect(deniedLines([attempt], screen).join('\n')).toBe(`wg1: 1
+    expect(deniedLines({ denied: [attempt] }, screen).join('\n')).toBe(`wg1: 1
 ADDRESS                                  PEER       REASON     TIMES        LAST
 ${longest}  a descri…  reserved  123456  59 min ago`);
   });
 
   it('that there is none', () => {
-    expect(addressLines([], screen)).toEqual(['No address has been learned.']);
-    expect(deniedLines([], screen)).toEqual(['No address has been denied.']);
+    expect(addressLines({ addresses: [] }, screen)).toEqual(['No address has been learned.']);
+    expect(deniedLines({ denied: [] }, screen)).toEqual(['No address has been denied.']);
+  });
+
+  it('that there are more', () => {
+    expect(addressLines({ addresses: [phone], omitted: 3 }, screen).at(-1)).toContain('3 more');
+    expect(deniedLines({ denied: [attempt], omitted: 3 }, screen).at(-1)).toContain('3 more');
+    expect(deniedLines({ denied: [attempt], omitted: 0 }, screen).join()).not.toContain('more');
   });
 
   it('nothing over 80 columns', () => {
     const description = '電話📱\u001b[31m'.repeat(20);
     const prefixes = Array.from({ length: 5 }, () => `${longest}/128`);
     const lines = [
-      ...addressLines([{ ...nameless, description, last_seen: now - 7_199, expires: 7_199 }], screen),
-      ...deniedLines([{ ...attempt, description }], screen),
+      ...addressLines(
+        { addresses: [{ ...nameless, description, last_seen: now - 7_199, expires: 7_199 }] },
+        screen,
+      ),
+      ...deniedLines({ denied: [{ ...attempt, description }] }, screen),
       ...statusLines({ ...status, interfaces: [{ ...status.interfaces[0]!, prefixes }] }, screen),
     ];
     for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(80);
@@ -231,7 +240,9 @@ describe('a command', () => {
   it.each([
     ['permissionDenied', /as root/, exitStatus.failed],
     ['connectionFailed', /ubusd/, exitStatus.notRunning],
-    ['unknownError', /^ubus call wg-slaacer pin: refused$/, exitStatus.failed],
+    ['notSupported', /2001:db8::5 is not in \/etc\/config\/network/, exitStatus.failed],
+    ['unknownError', /logread/, exitStatus.failed],
+    ['timeout', /^ubus call wg-slaacer pin: refused$/, exitStatus.failed],
   ] as const)('says in words what went wrong: %s', async (code, expected, exit) => {
     const error = await failure(service({ pin: refuse(ubusStatus[code]) }), 'pin', 'wg1', '2001:db8::5');
     expect(error.message).toMatch(expected);
