@@ -319,6 +319,8 @@ describe('watch', () => {
     const ubus = service();
     const stop = await start(ubus);
     ubus.objectEvent('remove', 'another');
+    expect(printed).toHaveLength(1);
+    ubus.objectEvent('remove', 'wg-slaacer');
     ubus.objectEvent('remove', 'wg-slaacer');
     ubus.objectEvent('add', 'wg-slaacer');
     ubus.setConnected(false);
