@@ -5,8 +5,8 @@ import { doctor } from './cli/doctor.ts';
 import { run } from './cli/run.ts';
 import { overUbus } from './cli/service.ts';
 import { exitStatus, UsageError, UserError, usage } from './cli/usage.ts';
-import { withdraw } from './cli/withdraw.ts';
 import { watch } from './cli/watch.ts';
+import { withdraw } from './cli/withdraw.ts';
 import { UbusClient } from './ubus/client.ts';
 
 declare const VERSION: string; // by scripts/build.ts
@@ -16,9 +16,9 @@ const connect = () => new UbusClient();
 const commands: Record<string, (args: string[], version: string) => Promise<number> | number> = {
   run,
   doctor,
-  withdraw,
   ...overUbus(connect),
   watch: (args) => watch(connect, args),
+  withdraw,
   '--version': (_, version) => print(version),
   '--help': () => print(usage().trimEnd()),
 };

@@ -49,16 +49,11 @@ Usage:
       The service itself, in the foreground. procd starts it.
   wg-slaacer run --interface NAME [--interface NAME …] [--set OPTION=VALUE …]
                  [--json]
-<<<<<<< HEAD
-      Learn in the foreground on these interfaces until interrupted. What was
-      learned stays in place and is taken up again by the next run.
-  wg-slaacer withdraw
-      Withdraw all that was learned, while nothing learns.
-=======
       Learn in the foreground on these interfaces until interrupted, without
       ubus and /etc/config. What was learned stays in place and is taken up
       again by the next run.
->>>>>>> cli
+  wg-slaacer withdraw
+      Withdraw all that was learned, while nothing learns.
   wg-slaacer doctor [--json]
       Say what this system has and lacks for learning addresses.
   wg-slaacer --version

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A bus in memory, as a client sees it. Tests say what is on it and what happens there.
+// The bus as a command sees it, which calls and listens. Tests say what is on it and what happens there.
 
 import { type Ubus, UbusError, type UbusTable, ubusStatus } from '../../src/ubus/types.ts';
 
 export type Answer = (args: UbusTable) => UbusTable;
 
-export class FakeUbus implements Ubus {
+export class FakeCaller implements Ubus {
   connected = true;
   closed = false;
   readonly calls: { object: string; method: string; args: UbusTable }[] = [];
