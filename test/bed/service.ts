@@ -4,6 +4,7 @@
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { UbusTable } from '../../src/ubus/types.ts';
+import { kernel } from './bed.ts';
 import type { Host } from './client.ts';
 import { PROGRAM } from './daemon.ts';
 import type { Result } from './guest.ts';
@@ -11,7 +12,8 @@ import type { Process } from './process.ts';
 
 const SOCKET = '/var/run/ubus/ubus.sock';
 const CONFIG = '/run/config';
-const BUS = fileURLToPath(new URL('../../build/test/ubus-broker.mjs', import.meta.url));
+/** One for each kernel, as they are tested side by side. */
+const BUS = fileURLToPath(new URL(`../../build/test/ubus-broker-${kernel}.mjs`, import.meta.url));
 const PATIENCE = 30_000;
 
 /** Starting what is bundled is much quicker in emulation than compiling it there. */
@@ -26,13 +28,18 @@ async function buildBus(): Promise<void> {
   });
 }
 
-const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+interface Reply {
+  readonly status: number;
+  readonly answer?: unknown;
+  readonly error?: string;
+}
 
 export class Service {
   readonly #router: Host;
   #bus: Process | undefined;
-  #uci: Process | undefined;
   #daemon: Process | undefined;
+  #caller: Process | undefined;
+  readonly #clients: Process[] = [];
 
   /** Nothing runs yet. `files` are the contents of /etc/config. */
   static async create(router: Host, files: Readonly<Record<string, string>>): Promise<Service> {
@@ -68,9 +75,8 @@ export class Service {
   }
 
   /** rpcd's objects appear on the bus. */
-  async startUci(): Promise<void> {
-    this.#uci = this.#router.spawn(`exec node ${BUS} ${SOCKET} uci ${CONFIG}`);
-    await this.#uci.waitFor(/^ready$/, PATIENCE);
+  async startRpcd(): Promise<void> {
+    await this.#client(`rpcd ${CONFIG}`);
   }
 
   /** Resolves as soon as it has said something. */
@@ -85,8 +91,9 @@ export class Service {
   }
 
   async destroy(): Promise<void> {
-    for (const process of [this.#daemon, this.#uci, this.#bus]) process?.kill('SIGKILL');
-    await Promise.all([this.#daemon?.exit, this.#uci?.exit, this.#bus?.exit]);
+    const processes = [this.#daemon, this.#bus, ...this.#clients];
+    for (const process of processes) process?.kill('SIGKILL');
+    await Promise.all(processes.map((process) => process?.exit));
     await this.#router.run(`rm -rf ${CONFIG} ${SOCKET}`);
   }
 
@@ -107,27 +114,35 @@ export class Service {
     await this.logged(/configuration has been read again/, from);
   }
 
-  /** Calls a method of an object, of wg-slaacer unless told. Rejects with ubus's own words if that fails. */
-  async call<Answer = UbusTable>(
-    method: string,
-    args: UbusTable = {},
-    object = 'wg-slaacer',
-  ): Promise<Answer> {
-    const { stdout } = await this.#router.run(
-      `node ${BUS} ${SOCKET} call ${object} ${method} ${quoted(JSON.stringify(args))}`,
-    );
-    return JSON.parse(stdout || '{}');
+  /** Calls a method of wg-slaacer. Rejects with what ubus says if that fails. */
+  async call<Answer = UbusTable>(method: string, args: UbusTable = {}): Promise<Answer> {
+    const { status, answer, error } = await this.#ask(method, args);
+    if (status !== 0) throw new Error(error);
+    return answer as Answer;
   }
 
-  /** The status of a call that fails. */
-  async refusal(method: string, args: UbusTable): Promise<number> {
-    const command = `node ${BUS} ${SOCKET} call wg-slaacer ${method} ${quoted(JSON.stringify(args))}`;
-    return (await this.#router.run(command, { check: false })).code;
+  /** The status of a call. */
+  async status(method: string, args: UbusTable): Promise<number> {
+    return (await this.#ask(method, args)).status;
+  }
+
+  async #ask(method: string, args: UbusTable): Promise<Reply> {
+    this.#caller ??= await this.#client('call');
+    const from = this.#caller.lines.length;
+    this.#caller.write(`${JSON.stringify(['wg-slaacer', method, args])}\n`);
+    return JSON.parse(await this.#caller.waitFor(/^\{"status":/, PATIENCE, from));
   }
 
   /** Prints a line of JSON for each notification. */
-  subscribe(): Process {
-    return this.#router.spawn(`exec node ${BUS} ${SOCKET} subscribe wg-slaacer`);
+  subscribe(): Promise<Process> {
+    return this.#client('subscribe wg-slaacer');
+  }
+
+  async #client(command: string): Promise<Process> {
+    const process = this.#router.spawn(`exec node ${BUS} ${SOCKET} ${command}`);
+    this.#clients.push(process);
+    await process.waitFor(/^ready$/, PATIENCE);
+    return process;
   }
 
   /** The command line. */
