@@ -158,7 +158,7 @@ describe('without ubusd and rpcd at its start', () => {
         device: 'wg1',
         enabled: true,
         up: true,
-        prefixes: ['2001:db8:1::/64', 'fe80::/64'],
+        prefixes: ['2001:db8:1::/64'],
       }),
       expect.objectContaining({ name: 'home', device: 'wg-home', enabled: true, up: true }),
     ]);
