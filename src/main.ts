@@ -6,6 +6,7 @@ import { run } from './cli/run.ts';
 import { overUbus } from './cli/service.ts';
 import { exitStatus, UsageError, UserError, usage } from './cli/usage.ts';
 import { watch } from './cli/watch.ts';
+import { withdraw } from './cli/withdraw.ts';
 import { UbusClient } from './ubus/client.ts';
 
 declare const VERSION: string; // by scripts/build.ts
@@ -17,6 +18,7 @@ const commands: Record<string, (args: string[], version: string) => Promise<numb
   doctor,
   ...overUbus(connect),
   watch: (args) => watch(connect, args),
+  withdraw,
   '--version': (_, version) => print(version),
   '--help': () => print(usage().trimEnd()),
 };

@@ -5,8 +5,8 @@ export interface StatusAnswer {
   readonly version: string;
   /** Seconds. */
   readonly uptime: number;
-  /** Absent or "none" if new addresses cannot be seen. */
-  readonly hook?: string | null;
+  /** "none" if new addresses cannot be seen. */
+  readonly hook: string;
   readonly problems: readonly { readonly message: string; readonly hint: string }[];
   readonly interfaces: readonly InterfaceStatus[];
 }
@@ -19,13 +19,14 @@ export interface InterfaceStatus {
   readonly prefixes: readonly string[];
   /** How many it has learned. */
   readonly addresses: number;
+  /** How many packets the hook has seen of each kind. */
   readonly counters: Readonly<Record<string, number>>;
 }
 
 /** Public key, and what the configuration calls it. */
 export interface PeerName {
   readonly peer: string;
-  readonly description?: string | null | undefined;
+  readonly description?: string | undefined;
 }
 
 export interface LearnedAddress extends PeerName {
@@ -37,10 +38,21 @@ export interface LearnedAddress extends PeerName {
   readonly expires: number;
 }
 
+export interface AddressesAnswer {
+  readonly addresses: readonly LearnedAddress[];
+  /** How many did not fit into the answer. */
+  readonly omitted?: number;
+}
+
 export interface DeniedAddress extends PeerName {
   readonly interface: string;
   readonly address: string;
   readonly reason: string;
   readonly count: number;
   readonly last: number;
+}
+
+export interface DeniedAnswer {
+  readonly denied: readonly DeniedAddress[];
+  readonly omitted?: number;
 }

@@ -3,7 +3,7 @@
 
 import { formatAddress, parseAddress } from '../address.ts';
 import { type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
-import type { DeniedAddress, LearnedAddress, StatusAnswer } from './answers.ts';
+import type { AddressesAnswer, DeniedAnswer, StatusAnswer } from './answers.ts';
 import { parsePositionals } from './arguments.ts';
 import { type Screen, standardOutput } from './screen.ts';
 import { addressLines, deniedLines, statusLines } from './show.ts';
@@ -32,12 +32,12 @@ const serviceCommands = {
   addresses: {
     positionals: ['[interface]'],
     method: 'get_addresses',
-    show: (answer, _, screen) => addressLines(answer.addresses as unknown as LearnedAddress[], screen),
+    show: (answer, _, screen) => addressLines(answer as unknown as AddressesAnswer, screen),
   },
   denied: {
     positionals: ['[interface]'],
     method: 'get_denied',
-    show: (answer, _, screen) => deniedLines(answer.denied as unknown as DeniedAddress[], screen),
+    show: (answer, _, screen) => deniedLines(answer as unknown as DeniedAnswer, screen),
   },
   forget: {
     positionals: ['interface', 'address'],
@@ -134,6 +134,12 @@ export async function explain(ubus: Ubus, error: unknown, method: string, args: 
       return new UserError('ubusd does not permit this: run it as root');
     case ubusStatus.notFound:
       return notFound(ubus, args);
+    case ubusStatus.notSupported:
+      return new UserError(
+        `${args.interface}: the peer that has ${args.address} is not in /etc/config/network, or disabled there`,
+      );
+    case ubusStatus.unknownError:
+      return new UserError(`the service could not do it: see wg-slaacer status and logread -e ${OBJECT}`);
     default:
       return new UserError(`ubus call ${OBJECT} ${method}: ${plain(error.message)}`);
   }

@@ -2,7 +2,14 @@
 // The service's answers as lines to read.
 
 import { ago, ahead, span } from './ages.ts';
-import type { DeniedAddress, InterfaceStatus, LearnedAddress, StatusAnswer } from './answers.ts';
+import type {
+  AddressesAnswer,
+  DeniedAddress,
+  DeniedAnswer,
+  InterfaceStatus,
+  LearnedAddress,
+  StatusAnswer,
+} from './answers.ts';
 import { peerName } from './describe.ts';
 import { type Screen, styled } from './screen.ts';
 import { type Column, tableLines } from './table.ts';
@@ -10,7 +17,7 @@ import { plain } from './text.ts';
 
 export function statusLines(status: StatusAnswer, screen: Screen): string[] {
   const { version, uptime, hook, problems, interfaces } = status;
-  const lines = [`wg-slaacer ${version}, running for ${span(uptime)}, hook ${hook ?? 'none'}`];
+  const lines = [`wg-slaacer ${version}, running for ${span(uptime)}, hook ${hook}`];
   for (const { message, hint } of problems)
     lines.push('', `${styled(screen, 'red', 'problem:')} ${plain(message)}`, `  cure: ${plain(hint)}`);
   for (const each of interfaces) lines.push('', ...interfaceLines(each, screen));
@@ -22,12 +29,14 @@ function interfaceLines(each: InterfaceStatus, screen: Screen): string[] {
   const { name, device, enabled, up, prefixes, addresses, counters } = each;
   const state = enabled ? (up ? styled(screen, 'green', 'learning') : styled(screen, 'red', 'down')) : 'off';
   const title = device === name ? name : `${name} (device ${device})`;
-  const counts = Object.entries(counters).map(([what, count]) => `${what} ${count}`);
+  const counts = Object.entries(counters)
+    .filter(([, count]) => count > 0)
+    .map(([what, count]) => `${what} ${count}`);
   return [
     `${styled(screen, 'bold', title)}: ${state}`,
     ...listLines('prefixes', prefixes, screen),
     ...listLines('addresses', [String(addresses)], screen),
-    ...listLines('counters', counts, screen),
+    ...listLines('packets', counts, screen),
   ];
 }
 
@@ -46,7 +55,7 @@ function listLines(name: string, values: readonly string[], screen: Screen): str
   return values.length === 0 ? [] : [...lines, line.trimEnd()];
 }
 
-export function addressLines(addresses: readonly LearnedAddress[], screen: Screen): string[] {
+export function addressLines({ addresses, omitted }: AddressesAnswer, screen: Screen): string[] {
   const columns: Column<LearnedAddress>[] = [
     { title: 'ADDRESS', text: ({ address }) => address },
     { title: 'PEER', text: peerName, flexible: true },
@@ -54,10 +63,10 @@ export function addressLines(addresses: readonly LearnedAddress[], screen: Scree
     { title: 'EXPIRES', text: ({ expires }) => ahead(expires), right: true },
   ];
   if (addresses.length === 0) return ['No address has been learned.'];
-  return byInterface(addresses, columns, screen);
+  return [...byInterface(addresses, columns, screen), ...omittedLines(omitted)];
 }
 
-export function deniedLines(denied: readonly DeniedAddress[], screen: Screen): string[] {
+export function deniedLines({ denied, omitted }: DeniedAnswer, screen: Screen): string[] {
   const columns: Column<DeniedAddress>[] = [
     { title: 'ADDRESS', text: ({ address }) => address },
     { title: 'PEER', text: peerName, flexible: true },
@@ -66,7 +75,11 @@ export function deniedLines(denied: readonly DeniedAddress[], screen: Screen): s
     { title: 'LAST', text: ({ last }) => ago(last, screen.now), right: true },
   ];
   if (denied.length === 0) return ['No address has been denied.'];
-  return byInterface(denied, columns, screen);
+  return [...byInterface(denied, columns, screen), ...omittedLines(omitted)];
+}
+
+function omittedLines(omitted = 0): string[] {
+  return omitted > 0 ? ['', `… and ${omitted} more: name an interface to see fewer at once.`] : [];
 }
 
 /** A table for each interface. */

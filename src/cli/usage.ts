@@ -52,6 +52,8 @@ Usage:
       Learn in the foreground on these interfaces until interrupted, without
       ubus and /etc/config. What was learned stays in place and is taken up
       again by the next run.
+  wg-slaacer withdraw
+      Withdraw all that was learned, while nothing learns.
   wg-slaacer doctor [--json]
       Say what this system has and lacks for learning addresses.
   wg-slaacer --version

@@ -11,7 +11,7 @@ import { exitStatus, UsageError, UserError } from '../../src/cli/usage.ts';
 import { watch } from '../../src/cli/watch.ts';
 import { UbusError, type UbusTable, ubusStatus } from '../../src/ubus/types.ts';
 import { alice, bob } from './bench.ts';
-import { FakeUbus } from './fake-ubus.ts';
+import { FakeCaller } from './fake-caller.ts';
 
 const now = 1_800_000_000;
 const screen: Screen = { columns: 80, colour: false, now };
@@ -49,7 +49,7 @@ const status: StatusAnswer = {
       up: true,
       prefixes: ['2001:db8:1::/64', 'fe80::/64'],
       addresses: 2,
-      counters: { learned: 2, denied: 7 },
+      counters: { candidate: 2, restore: 0, owned: 7 },
     },
     { name: 'home', device: 'wg-home', enabled: true, up: false, prefixes: [], addresses: 0, counters: {} },
     { name: 'wg3', device: 'wg3', enabled: false, up: true, prefixes: [], addresses: 0, counters: {} },
@@ -64,7 +64,7 @@ describe('in words and tables', () => {
 wg1: learning
   prefixes   2001:db8:1::/64, fe80::/64
   addresses  2
-  counters   learned 2, denied 7
+  packets    candidate 2, owned 7
 
 home (device wg-home): down
   addresses  0
@@ -75,7 +75,7 @@ wg3: off
 
   it('what is in the way of learning, and that nothing is configured', () => {
     const problems = [{ message: 'no hook\u001b[2J', hint: 'do this' }];
-    expect(statusLines({ ...status, hook: null, problems, interfaces: [] }, screen)).toEqual([
+    expect(statusLines({ ...status, hook: 'none', problems, interfaces: [] }, screen)).toEqual([
       'wg-slaacer 0.1.0, running for 3 d, hook none',
       '',
       'problem: no hook',
@@ -86,7 +86,7 @@ wg3: off
   });
 
   it('learned addresses, those of each interface by themselves', () => {
-    const lines = addressLines([phone, { ...phone, interface: 'wg2' }, nameless], screen);
+    const lines = addressLines({ addresses: [phone, { ...phone, interface: 'wg2' }, nameless] }, screen);
     expect(lines.join('\n')).toBe(`wg1: 2
 ADDRESS                                  PEER       LAST SEEN  EXPIRES
 2001:db8:1::cafe                         phone      3 min ago  in 23 h
@@ -98,22 +98,31 @@ ADDRESS           PEER   LAST SEEN  EXPIRES
   });
 
   it('refused addresses', () => {
-    expect(deniedLines([attempt], screen).join('\n')).toBe(`wg1: 1
+    expect(deniedLines({ denied: [attempt] }, screen).join('\n')).toBe(`wg1: 1
 ADDRESS                                  PEER       REASON     TIMES        LAST
 ${longest}  a descri…  reserved  123456  59 min ago`);
   });
 
   it('that there is none', () => {
-    expect(addressLines([], screen)).toEqual(['No address has been learned.']);
-    expect(deniedLines([], screen)).toEqual(['No address has been denied.']);
+    expect(addressLines({ addresses: [] }, screen)).toEqual(['No address has been learned.']);
+    expect(deniedLines({ denied: [] }, screen)).toEqual(['No address has been denied.']);
+  });
+
+  it('that there are more', () => {
+    expect(addressLines({ addresses: [phone], omitted: 3 }, screen).at(-1)).toContain('3 more');
+    expect(deniedLines({ denied: [attempt], omitted: 3 }, screen).at(-1)).toContain('3 more');
+    expect(deniedLines({ denied: [attempt], omitted: 0 }, screen).join()).not.toContain('more');
   });
 
   it('nothing over 80 columns', () => {
     const description = '電話📱\u001b[31m'.repeat(20);
     const prefixes = Array.from({ length: 5 }, () => `${longest}/128`);
     const lines = [
-      ...addressLines([{ ...nameless, description, last_seen: now - 7_199, expires: 7_199 }], screen),
-      ...deniedLines([{ ...attempt, description }], screen),
+      ...addressLines(
+        { addresses: [{ ...nameless, description, last_seen: now - 7_199, expires: 7_199 }] },
+        screen,
+      ),
+      ...deniedLines({ denied: [{ ...attempt, description }] }, screen),
       ...statusLines({ ...status, interfaces: [{ ...status.interfaces[0]!, prefixes }] }, screen),
     ];
     for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(80);
@@ -136,11 +145,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function service(methods: Record<string, (args: UbusTable) => UbusTable> = {}): FakeUbus {
-  return new FakeUbus({ 'wg-slaacer': { status: () => table(status), ...methods } });
+function service(methods: Record<string, (args: UbusTable) => UbusTable> = {}): FakeCaller {
+  return new FakeCaller({ 'wg-slaacer': { status: () => table(status), ...methods } });
 }
 
-function command(ubus: FakeUbus, name: string, ...args: string[]): Promise<number> {
+function command(ubus: FakeCaller, name: string, ...args: string[]): Promise<number> {
   return overUbus(() => ubus)[name]!(args);
 }
 
@@ -151,7 +160,7 @@ function refuse(code: number): () => never {
 }
 
 /** What a command fails with. */
-async function failure(ubus: FakeUbus, name: string, ...args: string[]): Promise<UserError> {
+async function failure(ubus: FakeCaller, name: string, ...args: string[]): Promise<UserError> {
   const error: unknown = await command(ubus, name, ...args).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(UserError);
   expect(ubus.closed).toBe(true);
@@ -205,7 +214,7 @@ describe('a command', () => {
   });
 
   it('says how to start a service that is not running', async () => {
-    const error = await failure(new FakeUbus({}), 'addresses');
+    const error = await failure(new FakeCaller({}), 'addresses');
     expect(error.message).toContain('service wg-slaacer start');
     expect(error.status).toBe(exitStatus.notRunning);
   });
@@ -231,7 +240,9 @@ describe('a command', () => {
   it.each([
     ['permissionDenied', /as root/, exitStatus.failed],
     ['connectionFailed', /ubusd/, exitStatus.notRunning],
-    ['unknownError', /^ubus call wg-slaacer pin: refused$/, exitStatus.failed],
+    ['notSupported', /2001:db8::5 is not in \/etc\/config\/network/, exitStatus.failed],
+    ['unknownError', /logread/, exitStatus.failed],
+    ['timeout', /^ubus call wg-slaacer pin: refused$/, exitStatus.failed],
   ] as const)('says in words what went wrong: %s', async (code, expected, exit) => {
     const error = await failure(service({ pin: refuse(ubusStatus[code]) }), 'pin', 'wg1', '2001:db8::5');
     expect(error.message).toMatch(expected);
@@ -259,7 +270,7 @@ describe('watch', () => {
   const use = { interface: 'wg1', address: '2001:db8:1::5', peer: alice };
 
   /** Starts it, and resolves to a function that ends it. */
-  async function start(ubus: FakeUbus, ...args: string[]): Promise<() => Promise<number>> {
+  async function start(ubus: FakeCaller, ...args: string[]): Promise<() => Promise<number>> {
     let end!: () => void;
     const ended = new Promise<void>((resolve) => {
       end = resolve;
@@ -308,6 +319,8 @@ describe('watch', () => {
     const ubus = service();
     const stop = await start(ubus);
     ubus.objectEvent('remove', 'another');
+    expect(printed).toHaveLength(1);
+    ubus.objectEvent('remove', 'wg-slaacer');
     ubus.objectEvent('remove', 'wg-slaacer');
     ubus.objectEvent('add', 'wg-slaacer');
     ubus.setConnected(false);
@@ -325,7 +338,7 @@ describe('watch', () => {
   });
 
   it('waits for a service that is not running, and says how to start it', async () => {
-    const ubus = new FakeUbus({});
+    const ubus = new FakeCaller({});
     const stop = await start(ubus);
     ubus.objectEvent('add', 'wg-slaacer');
     await stop();

@@ -24,12 +24,12 @@ const disabled = 'interface wg1 enabled=0 rate=5\ninterface wg2 rate=5';
 const two = `${none}\ninterface wg1 enabled=1\ninterface wg2 enabled=0\ninterface home enabled=1 device=wg-home`;
 
 /** Each call as [function, ...arguments]. */
-function calls(action: 'start' | 'reload', sections: string): string[][] {
+function calls(action: 'start' | 'reload', sections: string, learned = false): string[][] {
   const config = join(folder, 'config');
   writeFileSync(config, `${sections}\n`);
   const script = join(files, 'etc/init.d/wg-slaacer');
   const output = execFileSync('busybox', ['ash', path('rc.common'), script, action], {
-    env: { CONFIG: config, PATH: process.env.PATH },
+    env: { CONFIG: config, LEARNED: learned ? folder : join(folder, 'absent'), PATH: process.env.PATH },
     encoding: 'utf8',
   });
   return output
@@ -41,7 +41,7 @@ function calls(action: 'start' | 'reload', sections: string): string[][] {
 const named = (all: string[][], name: string) =>
   all.filter(([first]) => first === name).map(([, ...rest]) => rest);
 
-describe('the init script', () => {
+describe('the init script', { timeout: 30_000 }, () => {
   it.each([
     ['without an interface', none],
     ['with disabled interfaces only', disabled],
@@ -90,6 +90,12 @@ describe('the init script', () => {
   it('looks again when an enabled interface comes or goes, by the name of its device', () => {
     const triggers = named(calls('start', two), 'add_reload_interface_trigger');
     expect(triggers).toEqual([['wg1'], ['wg-home']]);
+  });
+
+  it('has what was learned withdrawn where everything was disabled while it was stopped', () => {
+    expect(calls('start', disabled, true).at(-1)).toEqual(['program', 'withdraw']);
+    expect(named(calls('start', two, true), 'program')).toEqual([]);
+    expect(named(calls('reload', disabled, true), 'program')).toEqual([]);
   });
 
   it.each([
