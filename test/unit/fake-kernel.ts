@@ -31,6 +31,7 @@ import {
   type Verdict,
   type WireGuard,
 } from '../../src/kernel/kernel.ts';
+import { FakeRouting } from './fake-routing.ts';
 
 const ATTEMPT_HOLD = 1_000;
 const ATTEMPT_PACKETS = 8;
@@ -74,6 +75,7 @@ interface Failures {
 export class FakeKernel implements Kernel {
   readonly wireguard: WireGuard;
   readonly links: Links;
+  readonly routing = new FakeRouting();
   readonly failures: Failures = {};
   /** Every allowed IP that the engine added, each removal of one that was there, and each packet put back. */
   readonly added: Added[] = [];
@@ -145,7 +147,7 @@ export class FakeKernel implements Kernel {
 
   addLink(name: string, { kind = 'wireguard', addresses = [] as readonly string[] } = {}): number {
     const ifindex = this.nextIfindex++;
-    this.linkTable.push({ name, ifindex, up: true, kind, addresses: addresses.map(linkAddress) });
+    this.linkTable.push({ name, ifindex, up: true, kind, mtu: 1420, addresses: addresses.map(linkAddress) });
     if (kind === 'wireguard') this.devices.set(ifindex, new Map());
     this.changed = true;
     return ifindex;
@@ -566,7 +568,14 @@ function takeToken<Name extends string>(
 
 function linkAddress(text: string): Link['addresses'][number] {
   const [address, length] = text.split('/') as [string, string];
-  return { bytes: parseAddress(address)!, prefixLength: Number(length) };
+  const forEver = Number.POSITIVE_INFINITY;
+  return {
+    bytes: parseAddress(address)!,
+    prefixLength: Number(length),
+    preferred: forEver,
+    valid: forEver,
+    isOurs: false,
+  };
 }
 
 /** A prefix belongs to one peer only. */

@@ -3,7 +3,7 @@
 
 import { constants } from 'node:os';
 import { formatPrefix, parseAddress } from '../../src/address.ts';
-import type { NativeSocket } from '../../src/kernel/native.ts';
+import type { NativeSocket, ReceivedMessage } from '../../src/kernel/native.ts';
 import {
   attribute,
   decodeAttributes,
@@ -33,6 +33,7 @@ export class FakeSocket implements NativeSocket {
   readonly arguments: readonly number[];
   readonly options: string[] = [];
   readonly waiting: Arrival[] = [];
+  readonly messages: (ReceivedMessage | Error)[] = [];
   bound: Uint8Array | undefined;
   closed = false;
   readonly #peer: FakeSockets;
@@ -68,6 +69,12 @@ export class FakeSocket implements NativeSocket {
     const datagram = Buffer.from(arrival);
     this.#peer.received.push(datagram);
     return datagram;
+  }
+
+  receiveMessage(): ReceivedMessage | undefined {
+    const message = this.messages.shift();
+    if (message instanceof Error) throw message;
+    return message;
   }
 
   onReadable(callback: () => void): void {
