@@ -238,6 +238,7 @@ export class Engine {
       active.set(link.ifindex, { ...config, ifindex: link.ifindex, scope, sightings });
     }
     this.activate(active);
+    this.isIncomplete ||= advertised.isIncomplete;
     this.letGoConfigured();
     this.carryOut(this.learner.expire(this.clock.now(), active.values()));
     const owned: Problem[] = [];

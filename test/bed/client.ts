@@ -100,16 +100,15 @@ export class Client extends Host {
   }
 
   /**
-   * Takes wg0 down, and brings it up as the system of a client does that has nothing but its WireGuard configuration:
-   * with a link-local address of the kernel's making, and no route. Resolves to the milliseconds, by the guest's clock,
-   * until it has a stable and a temporary address and an answer from `to`.
+   * Takes wg0 down, and brings it up as wg-quick does where a link-local address is all that is configured. Resolves to
+   * the milliseconds, by the guest's clock, until it has a stable and a temporary address and an answer from `to`.
    */
-  async comeUp(to: string, timeout = 30_000): Promise<number> {
+  async comeUp(linkLocal: string, to: string, timeout = 30_000): Promise<number> {
     const settings = ['accept_ra=2', 'autoconf=1', 'use_tempaddr=2'].map(
       (setting) => `net.ipv6.conf.wg0.${setting}`,
     );
     await this.run(
-      `ip link set wg0 down && ip link set wg0 addrgenmode random && sysctl -qw ${settings.join(' ')}`,
+      `ip link set wg0 down && sysctl -qw ${settings.join(' ')} && ip address add ${linkLocal}/64 dev wg0`,
     );
     const traffic = await Traffic.of(this.guest);
     const request = { operation: 'online', netns: this.name, prefix: '2001:db8:1::', to, timeout } as const;

@@ -150,7 +150,8 @@ describe('when', () => {
     clock.advance(10_000);
     const times = sent.map(({ at }) => at);
     expect(sent.length).toBeGreaterThanOrEqual(3);
-    times.slice(1).forEach((time, i) => expect(time - times[i]!).toBeGreaterThanOrEqual(1_000));
+    const gaps = times.slice(1).map((time, i) => time - times[i]!);
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(1_000);
   });
 
   it('at once when hosts have to know', () => {

@@ -84,6 +84,8 @@ export class FakeKernel implements Kernel {
   /** The names of the calls that were made, in order. */
   readonly calls: string[] = [];
   hooksOpened = 0;
+  /** Of every device. */
+  publicKey: string | undefined;
   /** The links as the engine saw them last. */
   listed: readonly Link[] = [];
 
@@ -168,6 +170,21 @@ export class FakeKernel implements Kernel {
     this.replaceLink(name, { addresses: addresses.map(linkAddress) });
   }
 
+  /** Of all its addresses, in milliseconds from now. */
+  setLifetimes(name: string, preferred: number, valid: number): void {
+    const addresses = this.link(name).addresses.map((address) => ({ ...address, preferred, valid }));
+    this.replaceLink(name, { addresses });
+  }
+
+  /** Makes an address of a link one that this program has added. */
+  disown(name: string, address: string): void {
+    const addresses = this.link(name).addresses.map((each) => ({
+      ...each,
+      isOurs: each.isOurs || formatAddress(each.bytes) === address,
+    }));
+    this.replaceLink(name, { addresses });
+  }
+
   setLinkUp(name: string, up: boolean): void {
     this.replaceLink(name, { up });
   }
@@ -197,7 +214,12 @@ export class FakeKernel implements Kernel {
   }
 
   /** An authenticated packet from a peer; whether WireGuard accepts it. */
-  receive(name: string, sender: string, address: string, packet: string | null = `from ${address}`): boolean {
+  receive(
+    name: string,
+    sender: string,
+    address: string,
+    packet: string | Buffer | null = `from ${address}`,
+  ): boolean {
     const { ifindex } = this.link(name);
     const peer = this.device(name).get(sender);
     if (!peer) return false; // it has no session
@@ -313,7 +335,7 @@ export class FakeKernel implements Kernel {
       latestHandshake: 0,
       rxBytes: 0,
     }));
-    return { ifindex, listenPort: 51820, peers };
+    return { ifindex, ...(this.publicKey && { publicKey: this.publicKey }), listenPort: 51820, peers };
   }
 
   private add(name: string, entries: readonly PeerAddress[]): void {

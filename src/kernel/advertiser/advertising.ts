@@ -65,8 +65,8 @@ export class Advertising {
   ) {}
 
   /**
-   * Advertises on these interfaces and no others. `links` are all WireGuard ones. Whether the addresses of a link have
-   * been changed. Answers with what keeps it from working.
+   * Advertises on these interfaces and no others. `links` are all WireGuard ones. Answers with what keeps it from
+   * working, whether the addresses of a link have been changed, and whether something failed and is to be tried again.
    */
   align(
     enabled: readonly Enabled[],
@@ -79,10 +79,12 @@ export class Advertising {
     const problems = enabled.flatMap(conflictOf);
     const learningOn = new Set(enabled.map(({ link }) => link.ifindex));
     let hasChangedAddresses = false;
+    let isIncomplete = false;
     const attempt = (link: Link, act: () => void) => {
       try {
         act();
       } catch (error) {
+        isIncomplete = true;
         problems.push(kernelProblem('ra-failed', link.name, 'set up Router Advertisements', error));
       }
     };
@@ -98,7 +100,7 @@ export class Advertising {
         problems.push(...this.problemsOf(each.link));
       });
     }
-    return { problems, hasChangedAddresses };
+    return { problems, hasChangedAddresses, isIncomplete };
   }
 
   /** Whether there is anybody to tell that something has changed. */
