@@ -382,7 +382,7 @@ interface Packet {
   readonly sender: FakePeer;
   readonly owner: string | undefined;
   readonly address: string;
-  readonly packet: string | null;
+  readonly packet: string | Buffer | null;
 }
 
 interface Attempt {

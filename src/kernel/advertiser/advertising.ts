@@ -71,7 +71,7 @@ export class Advertising {
   align(
     enabled: readonly Enabled[],
     links: readonly Link[],
-  ): { problems: Problem[]; hasChangedAddresses: boolean } {
+  ): { problems: Problem[]; hasChangedAddresses: boolean; isIncomplete: boolean } {
     const wanted = new Map(enabled.filter(isWanted).map((each) => [each.link.ifindex, each]));
     for (const [ifindex, { device }] of this.active) {
       if (wanted.get(ifindex)?.link.name !== device) this.end(ifindex);
