@@ -54,13 +54,15 @@ describe.each(['fexit', 'kprobe', 'lending'] as const)('by %s', (way) => {
   test('a client that has nothing but its WireGuard configuration reaches a host behind the router', async () => {
     const laptop = lab.client('laptop');
     const milliseconds = await laptop.comeUp('fe80::a', SERVER);
+    const [linkLocal, global] = daemon.all('learned').map(({ time }) => time);
+    // Told, not judged: a client's kernel and a busy emulator have their part in it.
     console.log(`${way}: on line after ${milliseconds} ms`);
+    expect(global! - linkLocal!).toBeLessThan(2);
     const { stdout } = await laptop.run('ip -6 -oneline address show dev wg0 scope global');
     expect(stdout.match(/inet6 2001:db8:1:/g)).toHaveLength(2);
     expect(stdout.match(/temporary/g)).toHaveLength(1);
     const { stdout: routes } = await laptop.run('ip -6 route show default');
     expect(routes).toMatch(/^default via fe80::\S+ dev wg0 proto ra/);
-    expect(milliseconds).toBeLessThan(2_000);
   });
 });
 
