@@ -191,13 +191,14 @@ Napi::Value Socket::receive_message(const Napi::CallbackInfo &info)
 		Napi::Object entry = Napi::Object::New(env);
 		entry["level"] = Napi::Number::New(env, header->cmsg_level);
 		entry["type"] = Napi::Number::New(env, header->cmsg_type);
-		entry["data"] = Napi::Buffer<uint8_t>::Copy(env, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+		entry["data"] =
+		    Napi::Buffer<uint8_t>::Copy(env, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
 		control[control.Length()] = entry;
 	}
 	Napi::Object result = Napi::Object::New(env);
 	result["data"] = data;
-	result["sender"] = Napi::Buffer<uint8_t>::Copy(env, reinterpret_cast<uint8_t *>(&sender),
-						       message.msg_namelen);
+	result["sender"] =
+	    Napi::Buffer<uint8_t>::Copy(env, reinterpret_cast<uint8_t *>(&sender), message.msg_namelen);
 	result["control"] = control;
 	return result;
 }
