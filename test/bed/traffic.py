@@ -18,6 +18,7 @@ import time
 CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS = 0x8913
 SIOCSIFFLAGS = 0x8914
+SIOCSIFADDR = 0x8916
 IFF_UP = 1
 ECHO_REQUEST = 128
 ICMP6_FILTER = 1
@@ -147,12 +148,15 @@ def address(request):
 
 
 def online(request):
-    """Brings wg0 up; milliseconds until it has two addresses in a /64, a default route, and an answer from a host."""
+    """Brings wg0 up, with an address; milliseconds until it has two addresses in a /64, a default route, and an answer from a host."""
     network = packed(request["prefix"])[:8].hex()
     start = time.monotonic()
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as any_socket:
         flags = struct.unpack("16sh", fcntl.ioctl(any_socket, SIOCGIFFLAGS, struct.pack("16sh", b"wg0", 0)))[1]
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh", b"wg0", flags | IFF_UP))
+        index = socket.if_nametoindex("wg0")
+        if "address" in request:
+            fcntl.ioctl(any_socket, SIOCSIFADDR, struct.pack("=16sIi", packed(request["address"]), 64, index))
     while True:
         elapsed = (time.monotonic() - start) * 1000
         if elapsed > request["timeout"]:
