@@ -53,6 +53,9 @@ async function buildDaemon(): Promise<void> {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
+    // A fifth less flash; names stay, for stack traces.
+    minifyWhitespace: true,
+    minifySyntax: true,
     define: { VERSION: JSON.stringify(manifest.version) },
     banner: { js: '// SPDX-License-Identifier: GPL-2.0-only' },
   });
@@ -62,7 +65,8 @@ rmSync('dist', { recursive: true, force: true });
 for (const folder of [library, `${root}/usr/sbin`, `${root}/lib/bpf`]) mkdirSync(folder, { recursive: true });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n'); // not what the checkout's says
 cpSync('files', root, { recursive: true });
-chmodSync(`${root}/usr/sbin/wg-slaacer`, 0o755);
+for (const program of ['usr/sbin/wg-slaacer', 'etc/init.d/wg-slaacer'])
+  chmodSync(`${root}/${program}`, 0o755);
 buildHook();
 buildAddon();
 await buildDaemon();

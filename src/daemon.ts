@@ -108,7 +108,7 @@ export class Daemon implements Subject {
       this.nextReading = undefined;
       return this.read();
     });
-    this.lastReading = this.nextReading;
+    this.lastReading = this.nextReading.catch(() => {}); // who asked for it is told
     return this.nextReading;
   }
 
