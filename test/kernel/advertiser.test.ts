@@ -54,6 +54,7 @@ describe.each(['fexit', 'kprobe', 'lending'] as const)('by %s', (way) => {
   test('a client that has nothing but its WireGuard configuration reaches a host behind the router', async () => {
     const laptop = lab.client('laptop');
     const milliseconds = await laptop.comeUp('fe80::a', SERVER);
+    await expect.poll(() => daemon.all('learned').length, { timeout: 10_000 }).toBeGreaterThan(1);
     const [linkLocal, global] = daemon.all('learned').map(({ time }) => time);
     // Told, not judged: a client's kernel and a busy emulator have their part in it.
     console.log(`${way}: on line after ${milliseconds} ms`);
@@ -227,7 +228,7 @@ describe('another prefix', () => {
         .flat()
         .join();
     await expect.poll(left, { timeout: 100_000, interval: 1_000 }).not.toContain('2001:db8:1:');
-    expect(await routes()).not.toContain('2001:db8:1::/64');
+    expect(await routes()).not.toContain('proto 87'); // the kernel has an expired one of its own
     expect(await addressesIn(phone, '2001:db8:1:')).toEqual([]);
   }, 180_000);
 });
