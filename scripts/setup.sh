@@ -12,7 +12,7 @@ case " ${KERNELS:-} " in
 *' arm64 '*) kernels="$kernels qemu-system-arm g++-aarch64-linux-gnu" ;;
 esac
 # The guests have the files of this machine, so what runs there is installed here.
-guests='iproute2 iputils-ping wireguard-tools radvd netcat-openbsd procps tcpdump libcap2-bin python3'
+guests='iproute2 iputils-ping wireguard-tools ndisc6 nftables netcat-openbsd procps tcpdump libcap2-bin python3'
 
 log=${XDG_CACHE_HOME:-$HOME/.cache}/wg-slaacer/setup.log
 
