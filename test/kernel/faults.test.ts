@@ -33,7 +33,6 @@ describe('on a router', () => {
   test.each([
     ['no command', '', 2, 'no command given'],
     ['an unknown command', 'learn', 2, 'no command "learn"'],
-    ['no interface', 'run', 2, '--interface'],
     ['an unknown option', 'run --interface wg1 --fast', 2, "'--fast'"],
     ['a setting that is none', 'run --interface wg1 --set rate', 2, 'OPTION=VALUE'],
     ['an unknown setting', 'run --interface wg1 --set speed=5', 2, 'no option "speed"'],
