@@ -6,6 +6,7 @@ import { chmodSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { arch } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { compileView, VIEWS } from './luci.ts';
 import manifest from '../package.json' with { type: 'json' };
 
 process.chdir(join(import.meta.dirname, '..'));
@@ -58,6 +59,12 @@ async function buildDaemon(): Promise<void> {
   });
 }
 
+async function buildPage(): Promise<void> {
+  const views = `${root}/www/luci-static/resources/view/wg-slaacer`;
+  mkdirSync(views, { recursive: true });
+  for (const view of VIEWS) writeFileSync(`${views}/${view}.js`, await compileView(view));
+}
+
 rmSync('dist', { recursive: true, force: true });
 for (const folder of [library, `${root}/usr/sbin`, `${root}/lib/bpf`]) mkdirSync(folder, { recursive: true });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n'); // not what the checkout's says
@@ -66,3 +73,4 @@ chmodSync(`${root}/usr/sbin/wg-slaacer`, 0o755);
 buildHook();
 buildAddon();
 await buildDaemon();
+await buildPage();
