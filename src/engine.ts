@@ -2,16 +2,28 @@
 // Keeps configuration, links, WireGuard and the ledger in line, and passes on what is seen to the learner and what it
 // plans to the executor. Every step is synchronous, so nothing comes between a decision and its effect.
 
+import type { Prefix } from './address.ts';
 import { Denials } from './denials.ts';
 import type { EngineEvent } from './events.ts';
 import { execute, type Place, type Surroundings } from './executor.ts';
-import type { Clock, Device, Kernel, Link, Problem, Scope, Sighting, Sightings } from './kernel/kernel.ts';
+import type {
+  Clock,
+  Counters,
+  Device,
+  Kernel,
+  Link,
+  PeerAddress,
+  Problem,
+  Scope,
+  Sighting,
+  Sightings,
+} from './kernel/kernel.ts';
 import { withoutLoan } from './kernel/lending/loans.ts';
 import { Learner, type Plan, type Watched } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { interfaceProblems, kernelProblem, ownedProblems, ProblemList } from './problems.ts';
 import { alignRecords, leftovers, takeOver } from './records.ts';
-import { scopeOf } from './scope.ts';
+import { linkLocal, scopeOf } from './scope.ts';
 import type { InterfaceSettings } from './settings.ts';
 import { Settling } from './settling.ts';
 import { Source } from './source.ts';
@@ -28,6 +40,18 @@ export interface EngineConfig {
   readonly hook: 'auto' | Sightings['hook'];
   /** The enabled ones. */
   readonly interfaces: readonly InterfaceConfig[];
+  /** Whether configuration gives an address to the peer of a device, so that it is not ours to withdraw. */
+  isConfigured?(device: string, address: PeerAddress): boolean;
+}
+
+/** What an interface is like now. */
+export interface InterfaceState {
+  /** Whether it is there and up. */
+  readonly up: boolean;
+  /** Where addresses are learned, besides fe80::/64; none if they are not. */
+  readonly prefixes: readonly Prefix[];
+  /** Packets refused since it is watched; undefined if it is not. */
+  readonly counters: Counters | undefined;
 }
 
 /** How often WireGuard is compared with the ledger, at least, in milliseconds: what was wiped is back within 30 s. */
@@ -119,6 +143,29 @@ export class Engine {
     return this.problems.list();
   }
 
+  /** What is learned on an interface, or on all, with the times of last use as the kernel has them now. */
+  addresses(name?: string): readonly Readonly<Entry>[] {
+    const entries = [...this.ledger.entries(name)];
+    const places = new Map([...this.active.values()].map((on) => [on.name, on.ifindex]));
+    const records = entries.length > 0 ? (this.source.current?.records() ?? []) : [];
+    const used = new Map(records.map((record) => [`${record.ifindex} ${record.address}`, record.lastSeen]));
+    for (const entry of entries) {
+      const lastSeen = used.get(`${places.get(entry.interface)} ${entry.address}`) ?? 0;
+      entry.lastSeen = Math.max(entry.lastSeen, lastSeen);
+    }
+    return entries;
+  }
+
+  state(device: string): InterfaceState {
+    const link = this.kernel.links.list().find(({ name }) => name === device);
+    const on = link && this.active.get(link.ifindex);
+    return {
+      up: link?.up === true,
+      prefixes: on?.scope.learn.filter((prefix) => prefix !== linkLocal) ?? [],
+      counters: on?.sightings.counters(on.ifindex),
+    };
+  }
+
   /** Withdraws one address; false if it is not a learned one. */
   forget(name: string, address: string): boolean {
     const entry = this.ledger.get(name, address);
@@ -163,6 +210,7 @@ export class Engine {
       config,
       link: links.find(({ name }) => name === config.device),
     }));
+    this.letGoConfigured();
     this.withdrawDisabled(found);
     this.keepSource(
       links.filter(({ kind }) => kind === 'wireguard'),
@@ -176,6 +224,7 @@ export class Engine {
       active.set(link.ifindex, { ...config, ifindex: link.ifindex, scope, sightings });
     }
     this.activate(active);
+    this.letGoConfigured();
     this.carryOut(this.learner.expire(this.clock.now(), active.values()));
     const owned: Problem[] = [];
     for (const on of active.values()) {
@@ -211,6 +260,19 @@ export class Engine {
     }
   }
 
+  /** What was learned and then configured stays in force, but is no longer ours. */
+  private letGoConfigured(): void {
+    if (!this.config.isConfigured) return;
+    for (const { name, device } of this.active.values()) {
+      const configured = [...this.ledger.entries(name)].filter((entry) => this.isConfigured(device, entry));
+      this.carryOut(this.learner.withdraw(configured, 'configured'));
+    }
+  }
+
+  private isConfigured(device: string, address: PeerAddress): boolean {
+    return this.config.isConfigured?.(device, address) ?? false;
+  }
+
   /** The hook is needed to watch an interface, and to withdraw what its records have of others. */
   private keepSource(wireguardLinks: readonly Link[], isNeeded: boolean): void {
     if (isNeeded || (this.hasLeftovers && wireguardLinks.length > 0)) {
@@ -233,7 +295,10 @@ export class Engine {
     for (const [ifindex, records] of leftovers(this.ledger, sightings, this.nameOf)) {
       const device = wireguardLinks.find((link) => link.ifindex === ifindex)?.name;
       try {
-        if (device !== undefined) this.kernel.wireguard.remove(device, records);
+        if (device !== undefined) {
+          const learned = records.filter((record) => !this.isConfigured(device, record));
+          this.kernel.wireguard.remove(device, learned);
+        }
         sightings.forget(
           ifindex,
           records.map(({ address }) => address),

@@ -69,7 +69,13 @@ function remove(
     if (!place) return group;
     try {
       const entries = group.map(({ entry }) => entry);
-      wireguard.remove(place.device, entries);
+      const withdrawn = group.filter(({ reason }) => reason !== 'configured');
+      if (withdrawn.length > 0) {
+        wireguard.remove(
+          place.device,
+          withdrawn.map(({ entry }) => entry),
+        );
+      }
       place.sightings.forget(
         place.ifindex,
         entries.map(({ address }) => address),

@@ -24,8 +24,11 @@ export interface Addition {
   readonly accepted?: boolean;
 }
 
-/** Why an address was withdrawn without being asked to: its scope or its owner changed, or its peer is gone. */
-export type ForgetReason = 'user' | 'disabled' | 'scope' | 'owned' | 'peer';
+/**
+ * Why an address is no longer a learned one: on request, its interface, scope or owner changed, or its peer is gone; or
+ * it is `configured` for its peer, and stays in force.
+ */
+export type ForgetReason = 'user' | 'disabled' | 'scope' | 'owned' | 'peer' | 'configured';
 
 export interface Removal {
   readonly entry: Entry;

@@ -4,12 +4,14 @@
 import { doctor } from './cli/doctor.ts';
 import { run } from './cli/run.ts';
 import { exitStatus, UsageError, UserError, usage } from './cli/usage.ts';
+import { withdraw } from './cli/withdraw.ts';
 
 declare const VERSION: string; // by scripts/build.ts
 
 const commands: Record<string, (args: string[], version: string) => Promise<number> | number> = {
   run,
   doctor,
+  withdraw,
   '--version': (_, version) => print(version),
   '--help': () => print(usage().trimEnd()),
 };

@@ -29,6 +29,27 @@ export const interfaceDefaults: InterfaceSettings = {
 
 export const globalDefaults: GlobalSettings = { hook: 'auto' };
 
+/** From the gravest on; what is graver than the level chosen is logged, too. */
+export const logLevels = ['error', 'warn', 'info', 'debug'] as const;
+
+export type LogLevel = (typeof logLevels)[number];
+
+/** What the service has besides. */
+export interface ServiceSettings extends GlobalSettings {
+  readonly logLevel: LogLevel;
+}
+
+/** What a section for an interface says besides. */
+export interface SectionSettings extends InterfaceSettings {
+  readonly enabled: boolean;
+  /** Undefined: as the section is called. */
+  readonly device: string | undefined;
+}
+
+export const serviceDefaults: ServiceSettings = { ...globalDefaults, logLevel: 'info' };
+
+export const sectionDefaults: SectionSettings = { ...interfaceDefaults, enabled: false, device: undefined };
+
 /** A value that is not one; `allowed` says in words what would be. */
 export class InvalidValue extends Error {
   constructor(
@@ -47,7 +68,7 @@ interface Option<Settings, Key extends keyof Settings> {
   parse(texts: readonly string[]): Settings[Key] | undefined;
 }
 
-type Options<Settings> = {
+export type Options<Settings> = {
   readonly [name: string]: { [Key in keyof Settings]: Option<Settings, Key> }[keyof Settings];
 };
 
@@ -74,6 +95,17 @@ function parseDuration(text: string): number | undefined {
   const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   const milliseconds = Number(count) * (units[unit ?? ''] ?? Number.NaN);
   return milliseconds >= 1_000 && milliseconds <= 365 * 86_400_000 ? milliseconds : undefined;
+}
+
+/** As config_get_bool of OpenWrt's /lib/functions.sh has it. */
+export function parseBoolean(text: string): boolean | undefined {
+  if (['1', 'on', 'true', 'yes', 'enabled'].includes(text)) return true;
+  return ['0', 'off', 'false', 'no', 'disabled'].includes(text) ? false : undefined;
+}
+
+/** A name that Linux allows for an interface (dev_valid_name), without what no shell or file name likes. */
+export function parseDevice(text: string): string | undefined {
+  return /^[\w.@-]{1,15}$/.test(text) && text !== '.' && text !== '..' ? text : undefined;
 }
 
 /** Prefixes of unicast addresses only. */
@@ -107,6 +139,21 @@ export const globalOptions: Options<GlobalSettings> = {
     key: 'hook',
     allowed: 'auto, fexit, kprobe or lending',
     parse: oneOf(['auto', 'fexit', 'kprobe', 'lending']),
+  },
+};
+
+export const serviceOptions: Options<ServiceSettings> = {
+  ...globalOptions,
+  log_level: { key: 'logLevel', allowed: 'error, warn, info or debug', parse: oneOf(logLevels) },
+};
+
+export const sectionOptions: Options<SectionSettings> = {
+  ...interfaceOptions,
+  enabled: { key: 'enabled', allowed: '1 or 0', parse: only(parseBoolean) },
+  device: {
+    key: 'device',
+    allowed: 'the name of a network interface, of 1 to 15 letters, digits and . _ - @',
+    parse: only(parseDevice),
   },
 };
 

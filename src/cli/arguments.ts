@@ -19,15 +19,20 @@ export interface RunArguments {
   readonly json: boolean;
 }
 
-/** Throws UsageError, which names the first thing that is wrong and what is allowed. */
-export function parseRunArguments(args: string[]): RunArguments {
+/**
+ * Undefined without any: then the service is to run. Throws UsageError, which names the first thing that is wrong and
+ * what is allowed.
+ */
+export function parseRunArguments(args: string[]): RunArguments | undefined {
+  if (args.length === 0) return undefined;
   const { values } = parse(args, {
     interface: { type: 'string', multiple: true, short: 'i' },
     set: { type: 'string', multiple: true },
     json: { type: 'boolean' },
   } as const);
   const interfaces = [...new Set(values.interface)];
-  if (interfaces.length === 0) throw new UsageError('run needs at least one --interface');
+  if (interfaces.length === 0)
+    throw new UsageError('run needs an --interface, or no option at all to be the service');
   const given = collect(values.set ?? []);
   const global = parseOptions(globalOptions, globalDefaults, given);
   const each = parseOptions(interfaceOptions, interfaceDefaults, given);

@@ -10,6 +10,7 @@ const forgetReasons: Record<ForgetReason, string> = {
   scope: 'no longer in a prefix to learn in',
   owned: "another peer's by configuration",
   peer: 'the peer is gone',
+  configured: 'it is configured now',
 };
 
 const denyReasons = {

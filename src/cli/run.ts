@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The engine in the foreground, on any Linux, without ubus and UCI.
+// The service; or, with --interface, the engine alone in the foreground, on any Linux, without ubus and UCI.
 
 import { systemClock } from '../clock.ts';
 import { Engine } from '../engine.ts';
 import type { EngineEvent } from '../events.ts';
-import { AlreadyRunning } from '../kernel/instance.ts';
-import type { Kernel, Problem } from '../kernel/kernel.ts';
-import { openLinux } from '../kernel/linux.ts';
+import type { Problem } from '../kernel/kernel.ts';
 import { unmet } from '../kernel/requirements.ts';
-import { parseRunArguments } from './arguments.ts';
+import { parseRunArguments, type RunArguments } from './arguments.ts';
 import { describeEvent } from './describe.ts';
+import { openKernel } from './open.ts';
+import { serve } from './serve.ts';
 import { exitStatus, UserError } from './usage.ts';
 
+export function run(args: string[], version: string): Promise<number> {
+  const parsed = parseRunArguments(args);
+  return parsed ? runAlone(parsed, version) : serve(version);
+}
+
 /** Resolves when a signal, or the end of who reads its output, has ended it. */
-export async function run(args: string[], version: string): Promise<number> {
-  const { interfaces, global, settings, json } = parseRunArguments(args);
+async function runAlone(
+  { interfaces, global, settings, json }: RunArguments,
+  version: string,
+): Promise<number> {
   const print = (event: EngineEvent) => {
     console.log(json ? JSON.stringify(event) : `${clockTime(event.time)} ${describeEvent(event)}`);
   };
@@ -22,7 +29,7 @@ export async function run(args: string[], version: string): Promise<number> {
   let tell = (event: EngineEvent): unknown => early.push(event);
 
   const ended = whenToldToEnd();
-  const kernel = open();
+  const kernel = openKernel();
   const engine = new Engine(kernel, systemClock, (event) => tell(event));
   try {
     engine.start({
@@ -38,15 +45,6 @@ export async function run(args: string[], version: string): Promise<number> {
   } finally {
     engine.stop();
     kernel.close();
-  }
-}
-
-function open(): Kernel {
-  try {
-    return openLinux();
-  } catch (error) {
-    if (error instanceof AlreadyRunning) throw new UserError(error.message);
-    throw error;
   }
 }
 

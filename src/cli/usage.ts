@@ -25,6 +25,8 @@ Usage:
                  [--json]
       Learn in the foreground on these interfaces until interrupted. What was
       learned stays in place and is taken up again by the next run.
+  wg-slaacer withdraw
+      Withdraw all that was learned, while nothing learns.
   wg-slaacer doctor [--json]
       Say what this system has and lacks for learning addresses.
   wg-slaacer --version

@@ -6,7 +6,7 @@ import { UsageError, usage } from '../../src/cli/usage.ts';
 import { globalDefaults, globalOptions, interfaceDefaults, interfaceOptions } from '../../src/settings.ts';
 import { prefixes } from './bench.ts';
 
-const parse = (line: string) => parseRunArguments(line.split(' ').filter((word) => word !== ''));
+const parse = (line: string) => parseRunArguments(line.split(' '))!;
 
 function complaint(line: string): string {
   try {
@@ -19,6 +19,10 @@ function complaint(line: string): string {
 }
 
 describe('run', () => {
+  it('is the service without arguments', () => {
+    expect(parseRunArguments([])).toBeUndefined();
+  });
+
   it('needs but an interface', () => {
     expect(parse('--interface wg1')).toEqual({
       interfaces: ['wg1'],
@@ -49,8 +53,8 @@ describe('run', () => {
   });
 
   it.each([
-    ['', 'run needs at least one --interface'],
-    ['--json', 'run needs at least one --interface'],
+    ['--json', 'run needs an --interface, or no option at all to be the service'],
+    ['--set rate=5', 'run needs an --interface, or no option at all to be the service'],
     ['-i wg1 --set rate', '--set rate: not OPTION=VALUE'],
     ['-i wg1 --set =5', '--set =5: not OPTION=VALUE'],
     ['-i wg1 --set rate=', '--set rate=: allowed is 0 (no limit) to 6000 new addresses per minute'],

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The service, as procd runs it.
+
+import { systemClock } from '../clock.ts';
+import { Daemon } from '../daemon.ts';
+import type { LogLevel } from '../settings.ts';
+import { UbusClient } from '../ubus/client.ts';
+import { openKernel } from './open.ts';
+import { exitStatus } from './usage.ts';
+
+/** Resolves when SIGINT or SIGTERM has ended it. SIGHUP has it read its configuration again. */
+export async function serve(version: string): Promise<number> {
+  const ended = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+  const kernel = openKernel();
+  const ubus = new UbusClient(undefined, ({ message }) => write('warn', message));
+  const daemon = new Daemon({ version, kernel, clock: systemClock, ubus, write });
+  process.on('SIGHUP', () => void daemon.reload());
+  // Who reads the log may go; learning goes on.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  daemon.start();
+  await ended;
+  daemon.stop();
+  return exitStatus.ok;
+}
+
+/** procd gives both streams to the system's log: one as daemon.err, the other as daemon.info. */
+function write(level: LogLevel, line: string): void {
+  if (level === 'error' || level === 'warn') console.error(line);
+  else console.log(line);
+}

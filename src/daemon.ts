@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The service: builds the parts, starts and stops them. The only file that knows them all.
+
+import { Engine, type EngineConfig } from './engine.ts';
+import type { EngineEvent } from './events.ts';
+import type { Clock, Kernel, PeerAddress, Problem } from './kernel/kernel.ts';
+import { ProblemList } from './problems.ts';
+import { Log } from './service/log.ts';
+import { ServiceObject, type Subject } from './service/object.ts';
+import { Pinner } from './service/pin.ts';
+import { Reader } from './service/reader.ts';
+import { type LogLevel, serviceDefaults } from './settings.ts';
+import type { Ubus } from './ubus/types.ts';
+
+/** What it is built on, and closes when it stops. */
+export interface Foundation {
+  readonly version: string;
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly ubus: Ubus;
+  write(level: LogLevel, line: string): void;
+}
+
+/** How long a start may wait for ubus until that is told, in milliseconds. */
+const PATIENCE = 5_000;
+
+/** What could not be read is tried again after so many milliseconds, besides when ubusd or rpcd comes back. */
+const RETRY = 30_000;
+
+export class Daemon implements Subject {
+  readonly version: string;
+  readonly clock: Clock;
+  readonly engine: Engine;
+  private readonly pinner: Pinner;
+  private readonly log: Log;
+  private readonly reader: Reader;
+  /** Of the configuration; the engine has its own. */
+  private readonly complaints: ProblemList;
+  private object: ServiceObject | undefined;
+  private isLearning = false;
+  private isStopped = false;
+  /** Readings of the configuration follow one another. */
+  private lastReading: Promise<unknown> = Promise.resolve();
+  /** The one that has not begun. */
+  private nextReading: Promise<boolean> | undefined;
+  private cancelRetry: (() => void) | undefined;
+
+  constructor(private readonly foundation: Foundation) {
+    const { version, kernel, clock, ubus, write } = foundation;
+    this.version = version;
+    this.clock = clock;
+    this.log = new Log(clock, write, (name, peer) => this.describePeer(name, peer));
+    this.reader = new Reader(ubus);
+    this.engine = new Engine(kernel, clock, (event) => this.tell(event));
+    this.pinner = new Pinner(ubus);
+    this.complaints = new ProblemList(
+      (problem) => this.log.problem(problem),
+      ({ message }) => this.log.line('info', `solved: ${message}`),
+    );
+  }
+
+  get interfaces() {
+    return this.reader.configuration?.interfaces ?? [];
+  }
+
+  get peers() {
+    return this.reader.peers;
+  }
+
+  problems(): Problem[] {
+    return [...this.complaints.list(), ...this.engine.currentProblems()];
+  }
+
+  /** Learning begins when the configuration can be read. */
+  start(): void {
+    const { ubus } = this.foundation;
+    this.object = new ServiceObject(ubus, this);
+    ubus.onConnected((connected) => {
+      this.log.line(connected ? 'info' : 'warn', connected ? 'connected to ubus' : 'ubus is gone');
+      if (connected) void this.reload();
+    });
+    ubus.listen('ubus.object.add', (_, { path }) => {
+      if (path === 'uci' && this.reader.failures.length > 0) void this.reload();
+    });
+    if (ubus.connected) void this.reload();
+    else this.retryAfter(PATIENCE);
+  }
+
+  /** Leaves every learned address in place. */
+  stop(): void {
+    this.isStopped = true;
+    this.cancelRetry?.();
+    this.engine.stop();
+    this.foundation.ubus.close();
+    this.foundation.kernel.close();
+  }
+
+  /** Reads the configuration again. Resolves when it is in force, with whether all of it could be read. */
+  reload(): Promise<boolean> {
+    this.nextReading ??= this.lastReading.then(() => {
+      this.nextReading = undefined;
+      return this.read();
+    });
+    this.lastReading = this.nextReading;
+    return this.nextReading;
+  }
+
+  async pin(device: string, { address, peer }: PeerAddress): Promise<void> {
+    try {
+      await this.pinner.pin(device, { address, peer });
+    } catch (error) {
+      this.log.line('error', `${device}: ${address} cannot be pinned: ${(error as Error).message}`);
+      throw error;
+    }
+    await this.reload();
+  }
+
+  private async read(): Promise<boolean> {
+    this.cancelRetry?.();
+    await this.reader.read();
+    if (this.isStopped) return false;
+    const { configuration, failures } = this.reader;
+    this.log.level = (configuration?.global ?? serviceDefaults).logLevel;
+    this.complaints.begin();
+    this.complaints.set([...failures, ...(configuration?.problems ?? [])]);
+    if (failures.length > 0) this.retryAfter(RETRY);
+    if (configuration) this.apply();
+    return failures.length === 0;
+  }
+
+  private apply(): void {
+    const { configuration, peers } = this.reader;
+    const config: EngineConfig = {
+      hook: configuration!.global.hook,
+      interfaces: configuration!.interfaces.filter(({ enabled }) => enabled),
+      isConfigured: (device, address) => peers.isConfigured(device, address),
+    };
+    if (this.isLearning) {
+      this.engine.configure(config);
+      this.log.line('debug', 'the configuration has been read again');
+      return;
+    }
+    this.isLearning = true;
+    this.engine.start(config);
+    const time = this.clock.wall() / 1000;
+    this.log.event({ event: 'ready', time, hook: this.engine.hook, version: this.version });
+  }
+
+  private retryAfter(milliseconds: number): void {
+    this.cancelRetry?.();
+    this.cancelRetry = this.clock.after(milliseconds, () => void this.reload());
+  }
+
+  private tell(event: EngineEvent): void {
+    this.log.event(event);
+    this.object?.notify(event);
+  }
+
+  private describePeer(name: string, peer: string): string | undefined {
+    const device = this.interfaces.find((section) => section.name === name)?.device ?? name;
+    return this.peers.description(device, peer);
+  }
+}

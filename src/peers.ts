@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What /etc/config/network says about peers: sections of type wireguard_<device>. Their keys but public ones are dropped.
+
+import { formatAddress, parsePrefix } from './address.ts';
+import { sectionsOf } from './config.ts';
+import type { PeerAddress } from './kernel/kernel.ts';
+import { parseBoolean } from './settings.ts';
+import type { UbusTable } from './ubus/types.ts';
+
+export interface PeerSection {
+  /** Of UCI, such as "cfg0f8a3c". */
+  readonly section: string;
+  /** The public key in base64. */
+  readonly key: string;
+  readonly description: string | undefined;
+  readonly disabled: boolean;
+  /** As written. */
+  readonly allowedIps: readonly string[];
+}
+
+/** The `values` of rpcd's answer to `uci get` of one device's peers. Sections without a public key are left out. */
+export function parsePeers(values: UbusTable): PeerSection[] {
+  return sectionsOf(values).flatMap(({ name: section, options }) => {
+    const key = options.get('public_key')?.[0]?.trim() ?? '';
+    if (!isPublicKey(key)) return [];
+    return [
+      {
+        section,
+        key,
+        description: options.get('description')?.[0],
+        disabled: parseBoolean(options.get('disabled')?.[0] ?? '0') ?? false,
+        allowedIps: (options.get('allowed_ips') ?? []).flatMap((text) => text.trim().split(/\s+/)),
+      },
+    ];
+  });
+}
+
+/** 32 bytes in base64. */
+export function isPublicKey(text: string): boolean {
+  return /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(text);
+}
+
+/** Whether a list of allowed IPs names an address by itself: with /128, or without a length, as wg(8) takes it. */
+export function lists(allowedIps: readonly string[], address: string): boolean {
+  return allowedIps.some((text) => canonical(text) === address);
+}
+
+function canonical(text: string): string | undefined {
+  const prefix = parsePrefix(text.includes('/') ? text : `${text}/128`);
+  return prefix?.length === 128 ? formatAddress(prefix.bytes) : undefined;
+}
+
+/** All devices' peers. */
+export class PeerTable {
+  private readonly descriptions = new Map<string, string>();
+  private readonly configured = new Set<string>();
+
+  constructor(devices: ReadonlyMap<string, readonly PeerSection[]> = new Map()) {
+    for (const [device, peers] of devices) {
+      for (const { key, description, disabled, allowedIps } of peers) {
+        if (description !== undefined) this.descriptions.set(`${device} ${key}`, description);
+        if (disabled) continue;
+        for (const text of allowedIps) {
+          const address = canonical(text);
+          if (address !== undefined) this.configured.add(`${device} ${key} ${address}`);
+        }
+      }
+    }
+  }
+
+  description(device: string, key: string): string | undefined {
+    return this.descriptions.get(`${device} ${key}`);
+  }
+
+  /** Whether an address is among a peer's configured allowed IPs by itself. */
+  isConfigured(device: string, { peer, address }: PeerAddress): boolean {
+    return this.configured.has(`${device} ${peer} ${address}`);
+  }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Arguments of our methods. Types have been checked by the client.
+
+import { formatAddress, parseAddress } from '../address.ts';
+import { isPublicKey } from '../peers.ts';
+import { UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
+
+function invalid(name: string, expected: string): UbusError {
+  return new UbusError(ubusStatus.invalidArgument, `argument ${name}: ${expected}`);
+}
+
+/** Undefined if it is not there. */
+export function text(args: UbusTable, name: string): string | undefined {
+  const value = args[name];
+  if (value === undefined) return undefined;
+  if (typeof value === 'string' && value !== '') return value;
+  throw invalid(name, 'a text that is not empty');
+}
+
+export function required(args: UbusTable, name: string): string {
+  const value = text(args, name);
+  if (value === undefined) throw invalid(name, 'it is missing');
+  return value;
+}
+
+/** In canonical form. */
+export function address(args: UbusTable): string {
+  const bytes = parseAddress(required(args, 'address'));
+  if (!bytes) throw invalid('address', 'an IPv6 address');
+  return formatAddress(bytes);
+}
+
+/** A public key in base64. */
+export function peer(args: UbusTable): string | undefined {
+  const key = text(args, 'peer');
+  if (key !== undefined && !isPublicKey(key)) throw invalid('peer', 'a public key in base64');
+  return key;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What goes to the system's log: one line for each thing that happened, as far as it matters.
+
+import { describeEvent } from '../cli/describe.ts';
+import type { EngineEvent } from '../events.ts';
+import type { Clock, Problem } from '../kernel/kernel.ts';
+import { type LogLevel, logLevels } from '../settings.ts';
+
+/** Refused addresses are told one by one up to so many in a minute: peers must not push out what else is logged. */
+const DENIED_LINES = 10;
+const MINUTE = 60_000;
+
+export class Log {
+  level: LogLevel = 'info';
+  private deniedSince = Number.NEGATIVE_INFINITY;
+  private denied = 0;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly write: (level: LogLevel, line: string) => void,
+    /** What to call a peer of an interface; undefined if it has no name. */
+    private readonly nameOf: (name: string, peer: string) => string | undefined,
+  ) {}
+
+  line(level: LogLevel, text: string): void {
+    if (logLevels.indexOf(level) <= logLevels.indexOf(this.level)) this.write(level, text);
+  }
+
+  problem({ message, hint }: Problem): void {
+    this.line('warn', `${message} – ${hint}`);
+  }
+
+  event(event: EngineEvent): void {
+    if (event.event === 'problem') this.problem(event);
+    else if (event.event === 'denied' && this.level !== 'debug') this.attempt(event);
+    else this.line(event.event === 'restored' ? 'debug' : 'info', this.inWords(event));
+  }
+
+  private attempt(event: EngineEvent): void {
+    if (this.clock.now() - this.deniedSince >= MINUTE) {
+      this.deniedSince = this.clock.now();
+      this.denied = 0;
+    }
+    this.denied++;
+    if (this.denied <= DENIED_LINES) this.line('info', this.inWords(event));
+    if (this.denied === DENIED_LINES) {
+      this.line('info', 'more refused addresses are not logged for a minute: see wg-slaacer denied');
+    }
+  }
+
+  private inWords(event: EngineEvent): string {
+    return describeEvent(event, (key) => {
+      const name = 'interface' in event ? this.nameOf(event.interface, key) : undefined;
+      return name === undefined ? key : printable(name);
+    });
+  }
+}
+
+/** A description is one line, whatever it holds. */
+function printable(text: string): string {
+  return text.replace(/\p{C}/gu, '?').slice(0, 64);
+}

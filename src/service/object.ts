@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The ubus object "wg-slaacer".
+
+import { formatPrefix } from '../address.ts';
+import type { InterfaceSection } from '../config.ts';
+import type { Engine } from '../engine.ts';
+import type { EngineEvent } from '../events.ts';
+import type { Clock, Counters, PeerAddress, Problem } from '../kernel/kernel.ts';
+import type { PeerTable } from '../peers.ts';
+import {
+  type Method,
+  type PublishedObject,
+  type Ubus,
+  UbusError,
+  type UbusTable,
+  ubusStatus,
+} from '../ubus/types.ts';
+import * as argument from './arguments.ts';
+import { NotConfigured } from './pin.ts';
+
+/** ubusd takes no message of more than a megabyte (UBUS_MAX_MSGLEN): what is beyond is left out, and counted. */
+const MOST_BYTES = 900_000;
+
+const noCounters: Counters = { candidate: 0, restore: 0, owned: 0, scope: 0, reserved: 0, rate: 0 };
+
+/** What the object is about, as it is now. */
+export interface Subject {
+  readonly version: string;
+  readonly clock: Clock;
+  readonly engine: Engine;
+  /** All that are configured, disabled ones as well. */
+  readonly interfaces: readonly InterfaceSection[];
+  readonly peers: PeerTable;
+  problems(): Problem[];
+  /** Makes a learned address a configured one. Rejects with NotConfigured, or another error: then nothing has changed. */
+  pin(device: string, address: PeerAddress): Promise<void>;
+  /** Reads the configuration again. Resolves when it is in force, with whether all of it could be read. */
+  reload(): Promise<boolean>;
+}
+
+export class ServiceObject {
+  private readonly started: number;
+  private readonly published: PublishedObject;
+
+  constructor(
+    ubus: Ubus,
+    private readonly subject: Subject,
+  ) {
+    this.started = subject.clock.now();
+    this.published = ubus.publish('wg-slaacer', this.methods());
+  }
+
+  /** Tells the subscribers. */
+  notify(event: EngineEvent): void {
+    switch (event.event) {
+      case 'learned':
+      case 'expired':
+      case 'evicted':
+      case 'forgotten':
+      case 'denied': {
+        const { interface: name, address, peer } = event;
+        const reason = event.event === 'denied' && { reason: event.reason };
+        this.published.notify(`address.${event.event}`, { interface: name, address, peer, ...reason });
+      }
+    }
+  }
+
+  private methods(): Record<string, Method> {
+    const one = { interface: 'String', address: 'String' } as const;
+    const some = { interface: 'String', peer: 'String' } as const;
+    return {
+      status: { arguments: {}, call: () => this.status() },
+      get_addresses: { arguments: some, call: (args) => this.addresses(args) },
+      get_denied: { arguments: { interface: 'String' }, call: (args) => this.denied(args) },
+      forget: { arguments: one, call: (args) => this.forget(args) },
+      flush: { arguments: some, call: (args) => this.flush(args) },
+      pin: { arguments: one, call: (args) => this.pin(args) },
+      reload: {
+        arguments: {},
+        call: async () => {
+          if (await this.subject.reload()) return undefined;
+          throw new UbusError(ubusStatus.unknownError, 'the configuration cannot be read: see status');
+        },
+      },
+    };
+  }
+
+  private status(): UbusTable {
+    const { version, clock, engine, interfaces } = this.subject;
+    return {
+      version,
+      uptime: Math.floor((clock.now() - this.started) / 1000),
+      hook: engine.hook ?? 'none',
+      problems: this.subject.problems().map(({ code, message, hint }) => ({ code, message, hint })),
+      interfaces: interfaces.map(({ name, device, enabled }) => {
+        const { up, prefixes, counters = noCounters } = engine.state(device);
+        return {
+          name,
+          device,
+          enabled,
+          up,
+          prefixes: enabled ? prefixes.map(formatPrefix) : [],
+          addresses: engine.ledger.count(name),
+          counters: { ...(enabled ? counters : noCounters) },
+        };
+      }),
+    };
+  }
+
+  private addresses(args: UbusTable): UbusTable {
+    const section = this.section(args);
+    const peer = argument.peer(args);
+    const { clock, engine, interfaces } = this.subject;
+    const lifetimes = new Map(interfaces.map(({ name, settings }) => [name, settings.lifetime]));
+    const entries = engine
+      .addresses(section?.name)
+      .filter((entry) => peer === undefined || entry.peer === peer);
+    return bounded(
+      'addresses',
+      entries.map(({ interface: name, address, peer, learned, lastSeen }) => ({
+        interface: name,
+        address,
+        peer,
+        ...this.description(name, peer),
+        learned: this.seconds(learned),
+        last_seen: this.seconds(lastSeen),
+        expires: Math.max(0, Math.round((lastSeen + (lifetimes.get(name) ?? 0) - clock.now()) / 1000)),
+      })),
+    );
+  }
+
+  private denied(args: UbusTable): UbusTable {
+    const section = this.section(args);
+    const denied = this.subject.engine.denials
+      .list()
+      .filter((denial) => section === undefined || denial.interface === section.name);
+    return bounded(
+      'denied',
+      denied.map(({ interface: name, address, peer, reason, count, last }) => ({
+        interface: name,
+        address,
+        peer,
+        ...this.description(name, peer),
+        reason,
+        count,
+        last: this.seconds(last),
+      })),
+    );
+  }
+
+  private forget(args: UbusTable): undefined {
+    const { name, address } = this.learned(args);
+    this.subject.engine.forget(name, address);
+  }
+
+  private flush(args: UbusTable): UbusTable {
+    const section = this.section(args);
+    return { count: this.subject.engine.flush(section?.name, argument.peer(args)) };
+  }
+
+  private async pin(args: UbusTable): Promise<undefined> {
+    const { device, address, peer } = this.learned(args);
+    try {
+      await this.subject.pin(device, { address, peer });
+    } catch (error) {
+      // Never rpcd's own status: "not found" would be taken for the address.
+      const status = error instanceof NotConfigured ? ubusStatus.notSupported : ubusStatus.unknownError;
+      throw new UbusError(status, (error as Error).message);
+    }
+  }
+
+  /** The learned address that is meant. */
+  private learned(args: UbusTable): { name: string; device: string; address: string; peer: string } {
+    argument.required(args, 'interface');
+    const address = argument.address(args);
+    const { name, device } = this.section(args)!;
+    const entry = this.subject.engine.ledger.get(name, address);
+    if (!entry) throw new UbusError(ubusStatus.notFound, `${name}: ${address} is no learned address`);
+    return { name, device, address, peer: entry.peer };
+  }
+
+  /** The interface that is meant, by its section's name or its device's; undefined: all. */
+  private section(args: UbusTable): InterfaceSection | undefined {
+    const name = argument.text(args, 'interface');
+    if (name === undefined) return undefined;
+    const { interfaces } = this.subject;
+    const section =
+      interfaces.find((section) => section.name === name) ??
+      interfaces.find(({ enabled, device }) => enabled && device === name) ??
+      interfaces.find(({ device }) => device === name);
+    if (!section) throw new UbusError(ubusStatus.notFound, `interface ${name} is not configured`);
+    return section;
+  }
+
+  private description(name: string, peer: string): { description?: string } {
+    const device = this.subject.interfaces.find((section) => section.name === name)?.device ?? name;
+    const description = this.subject.peers.description(device, peer);
+    return description === undefined ? {} : { description };
+  }
+
+  /** Unix seconds of a time of the monotonic clock. */
+  private seconds(time: number): number {
+    const { clock } = this.subject;
+    return Math.round((clock.wall() - clock.now() + time) / 1000);
+  }
+}
+
+/** As many rows as fit into a message; `omitted` tells of how many do not. */
+function bounded(name: string, rows: readonly UbusTable[]): UbusTable {
+  let bytes = 0;
+  const kept = rows.filter((row) => {
+    bytes += sizeOf(row);
+    return bytes <= MOST_BYTES;
+  });
+  const omitted = rows.length - kept.length;
+  return { [name]: kept, ...(omitted > 0 && { omitted }) };
+}
+
+/** No less than a table of texts and integers takes as blobmsg. */
+function sizeOf(row: UbusTable): number {
+  let bytes = 8;
+  for (const [name, value] of Object.entries(row)) {
+    bytes += 16 + name.length + (typeof value === 'string' ? Buffer.byteLength(value) : 8);
+  }
+  return bytes;
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseConfiguration } from '../../src/config.ts';
+import { interfaceDefaults } from '../../src/settings.ts';
+import type { UbusTable } from '../../src/ubus/types.ts';
+import { prefixes } from './bench.ts';
+
+/** As rpcd answers; names that begin with "cfg" are anonymous. */
+function parse(sections: Record<string, Record<string, string | string[]>>) {
+  return parseConfiguration(
+    Object.fromEntries(
+      Object.entries(sections).map(([name, section]) => [
+        name,
+        { '.anonymous': name.startsWith('cfg'), '.type': 'interface', '.name': name, ...section },
+      ]),
+    ),
+  );
+}
+
+describe('a configuration', () => {
+  it('has defaults for what is not said, and nothing enabled', () => {
+    expect(parse({ wg1: {} })).toEqual({
+      global: { hook: 'auto', logLevel: 'info' },
+      interfaces: [{ name: 'wg1', device: 'wg1', enabled: false, settings: interfaceDefaults }],
+      problems: [],
+    });
+    expect(parse({}).interfaces).toEqual([]);
+  });
+
+  it('says everything', () => {
+    const { global, interfaces, problems } = parse({
+      globals: { '.type': 'globals', hook: 'kprobe', log_level: 'debug' },
+      home: {
+        enabled: '1',
+        device: 'wg-home',
+        rate: '7',
+        burst: '8',
+        max_addresses: '9',
+        lifetime: '12h',
+        prefix: ['2001:db8:1::/64', '2001:db8:2::/64'],
+      },
+    });
+    expect(problems).toEqual([]);
+    expect(global).toEqual({ hook: 'kprobe', logLevel: 'debug' });
+    expect(interfaces).toEqual([
+      {
+        name: 'home',
+        device: 'wg-home',
+        enabled: true,
+        settings: {
+          rate: 7,
+          burst: 8,
+          maxAddresses: 9,
+          lifetime: 12 * 3_600_000,
+          prefixes: prefixes('2001:db8:1::/64', '2001:db8:2::/64'),
+        },
+      },
+    ]);
+  });
+
+  it('takes prefixes in one option, too, and empty options for none', () => {
+    const { interfaces, problems } = parse({
+      wg1: { prefix: '2001:db8:1::/64  2001:db8:2::/64', rate: '', device: ' ' },
+    });
+    expect(problems).toEqual([]);
+    expect(interfaces[0]).toMatchObject({
+      device: 'wg1',
+      settings: { rate: 5, prefixes: prefixes('2001:db8:1::/64', '2001:db8:2::/64') },
+    });
+  });
+
+  it.each(['1', 'on', 'true', 'yes', 'enabled'])('is enabled by %s', (enabled) => {
+    expect(parse({ wg1: { enabled } }).interfaces[0]!.enabled).toBe(true);
+  });
+
+  it.each(['0', 'off', 'false', 'no', 'disabled'])('is disabled by %s', (enabled) => {
+    expect(parse({ wg1: { enabled } })).toMatchObject({ interfaces: [{ enabled: false }], problems: [] });
+  });
+});
+
+describe('what is wrong', () => {
+  it('is named with section, option, value and what is allowed; the default is used, and others run', () => {
+    const { interfaces, problems, global } = parse({
+      globals: { '.type': 'globals', log_level: 'loud' },
+      wg1: { enabled: '1', rate: 'fast' },
+      wg2: { enabled: '1' },
+    });
+    expect(problems).toMatchObject([
+      {
+        code: 'invalid-option',
+        message: 'wg-slaacer.globals.log_level: "loud" is not allowed, so the default is used',
+        hint: 'allowed is error, warn, info or debug',
+      },
+      {
+        message: 'wg-slaacer.wg1.rate: "fast" is not allowed, so the default is used',
+        hint: 'allowed is 0 (no limit) to 6000 new addresses per minute',
+      },
+    ]);
+    expect(global.logLevel).toBe('info');
+    expect(interfaces.map(({ name, enabled }) => [name, enabled])).toEqual([
+      ['wg1', true],
+      ['wg2', true],
+    ]);
+    expect(interfaces[0]!.settings.rate).toBe(5);
+  });
+
+  it('may be a list where there is one value', () => {
+    expect(parse({ wg1: { rate: ['1', '2'] } }).problems).toMatchObject([
+      { message: expect.stringContaining('"1 2"') },
+    ]);
+  });
+
+  it('may be an option that does not exist', () => {
+    expect(parse({ wg1: { lifetme: '1h' } }).problems).toEqual([
+      {
+        code: 'unknown-option',
+        message: 'wg-slaacer.wg1.lifetme: there is no such option',
+        hint: expect.stringContaining('lifetime'),
+      },
+    ]);
+  });
+
+  it('may be a section of another type, or a second one of globals', () => {
+    const { problems, global } = parse({
+      globals: { '.type': 'globals', hook: 'fexit' },
+      more: { '.type': 'globals', hook: 'kprobe' },
+      wg1: { '.type': 'interfaces' },
+    });
+    expect(problems.map(({ message }) => message)).toEqual([
+      'wg-slaacer.more: left out, as there is another section of type globals before it',
+      'wg-slaacer.wg1: left out, as there are no sections of type "interfaces"',
+    ]);
+    expect(global.hook).toBe('fexit');
+  });
+
+  it('may be the device: too long a name, or none of an anonymous section', () => {
+    const { interfaces, problems } = parse({
+      a_very_long_name: { enabled: '1' },
+      cfg01: { enabled: '1' },
+      wg3: { enabled: '1', device: 'wg/../3' },
+      fine_but_too_long: { enabled: '1', device: 'wg-4' },
+      cfg02: { enabled: '1', device: 'wg5' },
+    });
+    expect(problems.map(({ message }) => message)).toEqual([
+      'wg-slaacer.a_very_long_name: left out, as its name cannot be that of a network interface',
+      'wg-slaacer.cfg01: left out, as it has no name',
+      'wg-slaacer.wg3.device: "wg/../3" is not allowed, so the section is left out',
+    ]);
+    expect(interfaces.map(({ name, device }) => `${name} ${device}`)).toEqual([
+      'fine_but_too_long wg-4',
+      'wg5 wg5',
+    ]);
+  });
+
+  it('may be a second section for a device: only the first enabled one counts', () => {
+    const { interfaces, problems } = parse({
+      off: { device: 'wg1' },
+      first: { enabled: '1', device: 'wg1' },
+      second: { enabled: '1', device: 'wg1' },
+    });
+    expect(interfaces.filter(({ enabled }) => enabled).map(({ name }) => name)).toEqual(['first']);
+    expect(problems.map(({ message }) => message)).toEqual([
+      'wg-slaacer.second: left out, as section first is for wg1, too',
+    ]);
+  });
+
+  it('may be a name that an anonymous section has from its device', () => {
+    const { interfaces, problems } = parse({ wg1: { device: 'wg2' }, cfg01: { device: 'wg1' } });
+    expect(interfaces.map(({ device }) => device)).toEqual(['wg2']);
+    expect(problems).toHaveLength(1);
+  });
+
+  it('is never an error, whatever rpcd answers, and what is in force is always allowed', () => {
+    const word = fc.oneof(
+      fc.constantFrom('1', 'wg1', '24h', '2001:db8::/64', 'interface', 'globals', 'auto', '__proto__'),
+      fc.string(),
+    );
+    const value = fc.oneof(word, fc.array(word), fc.jsonValue());
+    const option = fc.oneof(
+      fc.constantFrom('.type', '.anonymous', 'enabled', 'device', 'rate', 'prefix', 'hook', 'lifetime'),
+      word,
+    );
+    const section = fc.oneof(fc.dictionary(option, value), fc.jsonValue());
+    fc.assert(
+      fc.property(fc.dictionary(word, section), (values) => {
+        const { interfaces, problems } = parseConfiguration(values as UbusTable);
+        const enabled = interfaces.filter((section) => section.enabled).map(({ device }) => device);
+        expect(new Set(enabled).size).toBe(enabled.length);
+        expect(new Set(interfaces.map(({ name }) => name)).size).toBe(interfaces.length);
+        for (const { device, settings } of interfaces) {
+          expect(device).toMatch(/^[^/\s]{1,15}$/);
+          expect(settings.rate).toBeGreaterThanOrEqual(0);
+          expect(settings.lifetime).toBeGreaterThanOrEqual(1_000);
+        }
+        for (const { message } of problems) expect(message).toMatch(/^wg-slaacer\./);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});

@@ -1,0 +1,758 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Daemon } from '../../src/daemon.ts';
+import { type UbusError, type UbusTable, ubusStatus } from '../../src/ubus/types.ts';
+import { alice, bob, carol, nameOf } from './bench.ts';
+import { FakeClock } from './fake-clock.ts';
+import { FakeKernel } from './fake-kernel.ts';
+import { FakeRpcd, FakeUbus, type Package } from './fake-ubus.ts';
+
+const router = ['2001:db8:1::1/64', '2001:db8:2::1/64'];
+const five = '2001:db8:1::5';
+const six = '2001:db8:1::6';
+const secret = 'c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I=';
+const interfaceKey = 'cHJpdmF0ZSBwcml2YXRlIHByaXZhdGUgcHJpdmF0ZSE=';
+
+let clock: FakeClock;
+let kernel: FakeKernel;
+let ubus: FakeUbus;
+let rpcd: FakeRpcd;
+let daemon: Daemon;
+let log: string[];
+/** Whatever has left the program. */
+let said: string[];
+
+function network(): Package {
+  const peer = (public_key: string, description: string, ...allowed_ips: string[]) => ({
+    '.type': 'wireguard_wg1',
+    public_key,
+    description,
+    preshared_key: secret,
+    allowed_ips,
+  });
+  return {
+    wg1: { '.type': 'interface', proto: 'wireguard', private_key: interfaceKey },
+    cfg01: peer(alice, "Alice's phone", '2001:db8:a::/64'),
+    cfg02: peer(bob, 'Bob', '2001:db8:1::b/128'),
+    cfg03: { ...peer(carol, 'Carol'), '.type': 'wireguard_wg2' },
+  };
+}
+
+beforeEach(() => {
+  clock = new FakeClock();
+  kernel = new FakeKernel(clock);
+  ubus = new FakeUbus();
+  rpcd = new FakeRpcd({
+    network: network(),
+    'wg-slaacer': {
+      globals: { '.type': 'globals', log_level: 'debug' },
+      wg1: { '.type': 'interface', enabled: '1' },
+      second: { '.type': 'interface', device: 'wg2' },
+    },
+  });
+  rpcd.join(ubus);
+  kernel.addLink('wg1', { addresses: router });
+  kernel.addLink('wg2', { addresses: ['2001:db8:9::1/64'] });
+  kernel.setPeers('wg1', { [alice]: ['2001:db8:a::/64'], [bob]: ['2001:db8:1::b/128'] });
+  kernel.setPeers('wg2', { [carol]: [] });
+  log = [];
+  said = [];
+});
+
+/** As a new process would begin. */
+function start(): void {
+  clock.dropTimers();
+  kernel.revive();
+  daemon = new Daemon({
+    version: '1.2.3',
+    kernel,
+    clock,
+    ubus,
+    write: (level, line) => {
+      log.push(`${level}: ${line}`);
+      said.push(line);
+    },
+  });
+  daemon.start();
+}
+
+/** Lets everything that is under way come to its end. */
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+async function started(): Promise<void> {
+  start();
+  await settle();
+}
+
+function configure(section: string, options: Record<string, string | string[]>): void {
+  const sections = rpcd.packages['wg-slaacer']!;
+  sections[section] = { ...sections[section], '.type': 'interface', ...options };
+}
+
+/** A call of ours, as somebody on the bus makes it. */
+async function call(method: string, args: UbusTable = {}): Promise<UbusTable | undefined> {
+  const answer = await ubus.objects.get('wg-slaacer')![method]!.call(args);
+  said.push(JSON.stringify(answer ?? {}));
+  return answer;
+}
+
+async function statusOf(method: string, args: UbusTable): Promise<number> {
+  try {
+    await call(method, args);
+    return ubusStatus.ok;
+  } catch (error) {
+    said.push((error as UbusError).message);
+    return (error as UbusError).status;
+  }
+}
+
+function learn(address: string, peer = alice, device = 'wg1'): void {
+  kernel.receive(device, peer, address);
+  kernel.flush();
+  expect(kernel.owner(device, address)).toBe(peer);
+}
+
+/** "address peer" of each, sorted. */
+async function addresses(args: UbusTable = {}): Promise<string[]> {
+  const { addresses } = (await call('get_addresses', args)) as { addresses: UbusTable[] };
+  return addresses.map(({ address, peer }) => `${address} ${nameOf(peer as string)}`).sort();
+}
+
+async function problems(): Promise<UbusTable[]> {
+  return ((await call('status')) as { problems: UbusTable[] }).problems;
+}
+
+const allowedOf = (section: string) => rpcd.packages.network![section]!.allowed_ips;
+
+describe('the ubus object', () => {
+  beforeEach(started);
+
+  it('tells the status of all interfaces that are configured', async () => {
+    learn(five);
+    kernel.receive('wg1', bob, '2001:db8:bad::1');
+    clock.advance(61_900);
+    expect(await call('status')).toEqual({
+      version: '1.2.3',
+      uptime: 61,
+      hook: 'fexit',
+      problems: [],
+      interfaces: [
+        {
+          name: 'wg1',
+          device: 'wg1',
+          enabled: true,
+          up: true,
+          prefixes: ['2001:db8:1::/64', '2001:db8:2::/64'],
+          addresses: 1,
+          counters: { candidate: 1, restore: 0, owned: 0, scope: 1, reserved: 0, rate: 0 },
+        },
+        {
+          name: 'second',
+          device: 'wg2',
+          enabled: false,
+          up: true,
+          prefixes: [],
+          addresses: 0,
+          counters: { candidate: 0, restore: 0, owned: 0, scope: 0, reserved: 0, rate: 0 },
+        },
+      ],
+    });
+  });
+
+  it('tells an interface that is down or gone, and has no hook without any', async () => {
+    kernel.setLinkUp('wg1', false);
+    kernel.deleteLink('wg2');
+    kernel.announce();
+    expect(await call('status')).toMatchObject({ interfaces: [{ up: false }, { up: false }] });
+    configure('wg1', { enabled: '0' });
+    await call('reload');
+    clock.advance(10_000);
+    expect(await call('status')).toMatchObject({ hook: 'none' });
+  });
+
+  it('tells learned addresses with the names of their peers, in seconds', async () => {
+    const learned = Math.round(clock.wall() / 1000);
+    learn(five);
+    clock.advance(100_000);
+    kernel.receive('wg1', alice, five); // which the hook alone sees
+    clock.advance(50_000);
+    kernel.calls.length = 0;
+    expect(await call('get_addresses')).toEqual({
+      addresses: [
+        {
+          interface: 'wg1',
+          address: five,
+          peer: alice,
+          description: "Alice's phone",
+          learned,
+          last_seen: learned + 100,
+          expires: 24 * 3600 - 50,
+        },
+      ],
+    });
+    expect(kernel.calls).not.toContain('lastSeen');
+  });
+
+  it('tells the addresses of an interface, by its name or its device, or of a peer', async () => {
+    configure('second', { enabled: '1' });
+    await call('reload');
+    learn(five);
+    learn(six, bob);
+    learn('2001:db8:9::c', carol, 'wg2');
+    expect(await addresses({ interface: 'wg1', peer: alice })).toEqual([`${five} alice`]);
+    expect(await addresses({ peer: bob })).toEqual([`${six} bob`]);
+    expect(await addresses({ interface: 'second' })).toEqual(['2001:db8:9::c carol']);
+    expect(await addresses({ interface: 'wg2' })).toEqual(['2001:db8:9::c carol']);
+    expect(await addresses({ peer: carol, interface: 'wg1' })).toEqual([]);
+  });
+
+  it('leaves out what does not fit into a message, and says how much', async () => {
+    configure('wg1', { rate: '0', max_addresses: '1000' });
+    rpcd.packages.network!.cfg01!.description = 'x'.repeat(2_000);
+    await call('reload');
+    for (let i = 0; i < 600; i++) {
+      kernel.receive('wg1', alice, `2001:db8:1::1:${i.toString(16)}`);
+    }
+    kernel.flush();
+    const answer = (await call('get_addresses')) as { addresses: UbusTable[]; omitted: number };
+    expect(JSON.stringify(answer).length).toBeLessThan(1_000_000);
+    expect(answer.addresses.length + answer.omitted).toBe(600);
+    expect(answer.omitted).toBeGreaterThan(0);
+  });
+
+  it('tells what was denied, the newest first', async () => {
+    kernel.receive('wg1', bob, '2001:db8:bad::1');
+    kernel.flush();
+    clock.advance(5_000);
+    kernel.receive('wg1', alice, '2001:db8:1::b');
+    kernel.flush();
+    const last = Math.round(clock.wall() / 1000);
+    const denied = [
+      {
+        interface: 'wg1',
+        address: '2001:db8:1::b',
+        peer: alice,
+        description: "Alice's phone",
+        reason: 'owned',
+        count: 1,
+        last,
+      },
+      {
+        interface: 'wg1',
+        address: '2001:db8:bad::1',
+        peer: bob,
+        description: 'Bob',
+        reason: 'scope',
+        count: 1,
+        last: last - 5,
+      },
+    ];
+    expect(await call('get_denied')).toEqual({ denied });
+    expect(await call('get_denied', { interface: 'wg1' })).toEqual({ denied });
+    expect(await call('get_denied', { interface: 'second' })).toEqual({ denied: [] });
+  });
+
+  it('forgets an address in whatever form it is written', async () => {
+    learn(five);
+    await call('forget', { interface: 'wg1', address: '2001:0DB8:1:0:0:0:0.0.0.5' });
+    expect(kernel.owner('wg1', five)).toBeUndefined();
+    expect(await addresses()).toEqual([]);
+  });
+
+  it('flushes all, or an interface, or a peer', async () => {
+    learn(five);
+    learn(six, bob);
+    expect(await call('flush', { interface: 'second' })).toEqual({ count: 0 });
+    expect(await call('flush', { interface: 'wg1', peer: bob })).toEqual({ count: 1 });
+    expect(await addresses()).toEqual([`${five} alice`]);
+    expect(await call('flush')).toEqual({ count: 1 });
+    expect(kernel.owner('wg1', five)).toBeUndefined();
+    expect(kernel.owner('wg1', '2001:db8:1::b')).toBe(bob);
+  });
+
+  it.each([
+    ['get_addresses', { interface: '' }],
+    ['get_addresses', { peer: 'alice' }],
+    ['get_denied', { interface: '' }],
+    ['forget', {}],
+    ['forget', { interface: 'wg1' }],
+    ['forget', { address: five }],
+    ['forget', { interface: 'wg1', address: '2001:db8::/64' }],
+    ['forget', { interface: 'nowhere', address: '192.0.2.1' }],
+    ['flush', { peer: `${alice}=` }],
+    ['pin', { interface: 'wg1', address: 'five' }],
+    ['pin', { address: five }],
+  ])('answers %s %j with invalid argument', async (method, args) => {
+    learn(five);
+    expect(await statusOf(method, args)).toBe(2);
+    expect(await addresses()).toEqual([`${five} alice`]);
+  });
+
+  it.each([
+    ['get_addresses', { interface: 'wg3' }],
+    ['get_denied', { interface: 'wg3' }],
+    ['forget', { interface: 'wg3', address: five }],
+    ['forget', { interface: 'second', address: five }],
+    ['forget', { interface: 'wg1', address: six }],
+    ['forget', { interface: 'wg1', address: '2001:db8:1::b' }],
+    ['flush', { interface: 'wg3' }],
+    ['pin', { interface: 'wg1', address: six }],
+    ['pin', { interface: 'wg3', address: five }],
+  ])('answers %s %j with not found', async (method, args) => {
+    learn(five);
+    expect(await statusOf(method, args)).toBe(4);
+    expect(await addresses()).toEqual([`${five} alice`]);
+  });
+
+  it('notifies of what happens to addresses', async () => {
+    configure('wg1', { max_addresses: '1', lifetime: '1h' });
+    await call('reload');
+    learn(five);
+    clock.advance(1_000);
+    learn(six);
+    kernel.receive('wg1', bob, six);
+    kernel.flush();
+    clock.advance(2 * 3_600_000);
+    learn(five);
+    await call('flush');
+    const about = { interface: 'wg1', peer: alice };
+    expect(ubus.notifications).toEqual([
+      ['address.learned', { ...about, address: five }],
+      ['address.evicted', { ...about, address: five }],
+      ['address.learned', { ...about, address: six }],
+      ['address.denied', { ...about, address: six, peer: bob, reason: 'owned' }],
+      ['address.expired', { ...about, address: six }],
+      ['address.learned', { ...about, address: five }],
+      ['address.forgotten', { ...about, address: five }],
+    ]);
+  });
+});
+
+describe('changed configuration', () => {
+  beforeEach(started);
+
+  it('is in force when reload has been answered, and no learned address is touched', async () => {
+    learn(five);
+    configure('wg1', { rate: '1', burst: '1', lifetime: '2h' });
+    kernel.added.length = 0;
+    expect(await statusOf('reload', {})).toBe(0);
+    expect(kernel.removed).toEqual([]);
+    expect(kernel.added).toEqual([]);
+    expect(kernel.hooksOpened).toBe(1);
+    expect(await call('get_addresses')).toMatchObject({ addresses: [{ address: five, expires: 7200 }] });
+    learn(six, bob);
+    kernel.receive('wg1', bob, '2001:db8:1::7');
+    kernel.flush();
+    expect(await call('get_denied')).toMatchObject({ denied: [{ reason: 'rate' }] });
+  });
+
+  it('withdraws what is over the number of addresses, and what is out of the prefixes', async () => {
+    learn(five);
+    clock.advance(1_000);
+    learn(six);
+    learn('2001:db8:2::7', bob);
+    configure('wg1', { max_addresses: '1' });
+    await call('reload');
+    expect(await addresses()).toEqual([`${six} alice`, '2001:db8:2::7 bob']);
+    configure('wg1', { prefix: '2001:db8:2::/64' });
+    await call('reload');
+    expect(await addresses()).toEqual(['2001:db8:2::7 bob']);
+    expect(kernel.owner('wg1', six)).toBeUndefined();
+  });
+
+  it('enables and disables interfaces', async () => {
+    learn(five);
+    configure('second', { enabled: '1' });
+    configure('wg1', { enabled: '0' });
+    await call('reload');
+    expect(kernel.owner('wg1', five)).toBeUndefined();
+    learn('2001:db8:9::c', carol, 'wg2');
+    expect(await addresses()).toEqual(['2001:db8:9::c carol']);
+  });
+
+  it('follows a device that is renamed', async () => {
+    learn(five);
+    kernel.renameLink('wg1', 'wg-home');
+    kernel.announce();
+    configure('wg1', { device: 'wg-home' });
+    await call('reload');
+    expect(kernel.removed).toEqual([]);
+    expect(await addresses({ interface: 'wg1' })).toEqual([`${five} alice`]);
+    learn(six, alice, 'wg-home');
+  });
+
+  it('changes the hook', async () => {
+    learn(five);
+    rpcd.packages['wg-slaacer']!.globals!.hook = 'lending';
+    await call('reload');
+    expect(await call('status')).toMatchObject({ hook: 'lending' });
+    expect(await addresses()).toEqual([`${five} alice`]);
+    expect(kernel.removed).toEqual([]);
+  });
+
+  it('leaves what is wrong at its default, names it in the log and the status, and takes it back', async () => {
+    configure('wg1', { rate: 'fast' });
+    configure('second', { enabled: '1' });
+    await call('reload');
+    const message = 'wg-slaacer.wg1.rate: "fast" is not allowed, so the default is used';
+    expect(await problems()).toEqual([{ code: 'invalid-option', message, hint: expect.anything() }]);
+    expect(log.filter((line) => line.startsWith(`warn: ${message} – allowed is 0`))).toHaveLength(1);
+    learn(five);
+    learn('2001:db8:9::c', carol, 'wg2');
+    configure('wg1', { rate: '5' });
+    await call('reload');
+    expect(await problems()).toEqual([]);
+    expect(log).toContain(`info: solved: ${message}`);
+  });
+
+  it('is read one after the other: what is asked for last is what is in force', async () => {
+    const reloads: Promise<unknown>[] = [];
+    for (let rate = 1; rate <= 20; rate++) {
+      configure('wg1', { max_addresses: String(rate) });
+      reloads.push(call('reload'));
+      if (rate % 3 === 0) await Promise.resolve();
+    }
+    await Promise.all(reloads);
+    configure('wg1', { max_addresses: '1' });
+    await call('reload');
+    learn(five);
+    clock.advance(1_000);
+    learn(six);
+    expect(await addresses()).toEqual([`${six} alice`]);
+  });
+
+  it('names peers anew', async () => {
+    learn(five);
+    rpcd.packages.network!.cfg01!.description = 'Alice';
+    await call('reload');
+    expect(await call('get_addresses')).toMatchObject({ addresses: [{ description: 'Alice' }] });
+  });
+});
+
+describe('an address that is configured for the peer for which it was learned', () => {
+  beforeEach(started);
+
+  it('is no longer learned, and never withdrawn', async () => {
+    learn(five);
+    learn(six);
+    rpcd.packages.network!.cfg01!.allowed_ips = ['2001:db8:a::/64', '2001:0db8:1:0::5'];
+    await call('reload');
+    expect(await addresses()).toEqual([`${six} alice`]);
+    expect(kernel.records().map(({ address }) => address)).toEqual([six]);
+    expect(ubus.notifications).toContainEqual([
+      'address.forgotten',
+      { interface: 'wg1', address: five, peer: alice },
+    ]);
+    clock.advance(48 * 3_600_000);
+    configure('wg1', { enabled: '0' });
+    await call('reload');
+    expect(kernel.removed.map(({ address }) => address)).toEqual([six]);
+    expect(kernel.owner('wg1', five)).toBe(alice);
+  });
+
+  it('stays although its interface is disabled at the same time', async () => {
+    learn(five);
+    rpcd.packages.network!.cfg01!.allowed_ips = [`${five}/128`];
+    configure('wg1', { enabled: '0' });
+    await call('reload');
+    expect(kernel.removed).toEqual([]);
+    expect(kernel.owner('wg1', five)).toBe(alice);
+  });
+
+  it('stays although that happens while the service is not running', async () => {
+    learn(five);
+    learn(six);
+    daemon.stop();
+    rpcd.packages.network!.cfg01!.allowed_ips = [`${five}/128`];
+    configure('wg1', { enabled: '0' });
+    await started();
+    expect(kernel.owner('wg1', five)).toBe(alice);
+    expect(kernel.owner('wg1', six)).toBeUndefined();
+    expect(kernel.records()).toEqual([]);
+  });
+
+  it('is still learned if it is configured for another peer, or for one that is disabled', async () => {
+    learn(five);
+    rpcd.packages.network!.cfg01 = {
+      ...rpcd.packages.network!.cfg01!,
+      disabled: '1',
+      allowed_ips: [`${five}/128`],
+    };
+    rpcd.packages.network!.cfg03!.allowed_ips = [`${five}/128`];
+    await call('reload');
+    expect(await addresses()).toEqual([`${five} alice`]);
+  });
+});
+
+describe('pin', () => {
+  beforeEach(started);
+
+  it('adds the address to what is configured for the peer, and keeps it allowed', async () => {
+    learn(five);
+    await call('pin', { interface: 'wg1', address: '2001:DB8:1:0::5' });
+    expect(allowedOf('cfg01')).toEqual(['2001:db8:a::/64', `${five}/128`]);
+    expect(allowedOf('cfg02')).toEqual(['2001:db8:1::b/128']);
+    expect(rpcd.packages.network!.cfg01!.preshared_key).toBe(secret);
+    expect(rpcd.committed).toEqual(['network']);
+    expect(await addresses()).toEqual([]);
+    expect(kernel.removed).toEqual([]);
+    expect(kernel.owner('wg1', five)).toBe(alice);
+    expect(rpcd.sessions).toBe(0);
+  });
+
+  it('keeps what is listed in one option', async () => {
+    rpcd.packages.network!.cfg01!.allowed_ips = '2001:db8:a::/64 192.0.2.0/24';
+    learn(five);
+    await call('pin', { interface: 'wg1', address: five });
+    expect(allowedOf('cfg01')).toEqual(['2001:db8:a::/64', '192.0.2.0/24', `${five}/128`]);
+  });
+
+  it('does not commit what somebody else has changed and not committed', async () => {
+    learn(five);
+    rpcd.change('network', 'wg1', { mtu: '1280' });
+    rpcd.change('network', 'cfg01', { allowed_ips: ['::/0'] });
+    await call('pin', { interface: 'wg1', address: five });
+    expect(rpcd.packages.network!.wg1!.mtu).toBeUndefined();
+    expect(allowedOf('cfg01')).toEqual(['2001:db8:a::/64', `${five}/128`]);
+  });
+
+  it('loses none of several at once', async () => {
+    learn(five);
+    learn(six);
+    learn('2001:db8:1::7', bob);
+    await Promise.all(
+      [five, six, '2001:db8:1::7'].map((address) => call('pin', { interface: 'wg1', address })),
+    );
+    expect(allowedOf('cfg01')).toEqual(['2001:db8:a::/64', `${five}/128`, `${six}/128`]);
+    expect(allowedOf('cfg02')).toEqual(['2001:db8:1::b/128', '2001:db8:1::7/128']);
+    expect(await addresses()).toEqual([]);
+  });
+
+  it('does not list twice what is configured meanwhile', async () => {
+    learn(five);
+    rpcd.packages.network!.cfg01!.allowed_ips = [five];
+    await call('pin', { interface: 'wg1', address: five });
+    expect(allowedOf('cfg01')).toEqual([five]);
+    expect(await addresses()).toEqual([]);
+  });
+
+  it('is not supported for a peer that is not in UCI, or only disabled', async () => {
+    kernel.setPeers('wg1', { [alice]: [], [bob]: [], [carol]: [] });
+    learn(five, carol);
+    learn(six);
+    expect(await statusOf('pin', { interface: 'wg1', address: five })).toBe(ubusStatus.notSupported);
+    rpcd.packages.network!.cfg01!.disabled = '1';
+    expect(await statusOf('pin', { interface: 'wg1', address: six })).toBe(ubusStatus.notSupported);
+    expect(await addresses()).toEqual([`${five} carol`, `${six} alice`]);
+    expect(rpcd.committed).toEqual([]);
+    expect(rpcd.sessions).toBe(0);
+  });
+
+  it.each(['get', 'set', 'commit', 'create', 'grant'])(
+    'changes nothing if rpcd refuses %s, and says that it was not the argument',
+    async (method) => {
+      learn(five);
+      rpcd.failures[method] = ubusStatus.notFound;
+      expect(await statusOf('pin', { interface: 'wg1', address: five })).toBe(ubusStatus.unknownError);
+      expect(log.filter((line) => line.startsWith('error: '))).toHaveLength(1);
+      delete rpcd.failures[method];
+      expect(allowedOf('cfg01')).toEqual(['2001:db8:a::/64']);
+      expect(await addresses()).toEqual([`${five} alice`]);
+      expect(rpcd.sessions).toBe(0);
+      await call('pin', { interface: 'wg1', address: five });
+      expect(allowedOf('cfg01')).toEqual(['2001:db8:a::/64', `${five}/128`]);
+    },
+  );
+});
+
+describe('without ubus or rpcd', () => {
+  it('waits for its configuration, withdraws nothing meanwhile, and says so', async () => {
+    await started();
+    learn(five);
+    daemon.stop();
+    rpcd.leave(ubus);
+    log = [];
+    await started();
+    expect(kernel.hookIsOpen).toBe(false);
+    expect(kernel.owner('wg1', five)).toBe(alice);
+    expect(await problems()).toMatchObject([{ code: 'no-configuration' }]);
+    expect(log).toEqual([
+      expect.stringMatching(/^warn: the configuration cannot be read .* nothing is learned/),
+    ]);
+    expect(await call('status')).toMatchObject({ hook: 'none', interfaces: [] });
+
+    rpcd.join(ubus);
+    await settle();
+    expect(await problems()).toEqual([]);
+    expect(await addresses()).toEqual([`${five} alice`]);
+    expect(log).toContain('info: ready: wg-slaacer 1.2.3, hook fexit');
+  });
+
+  it('waits a while for ubus before it says so', async () => {
+    ubus.connected = false;
+    await started();
+    expect(log).toEqual([]);
+    clock.advance(5_000);
+    await settle();
+    expect(log).toEqual([expect.stringMatching(/^warn: the configuration cannot be read/)]);
+    ubus.setConnected(true);
+    await settle();
+    learn(five);
+  });
+
+  it('tries again by itself', async () => {
+    rpcd.failures.get = ubusStatus.timeout;
+    await started();
+    expect(kernel.hookIsOpen).toBe(false);
+    delete rpcd.failures.get;
+    clock.advance(30_000);
+    await settle();
+    learn(five);
+  });
+
+  it('goes on with the last configuration, and reads it again when ubus is back', async () => {
+    await started();
+    ubus.setConnected(false);
+    learn(five);
+    expect(await statusOf('reload', {})).not.toBe(0);
+    learn(six);
+    expect(await addresses()).toEqual([`${five} alice`, `${six} alice`]);
+    expect(await problems()).toMatchObject([{ message: expect.stringContaining('the last one stays') }]);
+    configure('wg1', { max_addresses: '1' });
+    ubus.setConnected(true);
+    await settle();
+    expect(await problems()).toEqual([]);
+    expect(await addresses()).toHaveLength(1);
+  });
+
+  it('keeps all if the configuration has vanished', async () => {
+    await started();
+    learn(five);
+    delete rpcd.packages['wg-slaacer'];
+    delete rpcd.packages.network;
+    await statusOf('reload', {});
+    expect(await addresses()).toEqual([`${five} alice`]);
+  });
+
+  it('keeps what it knows of peers if only they cannot be read', async () => {
+    await started();
+    rpcd.packages.network!.cfg01!.allowed_ips = [`${five}/128`];
+    await call('reload');
+    delete rpcd.packages.network;
+    configure('wg1', { max_addresses: '1' });
+    await statusOf('reload', {});
+    expect(await problems()).toMatchObject([{ code: 'no-peers' }, { code: 'no-peers' }]);
+    kernel.receive('wg1', alice, '2001:db8:bad::1');
+    kernel.flush();
+    expect(await call('get_denied')).toMatchObject({ denied: [{ description: "Alice's phone" }] });
+    learn(six);
+    clock.advance(1_000);
+    learn('2001:db8:1::7');
+    expect(await addresses()).toEqual(['2001:db8:1::7 alice']);
+  });
+
+  it.each([
+    ['nothing', {}],
+    ['no table', { values: 'nonsense' }],
+    ['a list', { values: [1, 2] }],
+    ['null', { values: null }],
+  ])('goes on if rpcd answers with %s', async (_, answer) => {
+    await started();
+    learn(five);
+    const { get } = ubus.objects.get('uci')!;
+    ubus.objects.set('uci', { get: { ...get!, call: () => answer } });
+    expect(await statusOf('reload', {})).toBe(ubusStatus.unknownError);
+    expect(await addresses()).toEqual([`${five} alice`]);
+  });
+
+  it('leaves learned addresses in place when it is stopped, and takes them up again', async () => {
+    await started();
+    learn(five);
+    daemon.stop();
+    expect(kernel.owner('wg1', five)).toBe(alice);
+    expect(ubus.closed).toBe(true);
+    expect(kernel.hookIsOpen).toBe(false);
+    await started();
+    expect(await addresses()).toEqual([`${five} alice`]);
+  });
+
+  it('does nothing any more if it is stopped while the configuration is read', async () => {
+    start();
+    daemon.stop();
+    await settle();
+    expect(kernel.hookIsOpen).toBe(false);
+    expect(clock.pending()).toEqual([]);
+  });
+});
+
+describe('the log', () => {
+  it('tells events with the names of peers', async () => {
+    await started();
+    learn(five);
+    kernel.receive('wg1', bob, five);
+    kernel.flush();
+    await call('flush');
+    expect(log).toEqual([
+      'info: ready: wg-slaacer 1.2.3, hook fexit',
+      expect.stringMatching(`^info: wg1: learned ${five} peer Alice's phone \\(`),
+      `info: wg1: denied ${five} peer Bob: another peer's (Alice's phone)`,
+      `info: wg1: forgotten ${five} peer Alice's phone (on request)`,
+    ]);
+  });
+
+  it.each([
+    ['info', 1],
+    ['warn', 0],
+    ['error', 0],
+  ])('has only what matters with level %s', async (level, learned) => {
+    rpcd.packages['wg-slaacer']!.globals!.log_level = level;
+    await started();
+    log = [];
+    learn(five);
+    expect(log).toHaveLength(learned);
+    configure('wg1', { rate: 'fast' });
+    await call('reload');
+    expect(log).toHaveLength(learned + (level === 'error' ? 0 : 1));
+  });
+
+  it('is not flooded by what is refused', async () => {
+    rpcd.packages['wg-slaacer']!.globals!.log_level = 'info';
+    await started();
+    log = [];
+    const flood = () => {
+      for (let i = 0; i < 30; i++) kernel.receive('wg1', alice, `2001:db8:bad::${i.toString(16)}`);
+      kernel.flush();
+    };
+    flood();
+    expect(log.filter((line) => line.includes('denied 2001:'))).toHaveLength(10);
+    expect(log.at(-1)).toMatch(/more refused addresses are not logged/);
+    clock.advance(60_000);
+    flood();
+    expect(log).toHaveLength(22);
+  });
+
+  it('has each event on one line, whatever a peer is called', async () => {
+    rpcd.packages.network!.cfg01!.description = 'two\nlines\u001b[31m';
+    await started();
+    learn(five);
+    expect(log.at(-1)).toMatch(/ peer two\?lines\?\[31m /);
+  });
+});
+
+it('never tells a private or preshared key', async () => {
+  await started();
+  learn(five);
+  learn(six, bob);
+  kernel.receive('wg1', bob, five);
+  kernel.flush();
+  for (const method of ['status', 'get_addresses', 'get_denied', 'reload', 'status']) await call(method);
+  await call('pin', { interface: 'wg1', address: five });
+  rpcd.failures.commit = ubusStatus.unknownError;
+  await statusOf('pin', { interface: 'wg1', address: six });
+  await call('flush');
+  const everything = [...said, JSON.stringify(ubus.notifications)].join('\n');
+  expect(everything).toContain(alice);
+  expect(everything).not.toContain(secret);
+  expect(everything).not.toContain(interfaceKey);
+});
