@@ -15,6 +15,8 @@ export default view.extend({
       // Not network: that would hand the private keys to the page.
       uci.load(CONFIG),
     ]);
-    return settingsForm(() => wireGuardInterfaces(uci.sections(CONFIG, 'interface'), interfaces, devices)).render();
+    return settingsForm(() =>
+      wireGuardInterfaces(uci.sections(CONFIG, 'interface'), interfaces, devices),
+    ).render();
   },
 });

@@ -6,8 +6,8 @@ import { chmodSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { arch } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { compileView, VIEWS } from './luci.ts';
 import manifest from '../package.json' with { type: 'json' };
+import { compileView, VIEWS } from './luci.ts';
 
 process.chdir(join(import.meta.dirname, '..'));
 

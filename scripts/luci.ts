@@ -51,6 +51,14 @@ export function toClassFile(module: string, name: string): string {
     });
   const text = body.replace(`\nvar ${exported} = view.extend(`, '\nreturn view.extend(');
   if (text === body || /^(import|export)\b/m.test(text))
-    throw new Error(`${name}: a view must have "export default view.extend(…)" and import modules as luci:<name>`);
-  return ['// SPDX-License-Identifier: GPL-2.0-only', "'use strict';", ...required.sort(), '', text.trimStart()].join('\n');
+    throw new Error(
+      `${name}: a view must have "export default view.extend(…)" and import modules as luci:<name>`,
+    );
+  return [
+    '// SPDX-License-Identifier: GPL-2.0-only',
+    "'use strict';",
+    ...required.sort(),
+    '',
+    text.trimStart(),
+  ].join('\n');
 }

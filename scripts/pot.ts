@@ -22,23 +22,29 @@ export function template(): string {
     });
   }
   const entries = [...places].map(
-    ([text, lines]) => `${lines.map((place) => `#: ${place}\n`).join('')}msgid ${JSON.stringify(text)}\nmsgstr ""\n`,
+    ([text, lines]) =>
+      `${lines.map((place) => `#: ${place}\n`).join('')}msgid ${JSON.stringify(text)}\nmsgstr ""\n`,
   );
   return ['msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8"\n', ...entries].join('\n');
 }
 
 function filesIn(folder: string, pattern: RegExp): string[] {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => pattern.test(name)).map((name) => `${folder}/${name}`).sort();
+  return names
+    .filter((name) => pattern.test(name))
+    .map((name) => `${folder}/${name}`)
+    .sort();
 }
 
 /** What stands in _('…'). Throws if there is anything else: nobody could find, or translate, that. */
 export function translatable(source: string, file: string): { text: string; line: number }[] {
   return [...source.matchAll(/(?<![\w.])_\(\s*/g)].map(({ index, 0: call }) => {
     const line = source.slice(0, index).split('\n').length;
-    const [, single, double] = /^(?:'([^'\\\n]*)'|"([^"\\\n]*)"),?\s*\)/.exec(source.slice(index + call.length)) ?? [];
+    const [, single, double] =
+      /^(?:'([^'\\\n]*)'|"([^"\\\n]*)"),?\s*\)/.exec(source.slice(index + call.length)) ?? [];
     const text = single ?? double;
-    if (text === undefined) throw new Error(`${file}:${line}: _() takes one literal text without a backslash`);
+    if (text === undefined)
+      throw new Error(`${file}:${line}: _() takes one literal text without a backslash`);
     return { text, line };
   });
 }

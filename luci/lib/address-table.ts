@@ -41,7 +41,7 @@ export class AddressTable {
   private readonly columns: readonly Column[] = [
     { title: _('Peer'), class: 'wg-slaacer-peer', sortable: true },
     { title: _('Address'), class: 'wg-slaacer-address', sortable: true },
-    { title: _('First seen'), class: 'wg-slaacer-time', sortable: true },
+    { title: _('First seen'), class: 'wg-slaacer-time wg-slaacer-first', sortable: true },
     { title: _('Last seen'), class: 'wg-slaacer-time', sortable: true },
     { title: _('Expires in'), class: 'wg-slaacer-time', sortable: true },
     { title: '', class: 'cbi-section-actions wg-slaacer-actions', sortable: false },
@@ -99,7 +99,8 @@ export class AddressTable {
       { group },
       ...(group.open ? group.entries.map((entry) => ({ group, entry })) : []),
     ]);
-    const empty = this.entries.length > 0 ? _('Nothing matches the search') : _('No address has been learned yet');
+    const empty =
+      this.entries.length > 0 ? _('Nothing matches the search') : _('No address has been learned yet');
     this.table.update(rows, empty);
   }
 
@@ -124,7 +125,8 @@ export class AddressTable {
     const sign = descending ? -1 : 1;
     const key = sortKeys[column]!;
     const compare = (a: LearnedAddress, b: LearnedAddress) =>
-      sign * compareKeys(key(a), key(b)) || compareKeys(sortableAddress(a.address), sortableAddress(b.address));
+      sign * compareKeys(key(a), key(b)) ||
+      compareKeys(sortableAddress(a.address), sortableAddress(b.address));
     return groups
       .map((group) => ({ ...group, entries: [...group.entries].sort(compare) }))
       .sort((a, b) => compare(a.entries[0]!, b.entries[0]!));
@@ -226,5 +228,7 @@ export function sortableAddress(address: string): string {
   const left = groups(head);
   const right = groups(tail ?? '');
   const zeros = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length);
-  return [...left, ...new Array<string>(zeros).fill('0'), ...right].map((group) => group.padStart(4, '0')).join('');
+  return [...left, ...new Array<string>(zeros).fill('0'), ...right]
+    .map((group) => group.padStart(4, '0'))
+    .join('');
 }

@@ -63,7 +63,11 @@ function ask(entry: LearnedAddress, done: () => Promise<void>, question: Questio
   };
   const confirm = element(
     'button',
-    { type: 'button', class: `btn cbi-button ${question.kind} important`, click: ui.createHandlerFn(null, run)! },
+    {
+      type: 'button',
+      class: `btn cbi-button ${question.kind} important`,
+      click: ui.createHandlerFn(null, run)!,
+    },
     [question.label],
   );
   ui.showModal(question.title, [

@@ -8,7 +8,11 @@ export type Child = Node | string | null;
  * LuCI's E() with its children always in a list: only there are strings text, alone they are HTML (dom.append in
  * luci.js).
  */
-export function element(tag: string, attributes: Attributes = {}, children: readonly Child[] = []): HTMLElement {
+export function element(
+  tag: string,
+  attributes: Attributes = {},
+  children: readonly Child[] = [],
+): HTMLElement {
   return E<HTMLElement>(tag, attributes, children);
 }
 
@@ -57,7 +61,8 @@ export class LiveList<Item> {
     let next: Element | null = null;
     for (const { node } of before.values()) node.remove();
     for (const { node } of [...this.views.values()].reverse()) {
-      if (node.parentNode !== this.parent || node.nextElementSibling !== next) this.parent.insertBefore(node, next);
+      if (node.parentNode !== this.parent || node.nextElementSibling !== next)
+        this.parent.insertBefore(node, next);
       next = node;
     }
     if (focused instanceof HTMLElement && focused !== document.activeElement && focused.isConnected)

@@ -21,9 +21,11 @@ export function peerMatches({ description, peer }: PeerAddress, query: string): 
 
 export function keyBadge(key: string): HTMLElement {
   const tooltip = _('Public key: %s').format(key);
-  return element('span', { class: 'ifacebadge', 'data-tooltip': tooltip, 'aria-label': tooltip, role: 'img' }, [
-    element('code', {}, [shortKey(key)]),
-  ]);
+  return element(
+    'span',
+    { class: 'ifacebadge', 'data-tooltip': tooltip, 'aria-label': tooltip, role: 'img' },
+    [element('code', {}, [shortKey(key)])],
+  );
 }
 
 /** Without a description, LuCI says so rather than showing nothing. */

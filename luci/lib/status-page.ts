@@ -61,7 +61,10 @@ export class StatusPage {
       this.tools,
       this.noInterface,
       sections,
-      element('div', { class: 'cbi-section' }, [element('h3', {}, [_('Refused attempts')]), this.denied.node]),
+      element('div', { class: 'cbi-section' }, [
+        element('h3', {}, [_('Refused attempts')]),
+        this.denied.node,
+      ]),
     ]);
     this.node = element('div', { class: 'cbi-map' }, [
       style(),

@@ -91,9 +91,5 @@ export class Table<Row> {
 
 /** A cell with the title of its column, which narrow screens show beside it. */
 export function cell(column: Column, children: readonly (Node | string | null)[] = []): HTMLElement {
-  return element(
-    'td',
-    { class: `td ${column.class ?? ''}`, 'data-title': column.title || null },
-    children,
-  );
+  return element('td', { class: `td ${column.class ?? ''}`, 'data-title': column.title || null }, children);
 }

@@ -13,11 +13,11 @@ const UNITS: readonly [seconds: number, short: () => string][] = [
   [1, () => _('%d s')],
 ];
 
-/** "5 min": the largest unit that fits, so that the text changes rarely. */
+/** "5 min": rounded to the largest unit that fits, so that the text changes rarely. */
 export function duration(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
+  const whole = Math.max(0, Math.round(seconds));
   const [length, text] = UNITS.find(([length]) => whole >= length) ?? UNITS[UNITS.length - 1]!;
-  return text().format(Math.floor(whole / length));
+  return text().format(Math.round(whole / length));
 }
 
 /** "5 min ago", of a Unix time. */

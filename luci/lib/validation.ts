@@ -9,7 +9,9 @@ export function lifetimeError(text: string): string | undefined {
   if (text === '') return undefined;
   const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   const seconds = Number(count) * units[unit ?? '']!;
-  return seconds >= 1 && seconds <= YEAR ? undefined : _('a number followed by s, m, h or d, from 1s to 365d');
+  return seconds >= 1 && seconds <= YEAR
+    ? undefined
+    : _('a number followed by s, m, h or d, from 1s to 365d');
 }
 
 /** Undefined if nothing speaks against the text; that it is an IPv6 prefix at all, the form checks. */

@@ -18,6 +18,9 @@ export interface WireGuardInterface {
   readonly prefixes: readonly string[];
 }
 
+/** wg2 before wg10. */
+const { compare: natural } = new Intl.Collator(undefined, { numeric: true });
+
 /** By section first, as they stand in the configuration, then those without one. */
 export function wireGuardInterfaces(
   sections: readonly ReturnType<typeof uci.sections>[number][],
@@ -25,7 +28,9 @@ export function wireGuardInterfaces(
   devices: Readonly<Record<string, NetworkDevice>>,
 ): WireGuardInterface[] {
   const inNetwork = new Set(
-    interfaces.filter(({ proto }) => proto === 'wireguard').map((entry) => entry.l3_device ?? entry.interface),
+    interfaces
+      .filter(({ proto }) => proto === 'wireguard')
+      .map((entry) => entry.l3_device ?? entry.interface),
   );
   const wireguards = Object.values(devices).filter(({ devtype }) => devtype === 'wireguard');
   const present = new Set([...inNetwork, ...wireguards.map(({ name }) => name)]);
@@ -43,7 +48,7 @@ export function wireGuardInterfaces(
   });
   const taken = new Set(configured.map(({ section }) => section));
   const known = new Set(configured.map(({ device }) => device));
-  const others = [...present].filter((device) => !known.has(device)).sort();
+  const others = [...present].filter((device) => !known.has(device)).sort(natural);
   return [
     ...configured,
     ...others.map((device) => {
@@ -89,7 +94,8 @@ function prefixOf(address: string, length: number): string {
 
 function groupsOf(address: string): number[] {
   const [head = '', tail] = address.split('%')[0]!.split('::');
-  const parse = (text: string) => (text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16)));
+  const parse = (text: string) =>
+    text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
   const left = parse(head);
   const right = parse(tail ?? '');
   return [...left, ...new Array<number>(Math.max(0, 8 - left.length - right.length)).fill(0), ...right];

@@ -6,6 +6,7 @@ declare module 'luci:form' {
   type Constructor<Instance> = abstract new (...parameters: never[]) => Instance;
 
   namespace form {
+    // biome-ignore lint/suspicious/noShadowRestrictedNames: LuCI's name
     class Map {
       constructor(config: string, title: string, description: string);
       /** The section that is removed again if its dialog is dismissed (GridSection.handleAdd). */
