@@ -27,12 +27,12 @@ const rules = `
 .wg-slaacer-toggle[aria-expanded="true"] .wg-slaacer-arrow::before { content: "\\25be"; }
 .table .tr.wg-slaacer-entry > .td { border-top-style: dotted; padding-top: 4px; padding-bottom: 4px; }
 @media screen and (max-width: 600px) {
-	.wg-slaacer-tools input { flex: 1 1 100%; }
-	.table .tr > .td.wg-slaacer-peer, .table .tr > .td.wg-slaacer-address, .table .tr > .td.wg-slaacer-why { flex-basis: 100%; }
-	.table .tr > .td.wg-slaacer-peer::before, .table .tr > .td.wg-slaacer-address::before { display: none; }
-	.table .tr.wg-slaacer-entry > .td.wg-slaacer-peer, .table .tr > .td.wg-slaacer-first,
-	.table .tr.wg-slaacer-group > .td.wg-slaacer-time, .table .tr.wg-slaacer-group > .td.wg-slaacer-actions { display: none; }
-	.table .tr.wg-slaacer-entry { border-top-style: dotted; margin-left: 1em; }
+  .wg-slaacer-tools input { flex: 1 1 100%; }
+  .table .tr > .td.wg-slaacer-peer, .table .tr > .td.wg-slaacer-address, .table .tr > .td.wg-slaacer-why { flex-basis: 100%; }
+  .table .tr > .td.wg-slaacer-peer::before, .table .tr > .td.wg-slaacer-address::before { display: none; }
+  .table .tr.wg-slaacer-entry > .td.wg-slaacer-peer, .table .tr > .td.wg-slaacer-first,
+  .table .tr.wg-slaacer-group > .td.wg-slaacer-time, .table .tr.wg-slaacer-group > .td.wg-slaacer-actions { display: none; }
+  .table .tr.wg-slaacer-entry { border-top-style: dotted; margin-left: 1em; }
 }
 `;
 
