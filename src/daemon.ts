@@ -24,8 +24,12 @@ export interface Foundation {
 /** How long a start may wait for ubus until that is told, in milliseconds. */
 const PATIENCE = 5_000;
 
-/** What could not be read is tried again after so many milliseconds, besides when ubusd or rpcd comes back. */
-const RETRY = 30_000;
+/**
+ * What could not be read is tried again after so many milliseconds, then twice as many, up to LAST_RETRY; besides when
+ * ubusd or rpcd comes back.
+ */
+const FIRST_RETRY = 1_000;
+const LAST_RETRY = 32_000;
 
 export class Daemon implements Subject {
   readonly version: string;
@@ -43,6 +47,7 @@ export class Daemon implements Subject {
   private lastReading: Promise<unknown> = Promise.resolve();
   /** The one that has not begun. */
   private nextReading: Promise<boolean> | undefined;
+  private nextRetry = FIRST_RETRY;
   private cancelRetry: (() => void) | undefined;
 
   constructor(private readonly foundation: Foundation) {
@@ -76,11 +81,12 @@ export class Daemon implements Subject {
     const { ubus } = this.foundation;
     this.object = new ServiceObject(ubus, this);
     ubus.onConnected((connected) => {
+      if (this.isStopped) return;
       this.log.line(connected ? 'info' : 'warn', connected ? 'connected to ubus' : 'ubus is gone');
       if (connected) void this.reload();
     });
     ubus.listen('ubus.object.add', (_, { path }) => {
-      if (path === 'uci' && this.reader.failures.length > 0) void this.reload();
+      if (path === 'uci') void this.reload();
     });
     if (ubus.connected) void this.reload();
     else this.retryAfter(PATIENCE);
@@ -101,7 +107,7 @@ export class Daemon implements Subject {
       this.nextReading = undefined;
       return this.read();
     });
-    this.lastReading = this.nextReading;
+    this.lastReading = this.nextReading.catch(() => {}); // who asked for it is told
     return this.nextReading;
   }
 
@@ -123,7 +129,8 @@ export class Daemon implements Subject {
     this.log.level = (configuration?.global ?? serviceDefaults).logLevel;
     this.complaints.begin();
     this.complaints.set([...failures, ...(configuration?.problems ?? [])]);
-    if (failures.length > 0) this.retryAfter(RETRY);
+    if (failures.length > 0) this.retryAfter(this.nextRetry);
+    this.nextRetry = failures.length > 0 ? Math.min(2 * this.nextRetry, LAST_RETRY) : FIRST_RETRY;
     if (configuration) this.apply();
     return failures.length === 0;
   }

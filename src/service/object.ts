@@ -19,7 +19,7 @@ import * as argument from './arguments.ts';
 import { NotConfigured } from './pin.ts';
 
 /** ubusd takes no message of more than a megabyte (UBUS_MAX_MSGLEN): what is beyond is left out, and counted. */
-const MOST_BYTES = 900_000;
+const MOST_BYTES = 1_000_000;
 
 const noCounters: Counters = { candidate: 0, restore: 0, owned: 0, scope: 0, reserved: 0, rate: 0 };
 
@@ -216,11 +216,16 @@ function bounded(name: string, rows: readonly UbusTable[]): UbusTable {
   return { [name]: kept, ...(omitted > 0 && { omitted }) };
 }
 
-/** No less than a table of texts and integers takes as blobmsg. */
+/** What a table of texts and integers takes as an element of a blobmsg array. */
 function sizeOf(row: UbusTable): number {
-  let bytes = 8;
-  for (const [name, value] of Object.entries(row)) {
-    bytes += 16 + name.length + (typeof value === 'string' ? Buffer.byteLength(value) : 8);
-  }
-  return bytes;
+  const attribute = (name: string, length: number) => 4 + padded(3 + name.length) + padded(length);
+  const fields = Object.entries(row).map(([name, value]) =>
+    attribute(name, typeof value === 'string' ? Buffer.byteLength(value) + 1 : 8),
+  );
+  return fields.reduce((sum, size) => sum + size, attribute('', 0));
+}
+
+/** blob.h aligns attributes to 4 bytes. */
+function padded(length: number): number {
+  return (length + 3) & ~3;
 }

@@ -34,8 +34,8 @@ export class Reader {
         sections.set(device, this.sections.get(device) ?? []);
         failures.push({
           code: 'no-peers',
-          message: `${device}: what is configured for its peers cannot be read: ${(error as Error).message}`,
-          hint: 'see that rpcd runs and that uci show network works; it is tried again',
+          message: `${device}: what is configured for its peers cannot be read`,
+          hint: `${(error as Error).message}; see that rpcd runs and that uci show network works. It is tried again`,
         });
       }
     }
@@ -50,8 +50,8 @@ export class Reader {
       : 'nothing is learned until it can';
     return {
       code: 'no-configuration',
-      message: `the configuration cannot be read (${(error as Error).message}): ${consequence}`,
-      hint: 'see that ubusd and rpcd run and that uci show wg-slaacer works; it is tried again',
+      message: `the configuration cannot be read: ${consequence}`,
+      hint: `${(error as Error).message}; see that ubusd and rpcd run and that uci show wg-slaacer works. It is tried again`,
     };
   }
 }

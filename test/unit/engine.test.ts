@@ -930,3 +930,83 @@ describe('on request', () => {
     learn(five);
   });
 });
+
+describe('what is asked', () => {
+  it('is learned addresses, when they were last used, with one look at the records', () => {
+    started().packet('wg1', alice, five);
+    bench.packet('wg1', bob, six);
+    bench.clock.advance(5_000);
+    bench.kernel.receive('wg1', alice, five);
+    bench.kernel.calls.length = 0;
+    const now = bench.clock.now();
+    expect(bench.engine.addresses().map(({ address, lastSeen }) => [address, now - lastSeen])).toEqual([
+      [five, 0],
+      [six, 5_000],
+    ]);
+    expect(bench.kernel.calls).toEqual(['records']);
+    expect(bench.engine.addresses('wg2')).toEqual([]);
+  });
+
+  it('is the state of an interface, whether something is learned on it or not', () => {
+    bench.kernel.addLink('wg2', { addresses: ['2001:db8:2::1/64'] });
+    started().kernel.receive('wg1', alice, '2001:db8:bad::1');
+    expect(bench.engine.state('wg1')).toMatchObject({
+      up: true,
+      prefixes: prefixes('2001:db8:1::/64'),
+      counters: { scope: 1 },
+    });
+    expect(bench.engine.state('wg2')).toEqual({ up: true, prefixes: [], counters: undefined });
+    expect(bench.engine.state('wg3')).toEqual({ up: false, prefixes: [], counters: undefined });
+  });
+});
+
+describe('an address that is configured after it was learned', () => {
+  const configuring = (...addresses: string[]): EngineConfig => ({
+    ...wg1,
+    isConfigured: (device, { peer, address }) =>
+      device === 'wg1' && peer === alice && addresses.includes(address),
+  });
+
+  it('is let go of, and stays in force', () => {
+    started().packet('wg1', alice, five);
+    bench.packet('wg1', alice, six);
+    bench.takeEvents();
+    bench.engine.configure(configuring(five));
+    expect(bench.told()).toEqual([`forgotten ${five} alice (configured)`]);
+    expect(bench.ledger('wg1')).toEqual([`${six} alice`]);
+    expect(bench.records('wg1')).toEqual([`${six} alice`]);
+    expect(bench.kernel.removed).toEqual([]);
+    expect(bench.kernel.owner('wg1', five)).toBe(alice);
+  });
+
+  it('is let go of when its interface is back', () => {
+    started().packet('wg1', alice, five);
+    bench.kernel.deleteLink('wg1');
+    bench.kernel.announce();
+    bench.engine.configure(configuring(five));
+    bench.kernel.addLink('wg1', { addresses: router });
+    bench.kernel.setPeers('wg1', { ...peers, [alice]: [...peers[alice]!, `${five}/128`] });
+    bench.kernel.announce();
+    expect(bench.ledger('wg1')).toEqual([]);
+    expect(bench.kernel.records()).toEqual([]);
+    expect(bench.kernel.owner('wg1', five)).toBe(alice);
+  });
+
+  it('is not withdrawn with what an earlier process has left', () => {
+    started().packet('wg1', alice, five);
+    bench.packet('wg1', alice, six);
+    bench.start({ ...configuring(five), interfaces: [] });
+    expect(bench.kernel.removed.map(({ address }) => address)).toEqual([six]);
+    expect(bench.kernel.records()).toEqual([]);
+  });
+
+  it('may be learned again when it is no longer configured', () => {
+    started().packet('wg1', alice, five);
+    bench.engine.configure(configuring(five));
+    bench.kernel.setPeers('wg1', peers);
+    bench.engine.configure(wg1);
+    bench.clock.advance(1_000);
+    learn(five);
+    expectEverywhere(`${five} alice`);
+  });
+});

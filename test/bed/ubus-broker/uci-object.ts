@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// rpcd's object `uci` over the files of a folder, as far as the service uses it. What is set waits in memory until
-// `commit`, which then calls procd's `service event`, if there is such an object, as rpcd does. Not here: sessions,
-// `match`, `rename`, `order`, `apply`.
+// rpcd's objects `uci`, over the files of a folder, and `session`, as far as the service uses them. What is set waits in
+// memory until `commit`, which then calls procd's `service event`, if there is such an object, as rpcd does. A session
+// has changes of its own, and may do what it was granted. Not here: `match`, `rename`, `order`, `apply`.
 
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Ubus, UbusError, type UbusTable, type UbusValue, ubusStatus } from '../../../src/ubus/types.ts';
@@ -209,13 +210,57 @@ async function tellProcd(ubus: Ubus, config: string): Promise<void> {
   }
 }
 
-/** Publishes it on the connection. */
+/** A folder's changes without a session, and by session. */
+class Sessions {
+  readonly #folder: string;
+  readonly #common: UciFolder;
+  readonly #sessions = new Map<string, { readonly uci: UciFolder; readonly granted: Set<string> }>();
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#common = new UciFolder(folder);
+  }
+
+  /** What a call is about; it is refused what its session was not granted. */
+  seenBy({ ubus_rpc_session: id, config }: UbusTable, right: 'read' | 'write' = 'read'): UciFolder {
+    if (typeof id !== 'string') return this.#common;
+    const session = this.#sessions.get(id);
+    if (!session?.granted.has(`${config} ${right}`)) return refuse(ubusStatus.permissionDenied);
+    return session.uci;
+  }
+
+  create(): UbusTable {
+    const id = randomBytes(16).toString('hex');
+    this.#sessions.set(id, { uci: new UciFolder(this.#folder), granted: new Set() });
+    return { ubus_rpc_session: id };
+  }
+
+  grant({ ubus_rpc_session: id, scope, objects }: UbusTable): undefined {
+    const session = this.#sessions.get(id as string) ?? refuse(ubusStatus.notFound);
+    if (scope !== 'uci') return;
+    for (const [config, right] of objects as [string, string][]) session.granted.add(`${config} ${right}`);
+  }
+
+  destroy({ ubus_rpc_session: id }: UbusTable): undefined {
+    if (!this.#sessions.delete(id as string)) refuse(ubusStatus.notFound);
+  }
+}
+
+/** Publishes both on the connection. */
 export function uciObject(ubus: Ubus, folder: string): void {
-  const uci = new UciFolder(folder);
+  const sessions = new Sessions(folder);
   const config = { config: 'String' } as const;
   const session = { ubus_rpc_session: 'String' } as const;
+  ubus.publish('session', {
+    create: { arguments: { timeout: 'Integer' }, call: () => sessions.create() },
+    grant: {
+      arguments: { ...session, scope: 'String', objects: 'Array' },
+      call: (args) => sessions.grant(args),
+    },
+    destroy: { arguments: session, call: (args) => sessions.destroy(args) },
+  });
   ubus.publish('uci', {
-    configs: { arguments: {}, call: () => ({ configs: uci.configs() }) },
+    configs: { arguments: {}, call: (args) => ({ configs: sessions.seenBy(args).configs() }) },
     get: {
       arguments: {
         ...config,
@@ -225,11 +270,11 @@ export function uciObject(ubus: Ubus, folder: string): void {
         match: 'Table',
         ...session,
       },
-      call: (args) => get(uci, args),
+      call: (args) => get(sessions.seenBy(args), args),
     },
     add: {
       arguments: { ...config, type: 'String', name: 'String', values: 'Table', ...session },
-      call: (args) => add(uci, args),
+      call: (args) => add(sessions.seenBy(args, 'write'), args),
     },
     set: {
       arguments: {
@@ -240,24 +285,24 @@ export function uciObject(ubus: Ubus, folder: string): void {
         values: 'Table',
         ...session,
       },
-      call: (args) => set(uci, args),
+      call: (args) => set(sessions.seenBy(args, 'write'), args),
     },
     delete: {
       arguments: { ...config, section: 'String', option: 'String', options: 'Array', ...session },
-      call: (args) => remove(uci, args),
+      call: (args) => remove(sessions.seenBy(args, 'write'), args),
     },
-    changes: { arguments: { ...config, ...session }, call: (args) => changes(uci, args) },
+    changes: { arguments: { ...config, ...session }, call: (args) => changes(sessions.seenBy(args), args) },
     revert: {
       arguments: { ...config, ...session },
       call: (args) => {
-        uci.revert(required(args, 'config'));
+        sessions.seenBy(args, 'write').revert(required(args, 'config'));
         return undefined;
       },
     },
     commit: {
       arguments: { ...config, ...session },
       call: async (args) => {
-        uci.commit(required(args, 'config'));
+        sessions.seenBy(args, 'write').commit(required(args, 'config'));
         await tellProcd(ubus, required(args, 'config'));
         return undefined;
       },

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import { beforeEach, describe, expect, it } from 'vitest';
+import { withdrawAll } from '../../src/cli/withdraw.ts';
+import { alice, Bench, bob, config, on } from './bench.ts';
+
+let bench: Bench;
+
+beforeEach(() => {
+  bench = new Bench();
+  bench.kernel.addLink('wg1', { addresses: ['2001:db8:1::1/64'] });
+  bench.kernel.setPeers('wg1', { [alice]: ['2001:db8:1::a/128'], [bob]: [] });
+  bench.start(config(on('wg1')));
+  bench.packet('wg1', alice, '2001:db8:1::5');
+  bench.packet('wg1', bob, '2001:db8:1::6');
+  bench.engine.stop();
+});
+
+describe('withdraw', () => {
+  it('takes back what was learned, and nothing else', () => {
+    withdrawAll(bench.kernel);
+    expect(bench.allowed('wg1')).toEqual(['2001:db8:1::a alice']);
+    expect(bench.kernel.records()).toEqual([]);
+    expect(bench.kernel.hookIsOpen).toBe(false);
+  });
+
+  it('has nothing to do without WireGuard', () => {
+    bench.kernel.deleteLink('wg1');
+    const opened = bench.kernel.hooksOpened;
+    withdrawAll(bench.kernel);
+    expect(bench.kernel.hooksOpened).toBe(opened);
+  });
+
+  it('says what the kernel refuses', () => {
+    bench.kernel.failures.remove = 1;
+    expect(() => withdrawAll(bench.kernel)).toThrow(/wg1: could not withdraw addresses: ENOMEM/);
+  });
+
+  it('says why it cannot see what was learned', () => {
+    bench.kernel.failures.hook = [{ code: 'no-bpf', message: 'no BPF', hint: 'build it in' }];
+    expect(() => withdrawAll(bench.kernel)).toThrow('no BPF – build it in');
+  });
+});
