@@ -69,7 +69,8 @@ rmSync('dist', { recursive: true, force: true });
 for (const folder of [library, `${root}/usr/sbin`, `${root}/lib/bpf`]) mkdirSync(folder, { recursive: true });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n'); // not what the checkout's says
 cpSync('files', root, { recursive: true });
-chmodSync(`${root}/usr/sbin/wg-slaacer`, 0o755);
+for (const program of ['usr/sbin/wg-slaacer', 'etc/init.d/wg-slaacer'])
+  chmodSync(`${root}/${program}`, 0o755);
 buildHook();
 buildAddon();
 await buildDaemon();

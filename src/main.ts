@@ -3,14 +3,21 @@
 
 import { doctor } from './cli/doctor.ts';
 import { run } from './cli/run.ts';
+import { overUbus } from './cli/service.ts';
 import { exitStatus, UsageError, UserError, usage } from './cli/usage.ts';
+import { watch } from './cli/watch.ts';
 import { withdraw } from './cli/withdraw.ts';
+import { UbusClient } from './ubus/client.ts';
 
 declare const VERSION: string; // by scripts/build.ts
+
+const connect = () => new UbusClient();
 
 const commands: Record<string, (args: string[], version: string) => Promise<number> | number> = {
   run,
   doctor,
+  ...overUbus(connect),
+  watch: (args) => watch(connect, args),
   withdraw,
   '--version': (_, version) => print(version),
   '--help': () => print(usage().trimEnd()),
@@ -38,7 +45,7 @@ main(process.argv.slice(2)).then(
       process.exitCode = exitStatus.usage;
     } else if (error instanceof UserError) {
       console.error(`wg-slaacer: ${error.message}`);
-      process.exitCode = exitStatus.failed;
+      process.exitCode = error.status;
     } else {
       throw error;
     }

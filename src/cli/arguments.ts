@@ -47,12 +47,30 @@ export function parseJsonFlag(args: string[]): boolean {
   return parse(args, { json: { type: 'boolean' } } as const).values.json ?? false;
 }
 
+/**
+ * `--json` and arguments by position, which have these names; one in brackets may be left out. Throws UsageError if one
+ * is missing or too many are there.
+ */
+export function parsePositionals(
+  args: string[],
+  names: readonly string[],
+): { json: boolean; values: Record<string, string> } {
+  const { values, positionals } = parse(args, { json: { type: 'boolean' } } as const, true);
+  const missing = names[positionals.length];
+  if (missing && !missing.startsWith('[')) throw new UsageError(`the ${missing} is missing`);
+  if (positionals.length > names.length)
+    throw new UsageError(`unexpected argument "${positionals[names.length]}"`);
+  const named = positionals.map((value, i) => [names[i]!.replace(/[[\]]/g, ''), value]);
+  return { json: values.json ?? false, values: Object.fromEntries(named) };
+}
+
 function parse<const Options extends NonNullable<Parameters<typeof parseArgs>[0]>['options']>(
   args: string[],
   options: Options,
+  allowPositionals = false,
 ) {
   try {
-    return parseArgs({ args, options, strict: true });
+    return parseArgs({ args, options, strict: true, allowPositionals });
   } catch (error) {
     throw new UsageError((error as Error).message.replace(/\. .*$/s, ''));
   }

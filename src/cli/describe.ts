@@ -3,6 +3,9 @@
 
 import type { AddressEvent, EngineEvent } from '../events.ts';
 import type { ForgetReason } from '../learner.ts';
+import type { UbusTable } from '../ubus/types.ts';
+import type { PeerName } from './answers.ts';
+import { plain } from './text.ts';
 
 const forgetReasons: Record<ForgetReason, string> = {
   user: 'on request',
@@ -19,6 +22,11 @@ const denyReasons = {
   reserved: "a reserved address or the router's own",
   rate: 'too many new addresses',
 } as const;
+
+/** What to call a peer. */
+export function peerName({ peer, description }: PeerName): string {
+  return plain(description ?? '').trim() || shortKey(peer);
+}
 
 /** Enough of a public key to tell peers apart. */
 export function shortKey(key: string): string {
@@ -54,4 +62,13 @@ export function describeEvent(event: EngineEvent, nameOf = shortKey): string {
     default:
       return subject(event);
   }
+}
+
+/** One line for what the service notifies of, or for its own coming and going, without the time. */
+export function describeNotification(event: string, data: UbusTable): string {
+  if (data.address === undefined) return `the service is ${event === 'running' ? 'running' : 'not running'}`;
+  const { interface: name, address, peer, description, reason } = data as Record<string, string | undefined>;
+  const subject = `${name}: ${event} ${address} peer ${peerName({ peer: peer ?? '', description })}`;
+  const words: Record<string, string> = event === 'denied' ? denyReasons : forgetReasons;
+  return reason === undefined ? subject : `${subject}: ${words[reason] ?? reason}`;
 }

@@ -65,7 +65,8 @@ function inWords(problems: readonly Problem[]): string[] {
   return problems.map(({ message, hint }) => `${message} – ${hint}`);
 }
 
-function whenToldToEnd(): Promise<void> {
+/** By a signal, or the end of who reads standard output. */
+export function whenToldToEnd(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
     process.stdout.once('error', () => resolve());
@@ -73,6 +74,6 @@ function whenToldToEnd(): Promise<void> {
 }
 
 /** Local time of day. */
-function clockTime(seconds: number): string {
+export function clockTime(seconds: number): string {
   return new Date(seconds * 1000).toTimeString().slice(0, 8);
 }

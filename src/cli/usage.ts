@@ -3,13 +3,21 @@
 import { globalOptions, interfaceOptions } from '../settings.ts';
 
 /** Exit statuses of every command. */
-export const exitStatus = { ok: 0, failed: 1, usage: 2 } as const;
+export const exitStatus = { ok: 0, failed: 1, usage: 2, notRunning: 3 } as const;
 
 /** Something is wrong with the command line; the message says what. */
 export class UsageError extends Error {}
 
 /** Something else the user can cure; no stack is shown. */
-export class UserError extends Error {}
+export class UserError extends Error {
+  constructor(
+    message: string,
+    /** One of exitStatus. */
+    readonly status: number = exitStatus.failed,
+  ) {
+    super(message);
+  }
+}
 
 function optionLines(): string {
   return Object.entries({ ...interfaceOptions, ...globalOptions })
@@ -21,10 +29,29 @@ export function usage(): string {
   return `wg-slaacer: learns the IPv6 addresses that WireGuard peers choose for themselves
 
 Usage:
+  wg-slaacer status               what it does, and what is in its way
+  wg-slaacer addresses [IFACE]    the learned addresses
+  wg-slaacer denied [IFACE]       the addresses that were refused, and why
+  wg-slaacer watch                tell what happens, until interrupted
+  wg-slaacer forget IFACE ADDR    withdraw one address
+  wg-slaacer flush [IFACE]        withdraw all
+  wg-slaacer pin IFACE ADDR       make it a configured address of its peer
+  wg-slaacer reload               read the configuration again
+      Ask the running service. IFACE is a section of /etc/config/wg-slaacer.
+      With --json they print the service's answer as it is; watch prints one
+      object a line. Reasons to refuse an address:
+        owned     it is another peer's
+        scope     it is outside the prefixes to learn in
+        reserved  it is a reserved address or the router's own
+        rate      too many new addresses came from this peer
+
+  wg-slaacer run
+      The service itself, in the foreground. procd starts it.
   wg-slaacer run --interface NAME [--interface NAME …] [--set OPTION=VALUE …]
                  [--json]
-      Learn in the foreground on these interfaces until interrupted. What was
-      learned stays in place and is taken up again by the next run.
+      Learn in the foreground on these interfaces until interrupted, without
+      ubus and /etc/config. What was learned stays in place and is taken up
+      again by the next run.
   wg-slaacer withdraw
       Withdraw all that was learned, while nothing learns.
   wg-slaacer doctor [--json]
@@ -37,6 +64,6 @@ ${optionLines()}
   prefix may be given several times.
 
 Exit status: 0 success, 1 failure or, of doctor, nothing can be learned here,
-2 wrong usage.
+2 wrong usage, 3 the service is not running or ubus cannot be reached.
 `;
 }

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Commands that ask the running service, over ubus.
+
+import { formatAddress, parseAddress } from '../address.ts';
+import { type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
+import type { AddressesAnswer, DeniedAnswer, StatusAnswer } from './answers.ts';
+import { parsePositionals } from './arguments.ts';
+import { type Screen, standardOutput } from './screen.ts';
+import { addressLines, deniedLines, statusLines } from './show.ts';
+import { plain } from './text.ts';
+import { exitStatus, UsageError, UserError } from './usage.ts';
+
+export const OBJECT = 'wg-slaacer';
+
+/** Milliseconds for ubusd to take the connection. */
+const PATIENCE = 2_000;
+
+interface ServiceCommand {
+  /** The names of its arguments; those in brackets may be left out. */
+  readonly positionals: readonly string[];
+  readonly method: string;
+  /** Lines that say what the service has answered. */
+  show(answer: UbusTable, args: UbusTable, screen: Screen): string[];
+}
+
+const serviceCommands = {
+  status: {
+    positionals: [],
+    method: 'status',
+    show: (answer, _, screen) => statusLines(answer as unknown as StatusAnswer, screen),
+  },
+  addresses: {
+    positionals: ['[interface]'],
+    method: 'get_addresses',
+    show: (answer, _, screen) => addressLines(answer as unknown as AddressesAnswer, screen),
+  },
+  denied: {
+    positionals: ['[interface]'],
+    method: 'get_denied',
+    show: (answer, _, screen) => deniedLines(answer as unknown as DeniedAnswer, screen),
+  },
+  forget: {
+    positionals: ['interface', 'address'],
+    method: 'forget',
+    show: (_, args) => [`${args.interface}: forgot ${args.address}`],
+  },
+  flush: {
+    positionals: ['[interface]'],
+    method: 'flush',
+    show: ({ count }, args) => [
+      `${args.interface ?? 'all interfaces'}: forgot ${count} ${count === 1 ? 'address' : 'addresses'}`,
+    ],
+  },
+  pin: {
+    positionals: ['interface', 'address'],
+    method: 'pin',
+    show: (_, args) => [`${args.interface}: ${args.address} is now configured for its peer`],
+  },
+  reload: {
+    positionals: [],
+    method: 'reload',
+    show: () => ['the configuration has been read again'],
+  },
+} satisfies Record<string, ServiceCommand>;
+
+/** Each runs with the arguments that follow its name. */
+export function overUbus(connect: () => Ubus): Record<string, (args: string[]) => Promise<number>> {
+  return Object.fromEntries(
+    Object.entries(serviceCommands).map(([name, command]) => [
+      name,
+      (args: string[]) => ask(connect, command, args),
+    ]),
+  );
+}
+
+async function ask(connect: () => Ubus, command: ServiceCommand, given: string[]): Promise<number> {
+  const { json, values } = parsePositionals(given, command.positionals);
+  const args = { ...values, ...(values.address && { address: canonical(values.address) }) };
+  const ubus = connect();
+  try {
+    await connected(ubus);
+    const answer = await ubus.call(OBJECT, command.method, args);
+    if (json) console.log(JSON.stringify(answer));
+    else for (const line of command.show(answer, args, standardOutput())) console.log(line);
+    return exitStatus.ok;
+  } catch (error) {
+    throw await explain(ubus, error, command.method, args);
+  } finally {
+    ubus.close();
+  }
+}
+
+/** As the service writes it. */
+function canonical(text: string): string {
+  const address = parseAddress(text);
+  if (!address) throw new UsageError(`"${text}" is not an IPv6 address`);
+  return formatAddress(address);
+}
+
+/** Rejects with UserError if ubusd does not answer. */
+export function connected(ubus: Ubus): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (ubus.connected) return resolve();
+    const timer = setTimeout(() => reject(unreachable()), PATIENCE);
+    ubus.onConnected((is) => {
+      if (!is) return;
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function unreachable(): UserError {
+  return new UserError(
+    'ubusd cannot be reached: is this OpenWrt, and are you root? Without ubus there is wg-slaacer run --interface',
+    exitStatus.notRunning,
+  );
+}
+
+export function notRunning(): UserError {
+  return new UserError(
+    'the service is not running: enable an interface in /etc/config/wg-slaacer, then service wg-slaacer start',
+    exitStatus.notRunning,
+  );
+}
+
+/** What went wrong with a call, in words; anything else as it is. */
+export async function explain(ubus: Ubus, error: unknown, method: string, args: UbusTable): Promise<unknown> {
+  if (!(error instanceof UbusError)) return error;
+  switch (error.status) {
+    case ubusStatus.connectionFailed:
+      return unreachable();
+    case ubusStatus.permissionDenied:
+      return new UserError('ubusd does not permit this: run it as root');
+    case ubusStatus.notFound:
+      return notFound(ubus, args);
+    case ubusStatus.notSupported:
+      return new UserError(
+        `${args.interface}: the peer that has ${args.address} is not in /etc/config/network, or disabled there`,
+      );
+    case ubusStatus.unknownError:
+      return new UserError(`the service could not do it: see wg-slaacer status and logread -e ${OBJECT}`);
+    default:
+      return new UserError(`ubus call ${OBJECT} ${method}: ${plain(error.message)}`);
+  }
+}
+
+/** Not there may be the service itself, the interface, or the address. */
+async function notFound(ubus: Ubus, args: UbusTable): Promise<UserError> {
+  const status = await ubus.call(OBJECT, 'status').catch(() => undefined);
+  if (!status) return notRunning();
+  const { interfaces } = status as unknown as StatusAnswer;
+  if (!interfaces.some(({ name, device }) => args.interface === name || args.interface === device)) {
+    const names = interfaces.map(({ name }) => name).join(', ') || 'none';
+    return new UserError(
+      `there is no interface "${args.interface}" in /etc/config/wg-slaacer; there is ${names}`,
+    );
+  }
+  return new UserError(
+    `${args.interface}: ${args.address} has not been learned; see wg-slaacer addresses ${args.interface}`,
+  );
+}

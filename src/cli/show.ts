@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The service's answers as lines to read.
+
+import { ago, ahead, span } from './ages.ts';
+import type {
+  AddressesAnswer,
+  DeniedAddress,
+  DeniedAnswer,
+  InterfaceStatus,
+  LearnedAddress,
+  StatusAnswer,
+} from './answers.ts';
+import { peerName } from './describe.ts';
+import { type Screen, styled } from './screen.ts';
+import { type Column, tableLines } from './table.ts';
+import { plain } from './text.ts';
+
+export function statusLines(status: StatusAnswer, screen: Screen): string[] {
+  const { version, uptime, hook, problems, interfaces } = status;
+  const lines = [`wg-slaacer ${version}, running for ${span(uptime)}, hook ${hook}`];
+  for (const { message, hint } of problems)
+    lines.push('', `${styled(screen, 'red', 'problem:')} ${plain(message)}`, `  cure: ${plain(hint)}`);
+  for (const each of interfaces) lines.push('', ...interfaceLines(each, screen));
+  if (interfaces.length === 0) lines.push('', 'No interface is configured in /etc/config/wg-slaacer.');
+  return lines;
+}
+
+function interfaceLines(each: InterfaceStatus, screen: Screen): string[] {
+  const { name, device, enabled, up, prefixes, addresses, counters } = each;
+  const state = enabled ? (up ? styled(screen, 'green', 'learning') : styled(screen, 'red', 'down')) : 'off';
+  const title = device === name ? name : `${name} (device ${device})`;
+  const counts = Object.entries(counters)
+    .filter(([, count]) => count > 0)
+    .map(([what, count]) => `${what} ${count}`);
+  return [
+    `${styled(screen, 'bold', title)}: ${state}`,
+    ...listLines('prefixes', prefixes, screen),
+    ...listLines('addresses', [String(addresses)], screen),
+    ...listLines('packets', counts, screen),
+  ];
+}
+
+/** "  name       a, b, c", continued below itself where the line would be too long; nothing for nothing. */
+function listLines(name: string, values: readonly string[], screen: Screen): string[] {
+  const lines: string[] = [];
+  let line = `  ${name}`.padEnd(13);
+  values.forEach((value, i) => {
+    const text = i < values.length - 1 ? `${value},` : value;
+    if (i > 0 && line.length + text.length > screen.columns) {
+      lines.push(line.trimEnd());
+      line = ' '.repeat(13);
+    }
+    line += `${text} `;
+  });
+  return values.length === 0 ? [] : [...lines, line.trimEnd()];
+}
+
+export function addressLines({ addresses, omitted }: AddressesAnswer, screen: Screen): string[] {
+  const columns: Column<LearnedAddress>[] = [
+    { title: 'ADDRESS', text: ({ address }) => address },
+    { title: 'PEER', text: peerName, flexible: true },
+    { title: 'LAST SEEN', text: ({ last_seen }) => ago(last_seen, screen.now), right: true },
+    { title: 'EXPIRES', text: ({ expires }) => ahead(expires), right: true },
+  ];
+  if (addresses.length === 0) return ['No address has been learned.'];
+  return [...byInterface(addresses, columns, screen), ...omittedLines(omitted)];
+}
+
+export function deniedLines({ denied, omitted }: DeniedAnswer, screen: Screen): string[] {
+  const columns: Column<DeniedAddress>[] = [
+    { title: 'ADDRESS', text: ({ address }) => address },
+    { title: 'PEER', text: peerName, flexible: true },
+    { title: 'REASON', text: ({ reason }) => reason },
+    { title: 'TIMES', text: ({ count }) => String(count), right: true },
+    { title: 'LAST', text: ({ last }) => ago(last, screen.now), right: true },
+  ];
+  if (denied.length === 0) return ['No address has been denied.'];
+  return [...byInterface(denied, columns, screen), ...omittedLines(omitted)];
+}
+
+function omittedLines(omitted = 0): string[] {
+  return omitted > 0 ? ['', `… and ${omitted} more: name an interface to see fewer at once.`] : [];
+}
+
+/** A table for each interface. */
+function byInterface<Row extends { interface: string }>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  screen: Screen,
+): string[] {
+  const names = [...new Set(rows.map((row) => row.interface))];
+  return names.flatMap((name, i) => {
+    const own = rows.filter((row) => row.interface === name);
+    return [...(i > 0 ? [''] : []), `${name}: ${own.length}`, ...tableLines(columns, own, screen)];
+  });
+}

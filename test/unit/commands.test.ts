@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Commands that ask the service.
+
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { DeniedAddress, LearnedAddress, StatusAnswer } from '../../src/cli/answers.ts';
+import type { Screen } from '../../src/cli/screen.ts';
+import { overUbus } from '../../src/cli/service.ts';
+import { addressLines, deniedLines, statusLines } from '../../src/cli/show.ts';
+import { displayWidth } from '../../src/cli/text.ts';
+import { exitStatus, UsageError, UserError } from '../../src/cli/usage.ts';
+import { watch } from '../../src/cli/watch.ts';
+import { UbusError, type UbusTable, ubusStatus } from '../../src/ubus/types.ts';
+import { alice, bob } from './bench.ts';
+import { FakeCaller } from './fake-caller.ts';
+
+const now = 1_800_000_000;
+const screen: Screen = { columns: 80, colour: false, now };
+const longest = '2001:fdb8:aaaa:bbbb:cccc:dddd:eeee:ffff';
+
+const phone: LearnedAddress = {
+  interface: 'wg1',
+  address: '2001:db8:1::cafe',
+  peer: alice,
+  description: 'phone',
+  learned: now - 3_600,
+  last_seen: now - 200,
+  expires: 82_900,
+};
+const nameless: LearnedAddress = { ...phone, address: longest, peer: bob, description: '', expires: 30 };
+const attempt: DeniedAddress = {
+  interface: 'wg1',
+  address: longest,
+  peer: bob,
+  description: 'a description that is much longer than what is left of a line',
+  reason: 'reserved',
+  count: 123_456,
+  last: now - 59 * 60,
+};
+const status: StatusAnswer = {
+  version: '0.1.0',
+  uptime: 3 * 86_400,
+  hook: 'fexit',
+  problems: [],
+  interfaces: [
+    {
+      name: 'wg1',
+      device: 'wg1',
+      enabled: true,
+      up: true,
+      prefixes: ['2001:db8:1::/64', 'fe80::/64'],
+      addresses: 2,
+      counters: { candidate: 2, restore: 0, owned: 7 },
+    },
+    { name: 'home', device: 'wg-home', enabled: true, up: false, prefixes: [], addresses: 0, counters: {} },
+    { name: 'wg3', device: 'wg3', enabled: false, up: true, prefixes: [], addresses: 0, counters: {} },
+  ],
+};
+const table = (value: object) => value as unknown as UbusTable;
+
+describe('in words and tables', () => {
+  it('the status', () => {
+    expect(statusLines(status, screen).join('\n')).toBe(`wg-slaacer 0.1.0, running for 3 d, hook fexit
+
+wg1: learning
+  prefixes   2001:db8:1::/64, fe80::/64
+  addresses  2
+  packets    candidate 2, owned 7
+
+home (device wg-home): down
+  addresses  0
+
+wg3: off
+  addresses  0`);
+  });
+
+  it('what is in the way of learning, and that nothing is configured', () => {
+    const problems = [{ message: 'no hook\u001b[2J', hint: 'do this' }];
+    expect(statusLines({ ...status, hook: 'none', problems, interfaces: [] }, screen)).toEqual([
+      'wg-slaacer 0.1.0, running for 3 d, hook none',
+      '',
+      'problem: no hook',
+      '  cure: do this',
+      '',
+      'No interface is configured in /etc/config/wg-slaacer.',
+    ]);
+  });
+
+  it('learned addresses, those of each interface by themselves', () => {
+    const lines = addressLines({ addresses: [phone, { ...phone, interface: 'wg2' }, nameless] }, screen);
+    expect(lines.join('\n')).toBe(`wg1: 2
+ADDRESS                                  PEER       LAST SEEN  EXPIRES
+2001:db8:1::cafe                         phone      3 min ago  in 23 h
+${longest}  ${bob.slice(0, 8)}…  3 min ago  in 30 s
+
+wg2: 1
+ADDRESS           PEER   LAST SEEN  EXPIRES
+2001:db8:1::cafe  phone  3 min ago  in 23 h`);
+  });
+
+  it('refused addresses', () => {
+    expect(deniedLines({ denied: [attempt] }, screen).join('\n')).toBe(`wg1: 1
+ADDRESS                                  PEER       REASON     TIMES        LAST
+${longest}  a descri…  reserved  123456  59 min ago`);
+  });
+
+  it('that there is none', () => {
+    expect(addressLines({ addresses: [] }, screen)).toEqual(['No address has been learned.']);
+    expect(deniedLines({ denied: [] }, screen)).toEqual(['No address has been denied.']);
+  });
+
+  it('that there are more', () => {
+    expect(addressLines({ addresses: [phone], omitted: 3 }, screen).at(-1)).toContain('3 more');
+    expect(deniedLines({ denied: [attempt], omitted: 3 }, screen).at(-1)).toContain('3 more');
+    expect(deniedLines({ denied: [attempt], omitted: 0 }, screen).join()).not.toContain('more');
+  });
+
+  it('nothing over 80 columns', () => {
+    const description = '電話📱\u001b[31m'.repeat(20);
+    const prefixes = Array.from({ length: 5 }, () => `${longest}/128`);
+    const lines = [
+      ...addressLines(
+        { addresses: [{ ...nameless, description, last_seen: now - 7_199, expires: 7_199 }] },
+        screen,
+      ),
+      ...deniedLines({ denied: [{ ...attempt, description }] }, screen),
+      ...statusLines({ ...status, interfaces: [{ ...status.interfaces[0]!, prefixes }] }, screen),
+    ];
+    for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(80);
+    expect(lines.join()).not.toContain('\u001b');
+  });
+
+  it('in colours on a terminal that has them', () => {
+    expect(statusLines(status, { ...screen, colour: true }).join()).toContain('\u001b[32mlearning\u001b[39m');
+  });
+});
+
+let printed: string[];
+beforeEach(() => {
+  printed = [];
+  vi.spyOn(console, 'log').mockImplementation((line: string) => void printed.push(line));
+  vi.spyOn(console, 'error').mockImplementation((line: string) => void printed.push(`! ${line}`));
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+function service(methods: Record<string, (args: UbusTable) => UbusTable> = {}): FakeCaller {
+  return new FakeCaller({ 'wg-slaacer': { status: () => table(status), ...methods } });
+}
+
+function command(ubus: FakeCaller, name: string, ...args: string[]): Promise<number> {
+  return overUbus(() => ubus)[name]!(args);
+}
+
+function refuse(code: number): () => never {
+  return () => {
+    throw new UbusError(code, 'refused\u0007');
+  };
+}
+
+/** What a command fails with. */
+async function failure(ubus: FakeCaller, name: string, ...args: string[]): Promise<UserError> {
+  const error: unknown = await command(ubus, name, ...args).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(UserError);
+  expect(ubus.closed).toBe(true);
+  return error as UserError;
+}
+
+describe('a command', () => {
+  it.each([
+    ['addresses', ['wg1'], 'get_addresses', { interface: 'wg1' }, { addresses: [] }],
+    ['addresses', [], 'get_addresses', {}, { addresses: [] }],
+    ['denied', ['wg1'], 'get_denied', { interface: 'wg1' }, { denied: [] }],
+    ['forget', ['wg1', '2001:DB8::0:5'], 'forget', { interface: 'wg1', address: '2001:db8::5' }, {}],
+    ['pin', ['wg1', '2001:db8::5'], 'pin', { interface: 'wg1', address: '2001:db8::5' }, {}],
+    ['flush', ['wg1'], 'flush', { interface: 'wg1' }, { count: 2 }],
+    ['flush', [], 'flush', {}, { count: 1 }],
+    ['reload', [], 'reload', {}, {}],
+  ])(
+    'asks the service, says what it answered, and ends: %s %j',
+    async (name, args, method, asked, answer) => {
+      const ubus = service({ [method]: () => answer });
+      expect(await command(ubus, name, ...args)).toBe(exitStatus.ok);
+      expect(ubus.calls).toEqual([{ object: 'wg-slaacer', method, args: asked }]);
+      expect(printed).toHaveLength(1);
+      expect(ubus.closed).toBe(true);
+    },
+  );
+
+  it('says how many it forgot', async () => {
+    await command(service({ flush: () => ({ count: 1 }) }), 'flush', 'wg1');
+    await command(service({ flush: () => ({ count: 2 }) }), 'flush');
+    expect(printed).toEqual(['wg1: forgot 1 address', 'all interfaces: forgot 2 addresses']);
+  });
+
+  it('prints the answer as it is with --json', async () => {
+    await command(service(), 'status', '--json');
+    expect(printed.map((line) => JSON.parse(line))).toEqual([status]);
+  });
+
+  it.each([
+    ['forget', ['wg1']],
+    ['forget', []],
+    ['pin', ['wg1', 'no-address']],
+    ['pin', ['wg1', '2001:db8::/64']],
+    ['status', ['wg1']],
+    ['addresses', ['wg1', 'wg2']],
+    ['denied', ['--wrong']],
+  ])('refuses wrong usage without asking: %s %j', async (name, args) => {
+    const ubus = service();
+    await expect(command(ubus, name, ...args)).rejects.toBeInstanceOf(UsageError);
+    expect(ubus.calls).toEqual([]);
+  });
+
+  it('says how to start a service that is not running', async () => {
+    const error = await failure(new FakeCaller({}), 'addresses');
+    expect(error.message).toContain('service wg-slaacer start');
+    expect(error.status).toBe(exitStatus.notRunning);
+  });
+
+  it('says that there is no such interface, and which there are', async () => {
+    const ubus = service({ flush: refuse(ubusStatus.notFound) });
+    const error = await failure(ubus, 'flush', 'wg9');
+    expect(error.message).toMatch(/"wg9".* wg1, home, wg3$/);
+    expect(error.status).toBe(exitStatus.failed);
+  });
+
+  it.each(['home', 'wg-home'])(
+    'says where to look for an address that was not learned on %s',
+    async (name) => {
+      const ubus = service({ forget: refuse(ubusStatus.notFound) });
+      const error = await failure(ubus, 'forget', name, '2001:db8::5');
+      expect(error.message).toBe(
+        `${name}: 2001:db8::5 has not been learned; see wg-slaacer addresses ${name}`,
+      );
+    },
+  );
+
+  it.each([
+    ['permissionDenied', /as root/, exitStatus.failed],
+    ['connectionFailed', /ubusd/, exitStatus.notRunning],
+    ['notSupported', /2001:db8::5 is not in \/etc\/config\/network/, exitStatus.failed],
+    ['unknownError', /logread/, exitStatus.failed],
+    ['timeout', /^ubus call wg-slaacer pin: refused$/, exitStatus.failed],
+  ] as const)('says in words what went wrong: %s', async (code, expected, exit) => {
+    const error = await failure(service({ pin: refuse(ubusStatus[code]) }), 'pin', 'wg1', '2001:db8::5');
+    expect(error.message).toMatch(expected);
+    expect(error.status).toBe(exit);
+  });
+
+  it('waits for ubusd to take the connection, but not for long', async () => {
+    vi.useFakeTimers();
+    const ubus = service();
+    ubus.connected = false;
+    const later = command(ubus, 'status');
+    await vi.advanceTimersByTimeAsync(500);
+    ubus.setConnected(true);
+    expect(await later).toBe(exitStatus.ok);
+
+    const absent = service();
+    absent.connected = false;
+    const failed = failure(absent, 'status');
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect((await failed).status).toBe(exitStatus.notRunning);
+  });
+});
+
+describe('watch', () => {
+  const use = { interface: 'wg1', address: '2001:db8:1::5', peer: alice };
+
+  /** Starts it, and resolves to a function that ends it. */
+  async function start(ubus: FakeCaller, ...args: string[]): Promise<() => Promise<number>> {
+    let end!: () => void;
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const exit = watch(() => ubus, args, ended);
+    await vi.waitFor(() => expect(printed).not.toEqual([]));
+    return () => {
+      end();
+      return exit;
+    };
+  }
+  const withoutTime = () => printed.map((line) => line.replace(/^\d\d:\d\d:\d\d /, ''));
+
+  it('tells what happens, until it is told to end', async () => {
+    const ubus = service();
+    const stop = await start(ubus);
+    ubus.notify('wg-slaacer', 'address.learned', { ...use, description: 'ph\u0007one' });
+    ubus.notify('wg-slaacer', 'address.denied', { ...use, reason: 'owned' });
+    ubus.notify('wg-slaacer', 'address.forgotten', { ...use, reason: 'owned' });
+    ubus.notify('wg-slaacer', 'address.denied', { ...use, reason: 'new' });
+    expect(await stop()).toBe(exitStatus.ok);
+    const peer = `peer ${alice.slice(0, 8)}…`;
+    expect(withoutTime()).toEqual([
+      'the service is running',
+      'wg1: learned 2001:db8:1::5 peer phone',
+      `wg1: denied 2001:db8:1::5 ${peer}: another peer's`,
+      `wg1: forgotten 2001:db8:1::5 ${peer}: another peer's by configuration`,
+      `wg1: denied 2001:db8:1::5 ${peer}: new`,
+    ]);
+    expect(ubus.closed).toBe(true);
+  });
+
+  it('prints an object a line with --json', async () => {
+    const ubus = service();
+    const stop = await start(ubus, '--json');
+    ubus.notify('wg-slaacer', 'address.expired', use);
+    await stop();
+    const time = expect.closeTo(Date.now() / 1000, -2);
+    expect(printed.map((line) => JSON.parse(line))).toEqual([
+      { event: 'running', time },
+      { event: 'expired', time, ...use },
+    ]);
+  });
+
+  it('says when the service, or ubus, goes and comes back', async () => {
+    const ubus = service();
+    const stop = await start(ubus);
+    ubus.objectEvent('remove', 'another');
+    expect(printed).toHaveLength(1);
+    ubus.objectEvent('remove', 'wg-slaacer');
+    ubus.objectEvent('remove', 'wg-slaacer');
+    ubus.objectEvent('add', 'wg-slaacer');
+    ubus.setConnected(false);
+    ubus.setConnected(true);
+    await vi.waitFor(() => expect(printed).toHaveLength(5));
+    await stop();
+    const [running, stopped] = ['the service is running', 'the service is not running'];
+    expect(withoutTime()).toEqual([running, stopped, running, stopped, running]);
+  });
+
+  it('ends in words if ubus does not let it', async () => {
+    const ubus = service({ status: refuse(ubusStatus.permissionDenied) });
+    await expect(watch(() => ubus, [], new Promise(() => {}))).rejects.toThrow(/as root/);
+    expect(ubus.closed).toBe(true);
+  });
+
+  it('waits for a service that is not running, and says how to start it', async () => {
+    const ubus = new FakeCaller({});
+    const stop = await start(ubus);
+    ubus.objectEvent('add', 'wg-slaacer');
+    await stop();
+    expect(withoutTime()).toEqual([
+      'the service is not running',
+      expect.stringContaining('service wg-slaacer start'),
+      'the service is running',
+    ]);
+  });
+});
