@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Everything the status page shows, as it was read at one time.
 
-import { type Denial, isRunning, type LearnedAddress, type Status, service } from './service.ts';
+import { type Denial, isEnabled, isRunning, type LearnedAddress, type Status, service } from './service.ts';
 
 export type Reading =
   | {
@@ -12,8 +12,8 @@ export type Reading =
       readonly omitted: number;
       readonly denied: readonly Denial[];
     }
-  /** `starting`: procd runs it, but it does not answer on ubus. */
-  | { readonly state: 'stopped' | 'starting' }
+  /** `starting`: procd runs it, but it does not answer on ubus. `idle`: there is nothing to run it for. */
+  | { readonly state: 'stopped' | 'starting' | 'idle' }
   | { readonly state: 'failed'; readonly message: string };
 
 export async function read(): Promise<Reading> {
@@ -29,7 +29,8 @@ export async function read(): Promise<Reading> {
     try {
       // Its object is missing whether it was stopped, or is not ready.
       if (!message.includes('-32000')) return { state: 'failed', message };
-      return { state: (await isRunning()) ? 'starting' : 'stopped' };
+      if (await isRunning()) return { state: 'starting' };
+      return { state: (await isEnabled()) ? 'stopped' : 'idle' };
     } catch {
       return { state: 'failed', message };
     }

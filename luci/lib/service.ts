@@ -109,6 +109,21 @@ export async function isRunning(): Promise<boolean> {
   return Object.values(services['wg-slaacer']?.instances ?? {}).some(({ running }) => running);
 }
 
+const sections = rpc.declare<Record<string, { enabled?: string }>, [string, string]>({
+  object: 'uci',
+  method: 'get',
+  params: ['config', 'type'],
+  expect: { values: {} },
+});
+
+/** Whether learning is switched on anywhere: the init script starts nothing otherwise. */
+export async function isEnabled(): Promise<boolean> {
+  const interfaces = await sections('wg-slaacer', 'interface');
+  return Object.values(interfaces).some(({ enabled }) =>
+    ['1', 'on', 'true', 'yes', 'enabled'].includes(enabled ?? ''),
+  );
+}
+
 export const router = {
   interfaces: rpc.declare<NetifdInterface[], []>({
     object: 'network.interface',

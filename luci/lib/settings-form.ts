@@ -119,43 +119,53 @@ function addDialog(grid: form.GridSection): void {
   prefix.placeholder = '2001:db8:1::/64';
   prefix.validate = (_section, text) => prefixError(text) ?? true;
 
-  const advertisements = automatic(
+  const advertisements = choice(
     grid,
     'ra',
     _('Router Advertisements'),
     _(
       'They tell peers the prefixes to choose addresses in. Automatic: sent unless odhcpd is configured to do so on this interface.',
     ),
+    'auto',
   );
   advertisements.modalonly = true;
+  advertisements.value('auto', _('Automatic'));
   advertisements.value('1', _('Always'));
   advertisements.value('0', _('Never'));
 }
 
 function addGlobals(map: form.Map): void {
   const globals = map.section(form.NamedSection, 'globals', 'globals', _('Service'));
-  const hook = automatic(
+  const hook = choice(
     globals,
     'hook',
     _('Way of learning'),
     _(
       'Automatic takes the first that works here. Lending works with every kernel, but loses the first packet from a new address.',
     ),
+    'auto',
   );
+  hook.value('auto', _('Automatic'));
   hook.value('fexit', _('Kernel hook (fexit)'));
   hook.value('kprobe', _('Kernel hook (kprobe)'));
   hook.value('lending', _('Lending'));
+
+  const level = choice(globals, 'log_level', _('Log'), _('What is written to the system log.'), 'info');
+  level.value('error', _('Errors'));
+  level.value('warn', _('Warnings'));
+  level.value('info', _('Information'));
+  level.value('debug', _('Everything'));
 }
 
-/** A choice that is automatic unless something else is chosen. */
-function automatic(
+/** One of a few values; `preset` is in force where none is set. */
+function choice(
   section: form.AbstractSection,
   name: string,
   title: string,
   description: string,
+  preset: string,
 ): form.ListValue {
   const list = section.option(form.ListValue, name, title, description);
-  list.load = (sid) => uci.get(CONFIG, sid, name) ?? 'auto';
-  list.value('auto', _('Automatic'));
+  list.load = (sid) => uci.get(CONFIG, sid, name) ?? preset;
   return list;
 }

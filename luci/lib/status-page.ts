@@ -59,7 +59,6 @@ export class StatusPage {
     this.tools = this.createTools();
     this.running = element('div', {}, [
       this.tools,
-      this.noInterface,
       sections,
       element('div', { class: 'cbi-section' }, [
         element('h3', {}, [_('Refused attempts')]),
@@ -76,6 +75,7 @@ export class StatusPage {
       ]),
       element('p', {}, [this.state, this.details]),
       notices,
+      this.noInterface,
       this.running,
     ]);
   }
@@ -89,8 +89,9 @@ export class StatusPage {
     this.noticeList.update(this.notices(reading));
     if (reading.state !== 'running') {
       setText(this.state, stateText(reading.state));
-      setAttribute(this.state, 'data-tone', 'bad');
+      setAttribute(this.state, 'data-tone', reading.state === 'idle' ? 'off' : 'bad');
       setText(this.details, '');
+      this.noInterface.hidden = reading.state !== 'idle';
       // What was read last stays where an answer failed to come: it may come the next time.
       if (reading.state !== 'failed') this.running.hidden = true;
       return;
@@ -159,6 +160,8 @@ export class StatusPage {
     switch (reading.state) {
       case 'stopped':
         return [{ key: 'stopped', create: () => this.stoppedBanner() }];
+      case 'idle':
+        return [];
       case 'starting':
         return [{ key: 'starting', create: () => banner('info', _('The service is starting …'), []) }];
       case 'failed': {
@@ -212,10 +215,12 @@ export class StatusPage {
   }
 }
 
-function stateText(state: 'stopped' | 'starting' | 'failed'): string {
+function stateText(state: Exclude<Reading['state'], 'running'>): string {
   switch (state) {
     case 'stopped':
       return _('Stopped');
+    case 'idle':
+      return _('Switched off');
     case 'starting':
       return _('Starting');
     case 'failed':

@@ -26,34 +26,35 @@ const ours: AccessList = JSON.parse(
   ),
 );
 
-/** Session ids by what the login may do. */
-export const sessions = { admin: 'a'.repeat(32), reader: 'b'.repeat(32) } as const;
+export type Permission = 'read' | 'write';
 
 export class AccessControl {
+  /** By session: "scope object right". */
   private readonly granted = new Map<string, Set<string>>();
-
-  constructor() {
-    this.login(sessions.admin, ['read', 'write']);
-    this.login(sessions.reader, ['read']);
-  }
 
   allows(session: string, scope: string, object: string, right: string): boolean {
     return this.granted.get(session)?.has(`${scope} ${object} ${right}`) ?? false;
   }
 
-  private login(session: string, permissions: readonly ('read' | 'write')[]): void {
-    const granted = new Set<string>();
-    for (const group of [...Object.values(luciBase), ...Object.values(ours)]) {
-      for (const permission of permissions) {
-        for (const [scope, objects] of Object.entries(group[permission] ?? {})) {
-          const rights = Array.isArray(objects)
-            ? objects.map((object): [string, string[]] => [object, [permission]])
-            : Object.entries(objects);
-          for (const [object, list] of rights)
-            for (const right of list) granted.add(`${scope} ${object} ${right}`);
-        }
-      }
-    }
-    this.granted.set(session, granted);
+  /** What a session may do with configurations: "session grant" takes it. */
+  login(session: string, permissions: readonly Permission[]): [config: string, right: string][] {
+    const rights = [luciBase, ours].flatMap((list) =>
+      Object.values(list).flatMap((group) =>
+        permissions.flatMap((permission) => rightsOf(group[permission] ?? {}, permission)),
+      ),
+    );
+    this.granted.set(session, new Set(rights.map((right) => right.join(' '))));
+    return rights.filter(([scope]) => scope === 'uci').map(([, config, right]) => [config, right]);
   }
+}
+
+/** A list without functions grants what its group is called. */
+function rightsOf(rights: Rights, permission: Permission): [scope: string, object: string, right: string][] {
+  return Object.entries(rights).flatMap(([scope, objects]) =>
+    Array.isArray(objects)
+      ? objects.map((object: string): [string, string, string] => [scope, object, permission])
+      : Object.entries(objects).flatMap(([object, functions]) =>
+          (functions as readonly string[]).map((name): [string, string, string] => [scope, object, name]),
+        ),
+  );
 }

@@ -3,16 +3,20 @@
 
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import type { sessions } from './acl.ts';
 import { launchBrowser, openPage } from './browser.ts';
 import { Router, type RouterConfig } from './router.ts';
 import { standInSite } from './site.ts';
 import { type Site, Web } from './uhttpd.ts';
 
+export interface Running {
+  readonly router: Router;
+  readonly web: Web;
+}
+
 let browser: Browser;
 let site: Site;
 const open: { page: Page; errors: string[] }[] = [];
-const running: { router: Router; web: Web }[] = [];
+const running: Running[] = [];
 
 /** To be called once in a test file. Every test fails if its pages have said something on the console. */
 export function useBrowser(): void {
@@ -33,7 +37,7 @@ export function useBrowser(): void {
   });
 }
 
-export async function boot(config: RouterConfig): Promise<{ router: Router; web: Web }> {
+export async function boot(config: RouterConfig): Promise<Running> {
   const router = await Router.boot(config);
   const web = new Web(router.bus, router.acl, site);
   await web.listen();
@@ -43,12 +47,12 @@ export async function boot(config: RouterConfig): Promise<{ router: Router; web:
 
 /** The page once it shows something. */
 export async function visit(
-  web: Web,
+  { router, web }: Running,
   view: 'status' | 'settings',
-  login: keyof typeof sessions = 'admin',
+  login: keyof Router['sessions'] = 'admin',
   options: Parameters<Browser['newPage']>[0] = {},
 ): Promise<Page> {
-  const opened = await openPage(browser, web.url(view, login), options);
+  const opened = await openPage(browser, web.url(view, router.sessions[login]), options);
   open.push(opened);
   await opened.page.waitForSelector('#view > .cbi-map h2');
   return opened.page;

@@ -54,8 +54,8 @@ const watchTable = `
   };`;
 
 it('shows 2,000 addresses of 200 peers within a second, a peer to a row', async () => {
-  const { web } = await crowd();
-  const page = await visit(web, 'status');
+  const running = await crowd();
+  const page = await visit(running, 'status');
   expect(await page.locator(groups).count()).toBe(200);
   expect(await page.locator(entries).count()).toBe(0);
   await page.addInitScript(watchTable);
@@ -70,8 +70,9 @@ it('shows 2,000 addresses of 200 peers within a second, a peer to a row', async 
 });
 
 it('refreshes them without moving anything or losing the place', async () => {
-  const { router, web } = await crowd();
-  const page = await visit(web, 'status');
+  const running = await crowd();
+  const { router, web } = running;
+  const page = await visit(running, 'status');
   await page.getByText('Open all').click();
   expect(await page.locator(entries).count()).toBe(2_000);
   await page.locator('text=Peer 150').scrollIntoViewIfNeeded();
@@ -87,8 +88,8 @@ it('refreshes them without moving anything or losing the place', async () => {
 }, 120_000);
 
 it('finds one among them', async () => {
-  const { web } = await crowd();
-  const page = await visit(web, 'status');
+  const running = await crowd();
+  const page = await visit(running, 'status');
   await page.getByLabel('Search for a peer, key or address').fill(`${PREFIX}:64:3:`);
   expect(await page.locator(`${entries} code`).allTextContents()).toEqual([`${PREFIX}:64:3:0:1`]);
   expect(await page.locator(groups).count()).toBe(1);

@@ -12,7 +12,7 @@ import { type Method, UbusError, type UbusTable, type UbusValue, ubusStatus } fr
 import { Broker } from '../bed/ubus-broker/broker.ts';
 import { uciObject } from '../bed/ubus-broker/uci-object.ts';
 import { FakeKernel } from '../unit/fake-kernel.ts';
-import { AccessControl } from './acl.ts';
+import { AccessControl, type Permission } from './acl.ts';
 import type { Bus } from './uhttpd.ts';
 
 /** What must never reach a page. */
@@ -44,6 +44,8 @@ export class Router {
   readonly acl = new AccessControl();
   readonly kernel = new FakeKernel(systemClock);
   readonly bus: Bus;
+  /** Of two logins: one that may do everything, and one that may only read. */
+  readonly sessions = { admin: '', reader: '' };
   /** Programs that were run by rpcd: the command line. */
   readonly executed: string[] = [];
   private readonly folder = mkdtempSync(join(tmpdir(), 'router-'));
@@ -73,6 +75,8 @@ export class Router {
     });
     await web.send('settled', {});
     await router.publishOthers();
+    router.sessions.admin = await router.login(['read', 'write']);
+    router.sessions.reader = await router.login(['read']);
     await router.startService();
     return router;
   }
@@ -125,6 +129,13 @@ export class Router {
     rmSync(this.folder, { recursive: true });
   }
 
+  private async login(permissions: readonly Permission[]): Promise<string> {
+    const { ubus_rpc_session: id } = await this.bus.call('session', 'create');
+    const objects = this.acl.login(id as string, permissions);
+    await this.bus.call('session', 'grant', { ubus_rpc_session: id!, scope: 'uci', objects });
+    return id as string;
+  }
+
   private bringUpInterfaces(): void {
     for (const { device, addresses, peers } of this.config.interfaces) {
       this.kernel.addLink(device, { addresses });
@@ -147,9 +158,6 @@ export class Router {
         name: 'String',
         command: 'String',
         params: 'Array',
-        scope: 'String',
-        object: 'String',
-        function: 'String',
         ubus_rpc_session: 'String',
         type: 'String',
         data: 'Table',
@@ -173,20 +181,6 @@ export class Router {
       },
       // rpcd, file.c: rpc_file_exec_run, which lets a login run what is named for it with just those arguments.
       file: { exec: method((args) => this.execute(args)) },
-      // rpcd, session.c. What the service asks of it is only that its changes be kept apart.
-      session: {
-        create: method(() => ({ ubus_rpc_session: 'service' })),
-        grant: method(() => undefined),
-        destroy: method(() => undefined),
-        access: method((args) => ({
-          access: this.acl.allows(
-            String(args.ubus_rpc_session),
-            String(args.scope),
-            String(args.object),
-            String(args.function),
-          ),
-        })),
-      },
     };
   }
 

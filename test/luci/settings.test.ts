@@ -39,11 +39,18 @@ async function learns(router: Router, device: string): Promise<boolean> {
   );
 }
 
+/** What the login has changed and not applied. */
+async function staged(router: Router): Promise<unknown> {
+  const { changes } = await router.bus.call('uci', 'changes', { ubus_rpc_session: router.sessions.admin });
+  return changes;
+}
+
 const prefixCell = (page: Page, device: string) => rowOf(page, device).locator('td[data-name="_prefixes"]');
 
 async function open(): Promise<{ router: Router; web: Web; page: Page }> {
-  const { router, web } = await boot(household);
-  return { router, web, page: await visit(web, 'settings') };
+  const running = await boot(household);
+  const { router, web } = running;
+  return { router, web, page: await visit(running, 'settings') };
 }
 
 describe('the table', () => {
@@ -57,11 +64,11 @@ describe('the table', () => {
   });
 
   it('has a row for an interface that is configured, but not there', async () => {
-    const { web } = await boot({
+    const running = await boot({
       ...household,
       settings: `${household.settings}\nconfig interface 'gone'\n\toption device 'wg-gone'\n`,
     });
-    const page = await visit(web, 'settings');
+    const page = await visit(running, 'settings');
     expect(await prefixCell(page, 'wg-gone').textContent()).toContain(
       'The router has no such interface now.',
     );
@@ -96,7 +103,7 @@ describe('the table', () => {
     const before = router.configText('wg-slaacer');
     await page.getByRole('button', { name: 'Save', exact: true }).click();
     await page.waitForTimeout(500);
-    expect(await router.bus.call('uci', 'changes')).toEqual({ changes: {} });
+    expect(await staged(router)).toEqual({});
     expect(router.configText('wg-slaacer')).toBe(before);
   });
 
@@ -176,8 +183,8 @@ describe('the dialog', () => {
     if (name === 'prefix') await page.locator('.modal .cbi-button-add').click();
     await page.locator('.modal').getByRole('button', { name: 'Save' }).click();
     await page.waitForTimeout(300);
-    expect(router.configText('wg-slaacer')).not.toContain(value);
-    expect(await router.bus.call('uci', 'changes')).toEqual({ changes: {} });
+    expect(router.configText('wg-slaacer')).not.toContain(name);
+    expect(await staged(router)).toEqual({});
   });
 
   it('leaves nothing behind for an interface without a section if it is dismissed', async () => {
@@ -187,14 +194,15 @@ describe('the dialog', () => {
     await page.locator('.modal').getByText('Dismiss').click();
     await page.getByRole('button', { name: 'Save', exact: true }).click();
     await page.waitForTimeout(300);
-    expect(await router.bus.call('uci', 'changes')).toEqual({ changes: {} });
+    expect(await staged(router)).toEqual({});
   });
 });
 
 describe('a login that may only read', () => {
   it('sees the settings, and cannot change them', async () => {
-    const { router, web } = await boot(household);
-    const page = await visit(web, 'settings', 'reader');
+    const running = await boot(household);
+    const { router } = running;
+    const page = await visit(running, 'settings', 'reader');
     expect(await toggle(page, 'wg0').isDisabled()).toBe(true);
     expect(await page.getByRole('button', { name: 'Save & Apply' }).isDisabled()).toBe(true);
     expect(await page.getByRole('button', { name: 'Assign a /64 to wg1' }).isDisabled()).toBe(true);
@@ -227,14 +235,15 @@ describe('what is asked for', () => {
   });
 
   it('is never the network configuration, which has private keys in it', async () => {
-    const { router, web } = await boot(household);
+    const running = await boot(household);
+    const { router } = running;
     const asked: string[] = [];
     const call = router.bus.call;
     router.bus.call = (object, method, args) => {
       if (object === 'uci' && method === 'get') asked.push(String(args?.config));
       return call(object, method, args);
     };
-    const page = await visit(web, 'settings');
+    const page = await visit(running, 'settings');
     await toggle(page, 'wg1').check();
     await saveAndApply(page);
     expect(new Set(asked)).toEqual(new Set(['wg-slaacer']));

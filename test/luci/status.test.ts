@@ -27,8 +27,8 @@ const button = (page: Page, label: string, address: string) => page.getByLabel(`
 
 describe('what it shows', () => {
   it('says that the service runs, and how it learns', async () => {
-    const { web } = await home();
-    const page = await visit(web, 'status');
+    const running = await home();
+    const page = await visit(running, 'status');
     const [line] = await textOf(page, '.cbi-map > p');
     expect(line).toMatch(
       /^Running for \d+ s · learning by a kernel hook \(fexit\), no packet is lost · version 1\.0\.0$/,
@@ -37,8 +37,8 @@ describe('what it shows', () => {
   });
 
   it('shows who uses which addresses, grouped by peer', async () => {
-    const { web } = await home();
-    const page = await visit(web, 'status');
+    const running = await home();
+    const page = await visit(running, 'status');
     expect(await textOf(page, `${addresses} .wg-slaacer-group .wg-slaacer-peer`)).toEqual([
       expect.stringMatching(/^Alice's laptop .{5}….{6}$/),
       expect.stringMatching(/^Bob’s phone /),
@@ -59,17 +59,18 @@ describe('what it shows', () => {
   });
 
   it('has the whole key in a tooltip, and for screen readers', async () => {
-    const { web } = await home();
-    const page = await visit(web, 'status');
+    const running = await home();
+    const page = await visit(running, 'status');
     const badge = page.locator(`${addresses} .ifacebadge`).first();
     expect(await badge.getAttribute('data-tooltip')).toBe(`Public key: ${laptop.key}`);
     expect(await badge.getAttribute('aria-label')).toBe(`Public key: ${laptop.key}`);
   });
 
   it('says in plain words why an address was refused, and what can be done', async () => {
-    const { router, web } = await home();
+    const running = await home();
+    const { router } = running;
     for (let count = 1; count <= 40; count++) await router.use('wg0', phone.key, `${PREFIX}::f${count}`);
-    const page = await visit(web, 'status');
+    const page = await visit(running, 'status');
     const told = (await textOf(page, denied)).join('\n');
     expect(told).toMatch(
       /Untitled peer .* 2001:db8:1:1::ca Another peer has this address If it is meant to move/,
@@ -85,7 +86,7 @@ describe('what it shows', () => {
 
   it('shows text that peers are called by as it is', async () => {
     const mischief = '<img src=x onerror="document.title=1"><b>x</b>';
-    const { router, web } = await boot({
+    const running = await boot({
       ...household,
       interfaces: [
         {
@@ -97,9 +98,10 @@ describe('what it shows', () => {
         },
       ],
     });
+    const { router } = running;
     await router.use('wg0', laptop.key, temporary);
     await router.use('wg0', guest.key, temporary);
-    const page = await visit(web, 'status');
+    const page = await visit(running, 'status');
     expect(await page.locator('.wg-slaacer-name').allInnerTexts()).toEqual([mischief, mischief]);
     await button(page, 'Forget', temporary).click();
     expect(await page.locator('.modal strong').textContent()).toBe(mischief);
@@ -107,8 +109,9 @@ describe('what it shows', () => {
   });
 
   it('says so if nothing was learned or refused yet, or learning is on nowhere', async () => {
-    const { router, web } = await boot(household);
-    const page = await visit(web, 'status');
+    const running = await boot(household);
+    const { router } = running;
+    const page = await visit(running, 'status');
     expect(await textOf(page, `${addresses} tbody`)).toEqual(['No address has been learned yet']);
     expect(await textOf(page, denied)).toEqual(['Nothing has been refused']);
     await router.set('wg-slaacer', 'wg0', { enabled: '0' });
@@ -117,10 +120,10 @@ describe('what it shows', () => {
   });
 
   it('never gets a private or preshared key', async () => {
-    const { web } = await home();
+    const running = await home();
     const answers: string[] = [];
     for (const view of ['status', 'settings'] as const) {
-      const page = await visit(web, view);
+      const page = await visit(running, view);
       page.on('response', async (response) => void answers.push(await response.text()));
       await page.reload();
       await page.waitForSelector('#view > .cbi-map h2');
@@ -134,8 +137,8 @@ describe('what it shows', () => {
 
 describe('searching and sorting', () => {
   it('finds peers by name and key, and addresses', async () => {
-    const { web } = await home();
-    const page = await visit(web, 'status');
+    const running = await home();
+    const page = await visit(running, 'status');
     const search = page.getByLabel('Search for a peer, key or address');
     await search.fill('ALICE');
     expect(await page.locator(entries).count()).toBe(3);
@@ -152,8 +155,8 @@ describe('searching and sorting', () => {
   });
 
   it('sorts by any column, with the mouse and the keyboard', async () => {
-    const { web } = await home();
-    const page = await visit(web, 'status');
+    const running = await home();
+    const page = await visit(running, 'status');
     const heading = page.locator(`${addresses} th`, { hasText: 'Address' });
     await heading.click();
     expect(await heading.getAttribute('aria-sort')).toBe('ascending');
@@ -173,8 +176,8 @@ describe('searching and sorting', () => {
   });
 
   it('opens and closes peers, one by one and all', async () => {
-    const { web } = await home();
-    const page = await visit(web, 'status');
+    const running = await home();
+    const page = await visit(running, 'status');
     const toggle = page.getByRole('button', { name: "Alice's laptop" });
     expect(await toggle.getAttribute('aria-expanded')).toBe('true');
     await toggle.focus();
@@ -190,8 +193,9 @@ describe('searching and sorting', () => {
 
 describe('refreshing', () => {
   it('shows a new address without touching the rows that are there, the focus or the search', async () => {
-    const { router, web } = await home();
-    const page = await visit(web, 'status');
+    const running = await home();
+    const { router } = running;
+    const page = await visit(running, 'status');
     await page.getByLabel('Search for a peer, key or address').fill(PREFIX);
     await button(page, 'Forget', temporary).focus();
     await page.evaluate(`document.querySelectorAll('${entries}').forEach((row) => { row.marked = true; })`);
@@ -207,8 +211,9 @@ describe('refreshing', () => {
   });
 
   it('keeps the focus on a row that moves', async () => {
-    const { router, web } = await home();
-    const page = await visit(web, 'status');
+    const running = await home();
+    const { router } = running;
+    const page = await visit(running, 'status');
     const heading = page.locator(`${addresses} th`, { hasText: 'Last seen' });
     await heading.click();
     await heading.click();
@@ -228,8 +233,9 @@ describe('refreshing', () => {
 
 describe('actions', () => {
   it('forgets an address after asking', async () => {
-    const { router, web } = await home();
-    const page = await visit(web, 'status');
+    const running = await home();
+    const { router } = running;
+    const page = await visit(running, 'status');
     await button(page, 'Forget', temporary).click();
     expect(await page.locator('.modal').textContent()).toContain('Forget this address?');
     expect(await page.locator('.modal').textContent()).toContain(temporary);
@@ -247,8 +253,9 @@ describe('actions', () => {
   });
 
   it('makes an address permanent after asking', async () => {
-    const { router, web } = await home();
-    const page = await visit(web, 'status');
+    const running = await home();
+    const { router } = running;
+    const page = await visit(running, 'status');
     await button(page, 'Make permanent', temporary).click();
     await page.locator('.modal').getByRole('button', { name: 'Make permanent' }).click();
     await row(page, temporary).waitFor({ state: 'detached', ...REFRESHED });
@@ -257,8 +264,9 @@ describe('actions', () => {
   });
 
   it('tells if it could not be done', async () => {
-    const { router, web } = await home();
-    const page = await visit(web, 'status');
+    const running = await home();
+    const { router } = running;
+    const page = await visit(running, 'status');
     await button(page, 'Forget', temporary).click();
     await router.stopService();
     await page.locator('.modal').getByRole('button', { name: 'Forget' }).click();
@@ -269,8 +277,9 @@ describe('actions', () => {
   });
 
   it('lets a login that may only read see everything, and change nothing', async () => {
-    const { router, web } = await home();
-    const page = await visit(web, 'status', 'reader');
+    const running = await home();
+    const { router } = running;
+    const page = await visit(running, 'status', 'reader');
     expect(await page.locator(entries).count()).toBe(7);
     for (const label of ['Forget', 'Make permanent']) {
       expect(await button(page, label, temporary).isDisabled()).toBe(true);
@@ -294,13 +303,14 @@ describe('actions', () => {
 
 describe('when something is wrong', () => {
   it('shows each problem with its cure', async () => {
-    const { router, web } = await boot({
+    const running = await boot({
       ...household,
       settings: `${household.settings}\toption rate 'lots'\n`,
     });
+    const { router } = running;
     router.kernel.setLinkAddresses('wg0', ['fe80::10:1/64']);
     router.kernel.announce();
-    const page = await visit(web, 'status');
+    const page = await visit(running, 'status');
     await page.locator('.alert-message', { hasText: 'it has no IPv6 prefix' }).waitFor(REFRESHED);
     const banners = await textOf(page, '.alert-message.warning');
     expect(banners).toEqual([
@@ -312,8 +322,9 @@ describe('when something is wrong', () => {
   });
 
   it('offers to start the service when it is stopped', async () => {
-    const { router, web } = await home();
-    const page = await visit(web, 'status');
+    const running = await home();
+    const { router } = running;
+    const page = await visit(running, 'status');
     await router.stopService();
     const start = page.getByRole('button', { name: 'Start it' });
     await start.waitFor(REFRESHED);
@@ -326,16 +337,33 @@ describe('when something is wrong', () => {
     expect(await page.locator(entries).count()).toBe(7);
   });
 
-  it('does not let a login that may only read start it', async () => {
-    const { router, web } = await boot(household);
+  it('points to the settings if there is nothing to run the service for', async () => {
+    const running = await boot(household);
+    const { router } = running;
+    await router.set('wg-slaacer', 'wg0', { enabled: '0' });
     await router.stopService();
-    const page = await visit(web, 'status', 'reader');
+    const page = await visit(running, 'status');
+    expect(await textOf(page, '.cbi-map > p')).toEqual([
+      'Switched off',
+      'Learning is not switched on for any interface. Settings',
+    ]);
+    expect(await page.getByRole('link', { name: 'Settings' }).last().getAttribute('href')).toMatch(
+      /wg-slaacer\/settings$/,
+    );
+    expect(await page.getByRole('button', { name: 'Start it' }).count()).toBe(0);
+  });
+
+  it('does not let a login that may only read start it', async () => {
+    const running = await boot(household);
+    const { router } = running;
+    await router.stopService();
+    const page = await visit(running, 'status', 'reader');
     expect(await page.getByRole('button', { name: 'Start it' }).isDisabled()).toBe(true);
   });
 
   it('explains what learning by lending means', async () => {
-    const { web } = await boot({ ...household, settings: household.settings.replace("'auto'", "'lending'") });
-    const page = await visit(web, 'status');
+    const running = await boot({ ...household, settings: household.settings.replace("'auto'", "'lending'") });
+    const page = await visit(running, 'status');
     const [banner] = await textOf(page, '.alert-message.info');
     expect(banner).toMatch(/^Learning by lending/);
     expect(banner).toContain('has to be sent again');
@@ -343,8 +371,8 @@ describe('when something is wrong', () => {
   });
 
   it('goes on showing what it knew while the router does not answer', async () => {
-    const { web } = await home();
-    const page = await visit(web, 'status');
+    const running = await home();
+    const page = await visit(running, 'status');
     const silence = { jsonrpc: '2.0', error: { code: -32003, message: 'ubus request timed out' } };
     await page.route('**/ubus/**', async (route) => {
       await route.fulfill({ json: JSON.parse(route.request().postData()!).map(() => silence) });

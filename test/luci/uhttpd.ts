@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Ubus, UbusError, type UbusTable } from '../../src/ubus/types.ts';
-import { type AccessControl, sessions } from './acl.ts';
+import type { AccessControl } from './acl.ts';
 
 /** uhttpd asks ubusd for the object before anything else. */
 export interface Bus extends Pick<Ubus, 'call'> {
@@ -57,9 +57,9 @@ export class Web {
     await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
   }
 
-  /** Where a view is for a login. */
-  url(view: string, login: keyof typeof sessions): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}${PAGE}${view}?session=${sessions[login]}`;
+  /** Where a view is for a session. */
+  url(view: string, session: string): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}${PAGE}${view}?session=${session}`;
   }
 
   async close(): Promise<void> {
@@ -76,8 +76,9 @@ export class Web {
       await this.uci(pathname.slice(UCI.length), searchParams);
       response.writeHead(200, { 'content-type': 'application/json' }).end('{"token":"t"}');
     } else if (pathname.startsWith(PAGE)) {
-      const session = searchParams.get('session') ?? sessions.admin;
-      const html = this.site.page(pathname.slice(PAGE.length), session, session !== sessions.admin);
+      const session = searchParams.get('session') ?? '';
+      const readonly = !this.acl.allows(session, 'uci', 'wg-slaacer', 'write');
+      const html = this.site.page(pathname.slice(PAGE.length), session, readonly);
       response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(html);
     } else {
       const file = this.site.file(pathname);
@@ -106,9 +107,7 @@ export class Web {
     const [session, object, name, args] = params;
     this.calls.push(`${object} ${name}`);
     if (!this.bus.has(object)) return reply({ error: errors.object });
-    // rpcd's session object checks by itself.
-    if (object !== 'session' && !this.acl.allows(session, 'ubus', object, name))
-      return reply({ error: errors.access });
+    if (!this.acl.allows(session, 'ubus', object, name)) return reply({ error: errors.access });
     try {
       const answer = await this.bus.call(object, name, { ...args, ubus_rpc_session: session });
       return reply({ result: Object.keys(answer).length > 0 ? [0, answer] : [0] });
@@ -119,7 +118,7 @@ export class Web {
   }
 
   private async uci(action: string, query: URLSearchParams): Promise<void> {
-    const session = { ubus_rpc_session: query.get('sid') ?? sessions.admin };
+    const session = { ubus_rpc_session: query.get('sid') ?? '' };
     if (!action.startsWith('apply')) return;
     const { changes } = (await this.bus.call('uci', 'changes', session)) as { changes: UbusTable };
     for (const config of Object.keys(changes)) await this.bus.call('uci', 'commit', { ...session, config });

@@ -84,8 +84,10 @@ export const ui = {
 
     /** Applies what is saved, and loads the page anew. */
     async apply(session: string): Promise<void> {
-      await fetch(`/cgi-bin/luci/admin/uci/apply_rollback?sid=${session}`, { method: 'POST' });
-      await fetch(`/cgi-bin/luci/admin/uci/confirm?sid=${session}`, { method: 'POST' });
+      for (const action of ['apply_rollback', 'confirm']) {
+        const answer = await fetch(`/cgi-bin/luci/admin/uci/${action}?sid=${session}`, { method: 'POST' });
+        await answer.text();
+      }
       location.reload();
     },
   },
