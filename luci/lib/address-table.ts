@@ -2,7 +2,7 @@
 // The addresses learned on an interface: a row for each peer, which opens to those of its addresses.
 
 import { element, type ItemView, setAttribute, setText } from './dom.ts';
-import { keyBadge, matches, nameElement, peerMatches, peerName } from './peer.ts';
+import { keyBadge, matches, nameElement, peerMatches, peerOrder } from './peer.ts';
 import type { LearnedAddress } from './service.ts';
 import { type Column, cell, type Order, Table } from './table.ts';
 import { duration } from './text.ts';
@@ -29,7 +29,7 @@ const MOST_OPEN = 60;
 type SortKey = (entry: LearnedAddress) => string | number;
 
 const sortKeys: readonly SortKey[] = [
-  (entry) => peerName(entry).toLowerCase(),
+  peerOrder,
   (entry) => sortableAddress(entry.address),
   (entry) => entry.learned,
   (entry) => entry.last_seen,

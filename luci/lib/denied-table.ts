@@ -2,7 +2,7 @@
 // What was refused, why, and what can be done about it.
 
 import { element, type ItemView, setText } from './dom.ts';
-import { keyBadge, matches, nameElement, peerName } from './peer.ts';
+import { keyBadge, matches, nameElement, peerOrder } from './peer.ts';
 import type { Denial } from './service.ts';
 import { type Column, cell, type Order, Table } from './table.ts';
 import { reason } from './text.ts';
@@ -10,7 +10,7 @@ import { TimeText } from './time-text.ts';
 
 const sortKeys: readonly ((denial: Denial) => string | number)[] = [
   (denial) => denial.interface,
-  (denial) => peerName(denial).toLowerCase(),
+  peerOrder,
   (denial) => denial.address,
   (denial) => reason(denial.reason).text,
   (denial) => denial.count,
@@ -48,6 +48,7 @@ export class DeniedTable {
       },
     });
     this.node = this.table.node;
+    this.node.classList.add('wg-slaacer-denied');
   }
 
   /** Newest first; `now` in Unix seconds. */

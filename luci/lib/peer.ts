@@ -5,6 +5,11 @@ import { element } from './dom.ts';
 import type { PeerAddress } from './service.ts';
 import { shortKey } from './text.ts';
 
+/** Peers by their descriptions, those without one last. */
+export function peerOrder({ description, peer }: PeerAddress): string {
+  return description ? `0${description.toLowerCase()}` : `1${peer}`;
+}
+
 /** Its description, or the key of one that has none. */
 export function peerName({ description, peer }: PeerAddress): string {
   return description || shortKey(peer);

@@ -25,7 +25,12 @@ const rules = `
 .wg-slaacer-toggle:focus-visible { outline: 2px solid var(--primary-color-high, #1976d2); outline-offset: 2px; }
 .wg-slaacer-arrow::before { content: "\\25b8"; display: inline-block; width: 1.1em; }
 .wg-slaacer-toggle[aria-expanded="true"] .wg-slaacer-arrow::before { content: "\\25be"; }
-.table .tr.wg-slaacer-entry > .td { border-top-style: dotted; padding-top: 4px; padding-bottom: 4px; }
+.table .tr.wg-slaacer-entry > .td { padding-top: 4px; padding-bottom: 4px; }
+.wg-slaacer-denied .th.wg-slaacer-peer { width: 21%; }
+.wg-slaacer-denied .th.wg-slaacer-address { width: 23%; }
+@media screen and (min-width: 601px) {
+  .table .tr.wg-slaacer-entry > .td { border-top-style: dotted; }
+}
 @media screen and (max-width: 600px) {
   .wg-slaacer-tools input { flex: 1 1 100%; }
   .table .tr > .td.wg-slaacer-peer, .table .tr > .td.wg-slaacer-address, .table .tr > .td.wg-slaacer-why { flex-basis: 100%; }
