@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { boot, textOf, useBrowser, visit } from './bench.ts';
@@ -8,6 +9,8 @@ import { household, laptop, PREFIX } from './scene.ts';
 import type { Web } from './uhttpd.ts';
 
 useBrowser();
+
+const ACL = 'files/usr/share/rpcd/acl.d/luci-app-wg-slaacer.json';
 
 const rowOf = (page: Page, device: string) => page.locator(`tr[data-title="${device}"]`);
 const toggle = (page: Page, device: string) => rowOf(page, device).getByRole('checkbox');
@@ -221,17 +224,35 @@ describe('a login that may only read', () => {
 });
 
 describe('what is asked for', () => {
-  it('is granted by the access lists, and all that they grant is asked for', async () => {
-    const { web, page } = await open();
+  it('is what the access list grants, no more and no less', async () => {
+    const running = await boot(household);
+    const { router, web } = running;
+    await router.use('wg0', laptop.key, `${PREFIX}::5`, `${PREFIX}::6`);
+    let page = await visit(running, 'status');
+    for (const [action, address] of [
+      ['Forget', `${PREFIX}::5`],
+      ['Make permanent', `${PREFIX}::6`],
+    ]) {
+      await page.getByLabel(`${action}: ${address}`).click();
+      await page.locator('.modal').getByRole('button', { name: action! }).click();
+      await page.getByLabel(`${action}: ${address}`).waitFor({ state: 'detached' });
+    }
+    await router.stopService();
+    await page.getByRole('button', { name: 'Start it' }).click();
+    await page.locator('[aria-label="Learned addresses of wg0"]').waitFor();
+    page = await visit(running, 'settings');
     await page.getByRole('button', { name: 'Assign a /64 to wg1' }).click();
     await page.getByText('Unsaved Changes: 1').waitFor();
-    expect([...new Set(web.calls)].sort()).toEqual([
-      'luci-rpc getNetworkDevices',
-      'network.interface dump',
-      'uci changes',
-      'uci get',
-      'uci set',
-    ]);
+
+    const { read, write } = JSON.parse(readFileSync(ACL, 'utf8'))['luci-app-wg-slaacer'];
+    const granted = [read, write].flatMap(({ ubus }: { ubus: Record<string, string[]> }) =>
+      Object.entries(ubus).flatMap(([object, methods]) => methods.map((method) => `${object} ${method}`)),
+    );
+    const asked = new Set(web.calls.filter((call) => !call.startsWith('uci ')));
+    expect([...asked].sort()).toEqual(granted.sort());
+    expect(read.uci).toEqual(['wg-slaacer']);
+    expect(write.uci).toEqual(['network', 'wg-slaacer']);
+    expect(Object.keys(write.file)).toEqual(router.executed);
   });
 
   it('is never the network configuration, which has private keys in it', async () => {
