@@ -40,7 +40,9 @@ function addInterfaces(map: form.Map, interfaces: () => WireGuardInterface[]): v
     return true;
   };
   const renderDialog = grid.renderMoreOptionsModal;
-  grid.renderMoreOptionsModal = (section, event) => {
+  grid.renderMoreOptionsModal = async (section, event) => {
+    // Saving the dialog shows the table anew, which must not undo switches.
+    await grid.parse();
     if (create(section)) map.addedSection = section;
     return renderDialog.call(grid, section, event);
   };

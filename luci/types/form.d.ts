@@ -41,6 +41,8 @@ declare module 'luci:form' {
       /** HTML. */
       modaltitle: (section: string) => string;
       cfgsections(): string[];
+      /** Takes what the table says over into what is saved next. */
+      parse(): Promise<unknown>;
       renderMoreOptionsModal(section: string, event: Event): Promise<unknown>;
     }
 

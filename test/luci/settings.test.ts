@@ -190,6 +190,18 @@ describe('the dialog', () => {
     expect(await staged(router)).toEqual({});
   });
 
+  it('does not undo what was switched in the table', async () => {
+    const { router, page } = await open();
+    await toggle(page, 'wg-home').check();
+    await openDialog(page, 'wg0');
+    await option(page, 'wg0', 'rate').fill('7');
+    await saveDialog(page);
+    expect(await toggle(page, 'wg-home').isChecked()).toBe(true);
+    await saveAndApply(page);
+    await expect.poll(() => learns(router, 'wg-home')).toBe(true);
+    expect(router.configText('wg-slaacer')).toContain("option rate '7'");
+  });
+
   it('leaves nothing behind for an interface without a section if it is dismissed', async () => {
     const { router, page } = await open();
     await openDialog(page, 'wg1');
