@@ -15,7 +15,7 @@ const onKernel = (kernel: string, index: number): TestProjectInlineConfiguration
     testTimeout: 60_000,
     hookTimeout: 180_000,
     // After the unit tests, one kernel after the other.
-    sequence: { groupOrder: index + 1 },
+    sequence: { groupOrder: index + 2 },
   },
 });
 
@@ -24,6 +24,16 @@ export default defineConfig({
     projects: [
       // Properties are tried often, and two kernels may be busy beside them.
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000 } },
+      // A browser, and a router in the process of each file.
+      {
+        test: {
+          name: 'luci',
+          include: ['test/luci/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
       ...['6.1', '6.12', '6.18', '7.3', 'arm64'].map(onKernel),
     ],
   },

@@ -8,6 +8,7 @@ import { arch } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import manifest from '../package.json' with { type: 'json' };
+import { compileView, VIEWS } from './luci.ts';
 
 process.chdir(join(import.meta.dirname, '..'));
 
@@ -86,6 +87,12 @@ async function buildDaemon(): Promise<void> {
   });
 }
 
+async function buildPage(): Promise<void> {
+  const views = `${root}/www/luci-static/resources/view/wg-slaacer`;
+  mkdirSync(views, { recursive: true });
+  for (const view of VIEWS) writeFileSync(`${views}/${view}.js`, await compileView(view));
+}
+
 rmSync(foreign ? root : 'dist', { recursive: true, force: true });
 for (const folder of [library, `${root}/usr/sbin`, `${root}/lib/bpf`]) mkdirSync(folder, { recursive: true });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n'); // not what the checkout's says
@@ -95,3 +102,4 @@ for (const program of ['usr/sbin/wg-slaacer', 'etc/init.d/wg-slaacer'])
 buildHook();
 buildAddon();
 await buildDaemon();
+await buildPage();

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 
 build='g++ make cmake pkg-config clang llvm libbpf-dev libelf-dev zlib1g-dev ca-certificates git'
 check='clang-format shellcheck'
+page='chromium fonts-dejavu-core'
 kernels='qemu-system-x86 busybox-static kmod cpio xz-utils zstd debian-archive-keyring'
 case " ${KERNELS:-} " in
 *' arm64 '*) kernels="$kernels qemu-system-arm g++-aarch64-linux-gnu" ;;
@@ -38,10 +39,10 @@ if [ "$(node -p 'parseInt(process.versions.node)')" -lt 20 ]; then
 fi
 
 # shellcheck disable=SC2086 # package names have no blanks
-installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $build $check $kernels $guests 2>/dev/null |
+installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $build $check $page $kernels $guests 2>/dev/null |
 	sed -n 's/^installed //p' || true)
 missing=
-for package in $build $check $kernels $guests; do
+for package in $build $check $page $kernels $guests; do
 	grep -qxF "$package" <<<"$installed" || missing="$missing $package"
 done
 if [ -n "$missing" ]; then

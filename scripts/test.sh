@@ -69,9 +69,10 @@ fi
 
 # A guest keeps one CPU busy, so there are as many kernels at a time as CPUs.
 run_tests unit "$@"
+run_tests luci "$@"
 for kernel in "${kernels[@]}"; do
 	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
 	run_tests "kernel-$kernel" "$@" &
 done
 wait
-for project in unit "${kernels[@]/#/kernel-}"; do count "$project"; done
+for project in unit luci "${kernels[@]/#/kernel-}"; do count "$project"; done

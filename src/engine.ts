@@ -240,12 +240,14 @@ export class Engine {
     this.activate(active);
     this.isIncomplete ||= advertised.isIncomplete;
     this.letGoConfigured();
-    this.carryOut(this.learner.expire(this.clock.now(), active.values()));
     const owned: Problem[] = [];
     for (const on of active.values()) {
+      const device = this.dump(on);
+      if (device) this.learner.noteHandshakes(on.name, device, this.clock.now(), this.clock.wall());
+      this.carryOut(this.learner.expire(this.clock.now(), [on]));
       this.carryOut(this.learner.rescope({ ...on, scope: this.scopeToStay(on) }));
       this.carryOut(this.learner.limit(on));
-      owned.push(...this.reconcile(on));
+      if (device) owned.push(...this.reconcile(on, device));
     }
     return [
       ...this.source.problems(),
@@ -371,7 +373,11 @@ export class Engine {
     for (const { ifindex, packet } of plan.deliver) this.advertising.expect(ifindex, packet);
     this.carryOut(plan);
     for (const { entry } of plan.add) this.meet(entry);
-    for (const name of plan.wiped) this.reconcile(this.place(name)!);
+    for (const name of plan.wiped) {
+      const on = this.place(name)!;
+      const device = this.dump(on);
+      if (device) this.reconcile(on, device);
+    }
     this.scheduleFor(plan);
   }
 
@@ -383,9 +389,7 @@ export class Engine {
   }
 
   /** Answers with what its configuration makes impossible. */
-  private reconcile(on: Active): Problem[] {
-    const device = this.dump(on);
-    if (!device) return [];
+  private reconcile(on: Active, device: Device): Problem[] {
     this.carryOut(this.learner.reconcile(on.name, device, this.clock.now()));
     this.advertising.address(on.ifindex, device);
     return ownedProblems(on, device);

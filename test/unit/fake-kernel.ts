@@ -86,6 +86,8 @@ export class FakeKernel implements Kernel {
   hooksOpened = 0;
   /** Of every device. */
   publicKey: string | undefined;
+  /** When a peer's latest handshake was, in seconds since 1970. */
+  readonly handshakes = new Map<string, number>();
   /** The links as the engine saw them last. */
   listed: readonly Link[] = [];
 
@@ -332,7 +334,7 @@ export class FakeKernel implements Kernel {
     const peers = [...device.values()].map(({ key, allowedIps }) => ({
       key,
       allowedIps: [...allowedIps.values()],
-      latestHandshake: 0,
+      latestHandshake: this.handshakes.get(key) ?? 0,
       rxBytes: 0,
     }));
     return { ifindex, ...(this.publicKey && { publicKey: this.publicKey }), listenPort: 51820, peers };

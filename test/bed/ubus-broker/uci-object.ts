@@ -225,7 +225,8 @@ class Sessions {
   seenBy({ ubus_rpc_session: id, config }: UbusTable, right: 'read' | 'write' = 'read'): UciFolder {
     if (typeof id !== 'string') return this.#common;
     const session = this.#sessions.get(id);
-    if (!session?.granted.has(`${config} ${right}`)) return refuse(ubusStatus.permissionDenied);
+    if (!session || (config !== undefined && !session.granted.has(`${config} ${right}`)))
+      return refuse(ubusStatus.permissionDenied);
     return session.uci;
   }
 

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What can be done with an address, after asking.
+
+import ui from 'luci:ui';
+import { paragraph } from './banner.ts';
+import { element } from './dom.ts';
+import { peerName } from './peer.ts';
+import { errorText } from './reading.ts';
+import { type LearnedAddress, service } from './service.ts';
+
+/** `done` is called when the router has done it. */
+export function confirmForget(entry: LearnedAddress, done: () => Promise<void>): void {
+  ask(entry, done, {
+    title: _('Forget this address?'),
+    explanation: _(
+      'It is taken out of the allowed IPs of the peer at once. If the peer uses it again, it is learned again.',
+    ),
+    label: _('Forget'),
+    kind: 'cbi-button-negative',
+    run: () => service.forget(entry.interface, entry.address),
+    failure: _('%s could not be forgotten: %s'),
+  });
+}
+
+export function confirmPin(entry: LearnedAddress, done: () => Promise<void>): void {
+  ask(entry, done, {
+    title: _('Make this address permanent?'),
+    explanation: _(
+      'It is added to the allowed IPs of the peer in the network configuration. It does not expire any more, and no other peer can take it.',
+    ),
+    label: _('Make permanent'),
+    kind: 'cbi-button-positive',
+    run: () => service.pin(entry.interface, entry.address),
+    failure: _('%s could not be made permanent: %s'),
+  });
+}
+
+interface Question {
+  readonly title: string;
+  readonly explanation: string;
+  readonly label: string;
+  readonly kind: string;
+  run(): Promise<unknown>;
+  /** With the address, and what went wrong. */
+  readonly failure: string;
+}
+
+function ask(entry: LearnedAddress, done: () => Promise<void>, question: Question): void {
+  const opener = document.activeElement;
+  const close = () => {
+    ui.hideModal();
+    if (opener instanceof HTMLElement && opener.isConnected) opener.focus({ preventScroll: true });
+  };
+  const run = async () => {
+    try {
+      await question.run();
+    } catch (error) {
+      const text = question.failure.format(entry.address, errorText(error));
+      ui.addNotification(null, paragraph(text), 'danger');
+    }
+    close();
+    await done();
+  };
+  const confirm = element(
+    'button',
+    {
+      type: 'button',
+      class: `btn cbi-button ${question.kind} important`,
+      click: ui.createHandlerFn(null, run)!,
+    },
+    [question.label],
+  );
+  ui.showModal(question.title, [
+    element('p', {}, [
+      element('strong', {}, [peerName(entry)]),
+      ' · ',
+      element('code', {}, [entry.address]),
+      ` · ${entry.interface}`,
+    ]),
+    paragraph(question.explanation),
+    element('div', { class: 'button-row' }, [
+      element('button', { type: 'button', class: 'btn cbi-button', click: close }, [_('Cancel')]),
+      ' ',
+      confirm,
+    ]),
+  ]);
+  confirm.focus();
+}

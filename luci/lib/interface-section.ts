@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One interface on the status page.
+
+import { type AddressActions, AddressTable } from './address-table.ts';
+import { element, setAttribute, setText } from './dom.ts';
+import type { InterfaceStatus, LearnedAddress } from './service.ts';
+
+const REFUSALS = ['owned', 'scope', 'reserved', 'rate'];
+
+export class InterfaceSection {
+  readonly node: HTMLElement;
+  private readonly icon = element('img', { alt: '' });
+  private readonly state = element('span', { class: 'wg-slaacer-state' });
+  private readonly prefixes = element('span');
+  private readonly counters = element('div', { class: 'wg-slaacer-hint' });
+  private readonly table: AddressTable;
+
+  constructor({ name, device }: InterfaceStatus, actions: AddressActions) {
+    this.table = new AddressTable(_('Learned addresses of %s').format(name), actions);
+    const title = device === name ? name : `${name} (${device})`;
+    this.node = element('div', { class: 'cbi-section', 'data-interface': name }, [
+      element('h3', {}, [
+        element('span', { class: 'ifacebadge large' }, [this.icon, element('span', {}, [title])]),
+      ]),
+      element('p', {}, [this.state, ' · ', this.prefixes, this.counters]),
+      this.table.node,
+    ]);
+  }
+
+  update(status: InterfaceStatus, entries: readonly LearnedAddress[], now: number): void {
+    const icon = status.up ? 'wireguard.svg' : 'wireguard_disabled.svg';
+    setAttribute(this.icon, 'src', L.resource('icons', icon));
+    const [state, tone] = stateOf(status);
+    setText(this.state, state);
+    setAttribute(this.state, 'data-tone', tone);
+    setText(this.prefixes, scopeOf(status));
+    setText(this.counters, countersOf(status, entries));
+    this.table.update(entries, now);
+  }
+
+  filter(query: string): void {
+    this.table.filter(query);
+  }
+
+  openAll(open: boolean): void {
+    this.table.openAll(open);
+  }
+}
+
+function stateOf({ up }: InterfaceStatus): [text: string, tone: string] {
+  return up ? [_('Learning'), 'good'] : [_('Interface is down'), 'bad'];
+}
+
+function scopeOf({ prefixes }: InterfaceStatus): string {
+  return prefixes.length > 0 ? _('in %s').format(prefixes.join(', ')) : _('in no prefix');
+}
+
+/** What hostile or misled peers have tried counts by packets, what was learned by addresses. */
+function countersOf({ counters }: InterfaceStatus, entries: readonly LearnedAddress[]): string {
+  const peers = new Set(entries.map(({ peer }) => peer)).size;
+  const refused = REFUSALS.reduce((sum, reason) => sum + (counters[reason] ?? 0), 0);
+  return [
+    entries.length === 1 ? _('1 address') : _('%d addresses').format(entries.length),
+    peers === 1 ? _('1 peer') : _('%d peers').format(peers),
+    refused === 1 ? _('1 packet refused') : _('%d packets refused').format(refused),
+  ].join(' · ');
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Everything the status page shows, as it was read at one time.
+
+import { type Denial, isEnabled, isRunning, type LearnedAddress, type Status, service } from './service.ts';
+
+export type Reading =
+  | {
+      readonly state: 'running';
+      readonly status: Status;
+      readonly addresses: readonly LearnedAddress[];
+      /** How many more there are than an answer can hold. */
+      readonly omitted: number;
+      readonly denied: readonly Denial[];
+    }
+  /** `starting`: procd runs it, but it does not answer on ubus. `idle`: there is nothing to run it for. */
+  | { readonly state: 'stopped' | 'starting' | 'idle' }
+  | { readonly state: 'failed'; readonly message: string };
+
+export async function read(): Promise<Reading> {
+  try {
+    const [status, { addresses, omitted = 0 }, { denied }] = await Promise.all([
+      service.status(),
+      service.addresses(),
+      service.denied(),
+    ]);
+    return { state: 'running', status, addresses, omitted, denied };
+  } catch (error) {
+    const message = errorText(error);
+    try {
+      // Its object is missing whether it was stopped, or is not ready.
+      if (!message.includes('-32000')) return { state: 'failed', message };
+      if (await isRunning()) return { state: 'starting' };
+      return { state: (await isEnabled()) ? 'stopped' : 'idle' };
+    } catch {
+      return { state: 'failed', message };
+    }
+  }
+}
+
+/** LuCI's errors carry a stack trace behind their first line. */
+export function errorText(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+}

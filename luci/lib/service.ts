@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the page asks the router, and what it answers.
+
+import rpc from 'luci:rpc';
+
+export interface Problem {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export interface InterfaceStatus {
+  readonly name: string;
+  readonly device: string;
+  readonly enabled: boolean;
+  readonly up: boolean;
+  readonly prefixes: readonly string[];
+  /** How many are learned. */
+  readonly addresses: number;
+  /** Packets that the hook has met. */
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export interface Status {
+  readonly version: string;
+  /** Seconds. */
+  readonly uptime: number;
+  readonly hook: 'fexit' | 'kprobe' | 'lending' | 'none';
+  readonly problems: readonly Problem[];
+  readonly interfaces: readonly InterfaceStatus[];
+}
+
+/** An address that a peer has, or would have. */
+export interface PeerAddress {
+  readonly interface: string;
+  readonly address: string;
+  /** Its public key. */
+  readonly peer: string;
+  readonly description?: string;
+}
+
+/** Times in Unix seconds; `expires` in seconds from now. */
+export interface LearnedAddress extends PeerAddress {
+  readonly learned: number;
+  readonly last_seen: number;
+  readonly expires: number;
+}
+
+export interface Denial extends PeerAddress {
+  readonly reason: string;
+  readonly count: number;
+  readonly last: number;
+}
+
+/** An interface as netifd knows it. */
+export interface NetifdInterface {
+  readonly interface: string;
+  readonly proto?: string;
+  readonly l3_device?: string;
+}
+
+/** A device as rpcd's luci module describes it; a netmask is written as an address. */
+export interface NetworkDevice {
+  readonly name: string;
+  readonly devtype?: string;
+  readonly up?: boolean;
+  readonly ip6addrs?: readonly { readonly address: string; readonly netmask: string }[];
+}
+
+export const service = {
+  status: rpc.declare<Status, []>({ object: 'wg-slaacer', method: 'status', reject: true }),
+  addresses: rpc.declare<{ readonly addresses: readonly LearnedAddress[]; readonly omitted?: number }, []>({
+    object: 'wg-slaacer',
+    method: 'get_addresses',
+    reject: true,
+  }),
+  denied: rpc.declare<{ readonly denied: readonly Denial[] }, []>({
+    object: 'wg-slaacer',
+    method: 'get_denied',
+    reject: true,
+  }),
+  forget: rpc.declare<unknown, [string, string]>({
+    object: 'wg-slaacer',
+    method: 'forget',
+    params: ['interface', 'address'],
+    reject: true,
+  }),
+  pin: rpc.declare<unknown, [string, string]>({
+    object: 'wg-slaacer',
+    method: 'pin',
+    params: ['interface', 'address'],
+    reject: true,
+  }),
+};
+
+const instances = rpc.declare<
+  Record<string, { instances?: Record<string, { running?: boolean }> }>,
+  [string]
+>({
+  object: 'service',
+  method: 'list',
+  params: ['name'],
+  expect: { '': {} },
+});
+
+/** Whether procd runs it, even if it does not answer (yet). */
+export async function isRunning(): Promise<boolean> {
+  const services = await instances('wg-slaacer');
+  return Object.values(services['wg-slaacer']?.instances ?? {}).some(({ running }) => running);
+}
+
+const sections = rpc.declare<Record<string, { enabled?: string }>, [string, string]>({
+  object: 'uci',
+  method: 'get',
+  params: ['config', 'type'],
+  expect: { values: {} },
+});
+
+/** Whether learning is switched on anywhere: the init script starts nothing otherwise. */
+export async function isEnabled(): Promise<boolean> {
+  const interfaces = await sections('wg-slaacer', 'interface');
+  return Object.values(interfaces).some(({ enabled }) =>
+    ['1', 'on', 'true', 'yes', 'enabled'].includes(enabled ?? ''),
+  );
+}
+
+export const router = {
+  interfaces: rpc.declare<NetifdInterface[], []>({
+    object: 'network.interface',
+    method: 'dump',
+    expect: { interface: [] },
+  }),
+  devices: rpc.declare<Record<string, NetworkDevice>, []>({
+    object: 'luci-rpc',
+    method: 'getNetworkDevices',
+    expect: { '': {} },
+  }),
+  /** Stages options. LuCI's uci module would read the whole configuration first, with the private keys in it. */
+  stage: rpc.declare<number, [string, string, Record<string, string>]>({
+    object: 'uci',
+    method: 'set',
+    params: ['config', 'section', 'values'],
+    reject: true,
+  }),
+};

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The form of the settings page. Defaults and limits are those of src/settings.ts.
+
+import form from 'luci:form';
+import uci from 'luci:uci';
+import { prefixCell } from './prefix-cell.ts';
+import { lifetimeError, prefixError } from './validation.ts';
+import { CONFIG, type WireGuardInterface } from './wireguard-interfaces.ts';
+
+/** `interfaces` tells of all there are now: saving changes which have a section. */
+export function settingsForm(interfaces: () => WireGuardInterface[]): form.Map {
+  const map = new form.Map(
+    CONFIG,
+    _('WireGuard SLAAC'),
+    _(
+      'On the interfaces switched on here, peers may choose IPv6 addresses for themselves. Nothing needs to be configured on the peers.',
+    ),
+  );
+  addInterfaces(map, interfaces);
+  addGlobals(map);
+  return map;
+}
+
+function addInterfaces(map: form.Map, interfaces: () => WireGuardInterface[]): void {
+  const find = (section: string) => interfaces().find((entry) => entry.section === section)!;
+  const grid = map.section(form.GridSection, 'interface');
+  grid.addremove = false;
+  grid.nodescriptions = true;
+  grid.sectiontitle = (section) => find(section).device;
+  // A device may be called almost anything.
+  grid.modaltitle = (section) => _('Learning on %h').format(find(section).device);
+  grid.cfgsections = () => interfaces().map(({ section }) => section);
+
+  /** A row gets its section once there is something to say in it. */
+  const create = (section: string): boolean => {
+    if (uci.get(CONFIG, section)) return false;
+    const { device } = find(section);
+    uci.add(CONFIG, 'interface', section);
+    if (device !== section) uci.set(CONFIG, section, 'device', device);
+    return true;
+  };
+  const renderDialog = grid.renderMoreOptionsModal;
+  grid.renderMoreOptionsModal = async (section, event) => {
+    // Saving the dialog shows the table anew, which must not undo switches.
+    await grid.parse();
+    if (create(section)) map.addedSection = section;
+    return renderDialog.call(grid, section, event);
+  };
+
+  const enabled = grid.option(form.Flag, 'enabled', _('Learn addresses'));
+  enabled.editable = true;
+  const writeFlag = enabled.write;
+  enabled.write = function (section, value) {
+    create(section);
+    return writeFlag.call(this, section, value);
+  };
+
+  const prefixes = grid.option(form.DummyValue, '_prefixes', _('Prefixes'));
+  prefixes.modalonly = false;
+  prefixes.textvalue = (section) => prefixCell(find(section), uci.get(CONFIG, section, 'prefix'));
+
+  addDialog(grid);
+}
+
+function addDialog(grid: form.GridSection): void {
+  const value = <Option extends form.AbstractValue>(
+    kind: abstract new (...parameters: never[]) => Option,
+    name: string,
+    title: string,
+    description: string,
+  ): Option => {
+    const option = grid.option(kind, name, title, description);
+    option.modalonly = true;
+    option.optional = true;
+    return option;
+  };
+
+  const rate = value(
+    form.Value,
+    'rate',
+    _('New addresses per minute'),
+    _('So many new addresses may a peer register per minute. 0: as many as it likes.'),
+  );
+  rate.datatype = 'range(0, 6000)';
+  rate.placeholder = '5';
+
+  const burst = value(
+    form.Value,
+    'burst',
+    _('New addresses at once'),
+    _('So many in the same moment: a device that joins a network uses several.'),
+  );
+  burst.datatype = 'range(1, 1000)';
+  burst.placeholder = '16';
+
+  const most = value(
+    form.Value,
+    'max_addresses',
+    _('Addresses per peer'),
+    _('If a peer takes more, the address that it has not used for longest makes room.'),
+  );
+  most.datatype = 'range(1, 1000)';
+  most.placeholder = '32';
+
+  const lifetime = value(
+    form.Value,
+    'lifetime',
+    _('Lifetime'),
+    _('When an address has not been used for so long, it is withdrawn: a number followed by s, m, h or d.'),
+  );
+  lifetime.placeholder = '24h';
+  lifetime.validate = (_section, text) => lifetimeError(text) ?? true;
+
+  const prefix = value(
+    form.DynamicList,
+    'prefix',
+    _('Prefixes'),
+    _('Addresses are learned in these. None: in all prefixes of the interface, whichever those are.'),
+  );
+  prefix.datatype = 'cidr6';
+  prefix.placeholder = '2001:db8:1::/64';
+  prefix.validate = (_section, text) => prefixError(text) ?? true;
+
+  const advertisements = choice(
+    grid,
+    'ra',
+    _('Router Advertisements'),
+    _(
+      'They tell peers the prefixes to choose addresses in. Automatic: sent unless odhcpd is configured to do so on this interface.',
+    ),
+    'auto',
+  );
+  advertisements.modalonly = true;
+  advertisements.value('auto', _('Automatic'));
+  advertisements.value('1', _('Always'));
+  advertisements.value('0', _('Never'));
+}
+
+function addGlobals(map: form.Map): void {
+  const globals = map.section(form.NamedSection, 'globals', 'globals', _('Service'));
+  const hook = choice(
+    globals,
+    'hook',
+    _('Way of learning'),
+    _(
+      'Automatic takes the first that works here. Lending works with every kernel, but loses the first packet from a new address.',
+    ),
+    'auto',
+  );
+  hook.value('auto', _('Automatic'));
+  hook.value('fexit', _('Kernel hook (fexit)'));
+  hook.value('kprobe', _('Kernel hook (kprobe)'));
+  hook.value('lending', _('Lending'));
+
+  const level = choice(globals, 'log_level', _('Log'), _('What is written to the system log.'), 'info');
+  level.value('error', _('Errors'));
+  level.value('warn', _('Warnings'));
+  level.value('info', _('Information'));
+  level.value('debug', _('Everything'));
+}
+
+/** One of a few values; `preset` is in force where none is set. */
+function choice(
+  section: form.AbstractSection,
+  name: string,
+  title: string,
+  description: string,
+  preset: string,
+): form.ListValue {
+  const list = section.option(form.ListValue, name, title, description);
+  list.load = (sid) => uci.get(CONFIG, sid, name) ?? preset;
+  return list;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the themes do not have. Colours come from the theme (variables of luci-theme-bootstrap), so that it looks right
+// in the dark too; others get colours that suit both.
+
+import { element } from './dom.ts';
+
+const rules = `
+.wg-slaacer-hint { color: var(--text-color-medium, gray); font-size: 90%; }
+.wg-slaacer-state { font-weight: bold; }
+.wg-slaacer-state[data-tone="good"] { color: var(--success-color-medium, #009a4c); }
+.wg-slaacer-state[data-tone="bad"] { color: var(--error-color-medium, #e8210d); }
+.wg-slaacer-tools { display: flex; flex-wrap: wrap; gap: .5em; align-items: center; margin: 1em 0; }
+.wg-slaacer-tools[hidden] { display: none; }
+.wg-slaacer-tools input { flex: 0 1 22em; margin: 0; }
+.wg-slaacer-table { table-layout: fixed; }
+.wg-slaacer-table code { overflow-wrap: anywhere; white-space: normal; }
+.wg-slaacer-table td { font-variant-numeric: tabular-nums; }
+.th.wg-slaacer-peer { width: 25%; }
+.th.wg-slaacer-address { width: 26%; }
+.th.wg-slaacer-time, .th.wg-slaacer-count { width: 8em; }
+.th.wg-slaacer-actions { width: 17em; }
+.wg-slaacer-name { overflow-wrap: anywhere; margin-right: .25em; }
+.wg-slaacer-group .wg-slaacer-name { font-weight: bold; }
+.wg-slaacer-toggle { all: unset; cursor: pointer; }
+.wg-slaacer-toggle:focus-visible { outline: 2px solid var(--primary-color-high, #1976d2); outline-offset: 2px; }
+.wg-slaacer-arrow::before { content: "\\25b8"; display: inline-block; width: 1.1em; }
+.wg-slaacer-toggle[aria-expanded="true"] .wg-slaacer-arrow::before { content: "\\25be"; }
+.table .tr.wg-slaacer-entry > .td { padding-top: 4px; padding-bottom: 4px; }
+.wg-slaacer-denied .th.wg-slaacer-peer { width: 21%; }
+.wg-slaacer-denied .th.wg-slaacer-address { width: 23%; }
+@media screen and (min-width: 601px) {
+  .table .tr.wg-slaacer-entry > .td { border-top-style: dotted; }
+}
+@media screen and (max-width: 600px) {
+  .wg-slaacer-tools input { flex: 1 1 100%; }
+  .table .tr > .td.wg-slaacer-peer, .table .tr > .td.wg-slaacer-address, .table .tr > .td.wg-slaacer-why { flex-basis: 100%; }
+  .table .tr > .td.wg-slaacer-peer::before, .table .tr > .td.wg-slaacer-address::before { display: none; }
+  .table .tr.wg-slaacer-entry > .td.wg-slaacer-peer, .table .tr > .td.wg-slaacer-first,
+  .table .tr.wg-slaacer-group > .td.wg-slaacer-time, .table .tr.wg-slaacer-group > .td.wg-slaacer-actions { display: none; }
+  .table .tr.wg-slaacer-entry { border-top-style: dotted; margin-left: 1em; }
+}
+`;
+
+export function style(): HTMLElement {
+  return element('style', { type: 'text/css' }, [rules]);
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The WireGuard interfaces of the router, and the sections that configure learning on them.
+
+import type uci from 'luci:uci';
+import type { NetifdInterface, NetworkDevice } from './service.ts';
+
+export const CONFIG = 'wg-slaacer';
+
+export interface WireGuardInterface {
+  /** Of the section, which need not be there yet. */
+  readonly section: string;
+  readonly device: string;
+  /** Whether it is configured in /etc/config/network, which may give it a prefix. */
+  readonly inNetwork: boolean;
+  /** Whether the router has it. */
+  readonly present: boolean;
+  /** Its prefixes, without the link-local one. */
+  readonly prefixes: readonly string[];
+}
+
+/** wg2 before wg10. */
+const { compare: natural } = new Intl.Collator(undefined, { numeric: true });
+
+/** By section first, as they stand in the configuration, then those without one. */
+export function wireGuardInterfaces(
+  sections: readonly ReturnType<typeof uci.sections>[number][],
+  interfaces: readonly NetifdInterface[],
+  devices: Readonly<Record<string, NetworkDevice>>,
+): WireGuardInterface[] {
+  const inNetwork = new Set(
+    interfaces
+      .filter(({ proto }) => proto === 'wireguard')
+      .map((entry) => entry.l3_device ?? entry.interface),
+  );
+  const wireguards = Object.values(devices).filter(({ devtype }) => devtype === 'wireguard');
+  const present = new Set([...inNetwork, ...wireguards.map(({ name }) => name)]);
+  const describe = (section: string, device: string): WireGuardInterface => ({
+    section,
+    device,
+    inNetwork: inNetwork.has(device),
+    present: present.has(device),
+    prefixes: prefixesOf(devices[device]),
+  });
+
+  const configured = sections.map((section) => {
+    const name = section['.name'];
+    return describe(name, typeof section.device === 'string' ? section.device : name);
+  });
+  const taken = new Set(configured.map(({ section }) => section));
+  const known = new Set(configured.map(({ device }) => device));
+  const others = [...present].filter((device) => !known.has(device)).sort(natural);
+  return [
+    ...configured,
+    ...others.map((device) => {
+      const section = freeName(device, taken);
+      taken.add(section);
+      return describe(section, device);
+    }),
+  ];
+}
+
+/** A section's name is of letters, digits and "_" only, and no other section's. */
+function freeName(device: string, taken: ReadonlySet<string>): string {
+  const name = device.replace(/[^A-Za-z0-9_]/g, '_');
+  let free = name;
+  for (let count = 2; taken.has(free); count++) free = `${name}_${count}`;
+  return free;
+}
+
+function prefixesOf(device: NetworkDevice | undefined): string[] {
+  const prefixes = (device?.ip6addrs ?? [])
+    .filter(({ address }) => !address.startsWith('fe80:'))
+    .map(({ address, netmask }) => prefixOf(address, prefixLength(netmask)));
+  return [...new Set(prefixes)];
+}
+
+/** Of a netmask written as an address. */
+function prefixLength(netmask: string): number {
+  const groups = groupsOf(netmask);
+  return groups.reduce((sum, group) => sum + group.toString(2).replace(/0/g, '').length, 0);
+}
+
+/** "2001:db8:1::/64" */
+function prefixOf(address: string, length: number): string {
+  const groups = groupsOf(address).map((group, index) => {
+    const bits = Math.min(16, Math.max(0, length - index * 16));
+    return group & (0xffff << (16 - bits)) & 0xffff;
+  });
+  let end = groups.length;
+  while (end > 0 && groups[end - 1] === 0) end--;
+  const head = groups.slice(0, end).map((group) => group.toString(16));
+  return `${head.join(':')}${end < 8 ? '::' : ''}/${length}`;
+}
+
+function groupsOf(address: string): number[] {
+  const [head = '', tail] = address.split('%')[0]!.split('::');
+  const parse = (text: string) =>
+    text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
+  const left = parse(head);
+  const right = parse(tail ?? '');
+  return [...left, ...new Array<number>(Math.max(0, 8 - left.length - right.length)).fill(0), ...right];
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// npm run screenshots: pictures of both views for the README, on a router with a household behind it.
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { launchBrowser, openPage } from '../test/luci/browser.ts';
+import { Router } from '../test/luci/router.ts';
+import { household, live } from '../test/luci/scene.ts';
+import { standInSite } from '../test/luci/site.ts';
+import { Web } from '../test/luci/uhttpd.ts';
+
+const folder = join(import.meta.dirname, '../docs');
+const wide = { width: 1120, height: 600 };
+const narrow = { width: 390, height: 600 };
+
+const router = await Router.boot(household);
+await live(router);
+const web = new Web(router.bus, router.acl, await standInSite());
+await web.listen();
+const browser = await launchBrowser();
+mkdirSync(folder, { recursive: true });
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  for (const [size, viewport] of Object.entries({ wide, narrow })) {
+    for (const view of ['status', 'settings'] as const) {
+      const { page } = await openPage(browser, web.url(view, router.sessions.admin), {
+        colorScheme,
+        viewport,
+      });
+      await page.waitForSelector('#view > .cbi-map h2');
+      await page.screenshot({ path: `${folder}/${view}-${colorScheme}-${size}.png`, fullPage: true });
+      await page.close();
+    }
+  }
+}
+
+const { page } = await openPage(browser, web.url('settings', router.sessions.admin), {
+  colorScheme: 'light',
+  viewport: wide,
+});
+await page.getByRole('button', { name: 'Edit' }).first().click();
+await page.locator('.modal').waitFor();
+await page.setViewportSize({ width: wide.width, height: 720 });
+await page.screenshot({ path: `${folder}/dialog-light-wide.png` });
+
+await browser.close();
+await web.close();
+await router.shutDown();

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import { readFileSync } from 'node:fs';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { boot, textOf, useBrowser, visit } from './bench.ts';
+import type { Router } from './router.ts';
+import { household, laptop, PREFIX } from './scene.ts';
+import type { Web } from './uhttpd.ts';
+
+useBrowser();
+
+const ACL = 'files/usr/share/rpcd/acl.d/luci-app-wg-slaacer.json';
+
+const rowOf = (page: Page, device: string) => page.locator(`tr[data-title="${device}"]`);
+const toggle = (page: Page, device: string) => rowOf(page, device).getByRole('checkbox');
+const option = (page: Page, section: string, name: string) =>
+  page.locator(`.modal [id="widget.cbid.wg-slaacer.${section}.${name}"]`);
+
+async function saveAndApply(page: Page): Promise<void> {
+  const reloaded = page.waitForEvent('load');
+  await page.getByRole('button', { name: 'Save & Apply' }).click();
+  await reloaded;
+  await page.waitForSelector('#view > .cbi-map h2');
+}
+
+async function openDialog(page: Page, device: string): Promise<void> {
+  await rowOf(page, device).getByRole('button', { name: 'Edit' }).click();
+  await page.locator('.modal').waitFor();
+}
+
+async function saveDialog(page: Page): Promise<void> {
+  await page.locator('.modal').getByRole('button', { name: 'Save' }).click();
+  await page.locator('.modal').waitFor({ state: 'hidden' });
+}
+
+/** Whether the service learns on an interface. */
+async function learns(router: Router, device: string): Promise<boolean> {
+  const { interfaces } = await router.bus.call('wg-slaacer', 'status');
+  return (interfaces as { device: string; enabled: boolean }[]).some(
+    (entry) => entry.device === device && entry.enabled,
+  );
+}
+
+/** What the login has changed and not applied. */
+async function staged(router: Router): Promise<unknown> {
+  const { changes } = await router.bus.call('uci', 'changes', { ubus_rpc_session: router.sessions.admin });
+  return changes;
+}
+
+const prefixCell = (page: Page, device: string) => rowOf(page, device).locator('td[data-name="_prefixes"]');
+
+async function open(): Promise<{ router: Router; web: Web; page: Page }> {
+  const running = await boot(household);
+  const { router, web } = running;
+  return { router, web, page: await visit(running, 'settings') };
+}
+
+describe('the table', () => {
+  it('has a row for each WireGuard interface of the router, configured or not', async () => {
+    const { page } = await open();
+    expect(await textOf(page, 'td.cbi-section-table-titles')).toEqual(['wg0', 'wg-home', 'wg1']);
+    expect(await toggle(page, 'wg0').isChecked()).toBe(true);
+    expect(await toggle(page, 'wg1').isChecked()).toBe(false);
+    expect(await prefixCell(page, 'wg0').textContent()).toBe(`${PREFIX}::/64`);
+    expect(await prefixCell(page, 'wg-home').textContent()).toBe('2001:db8:1:2::/64');
+  });
+
+  it('has a row for an interface that is configured, but not there', async () => {
+    const running = await boot({
+      ...household,
+      settings: `${household.settings}\nconfig interface 'gone'\n\toption device 'wg-gone'\n`,
+    });
+    const page = await visit(running, 'settings');
+    expect(await prefixCell(page, 'wg-gone').textContent()).toContain(
+      'The router has no such interface now.',
+    );
+  });
+
+  it('switches learning on and off', async () => {
+    const { router, page } = await open();
+    await router.use('wg0', laptop.key, `${PREFIX}::5`);
+    expect(router.kernel.owner('wg0', `${PREFIX}::5`)).toBe(laptop.key);
+    await toggle(page, 'wg0').uncheck();
+    await toggle(page, 'wg1').check();
+    await saveAndApply(page);
+    await expect.poll(() => learns(router, 'wg1')).toBe(true);
+    expect(await learns(router, 'wg0')).toBe(false);
+    expect(router.kernel.owner('wg0', `${PREFIX}::5`)).toBeUndefined();
+    expect(await toggle(page, 'wg0').isChecked()).toBe(false);
+    expect(await toggle(page, 'wg1').isChecked()).toBe(true);
+  });
+
+  it('gives a section to an interface whose name no section can have', async () => {
+    const { router, page } = await open();
+    await toggle(page, 'wg-home').check();
+    await saveAndApply(page);
+    await expect.poll(() => learns(router, 'wg-home')).toBe(true);
+    expect(router.configText('wg-slaacer')).toContain(
+      "config interface 'wg_home'\n\toption device 'wg-home'",
+    );
+  });
+
+  it('changes nothing if nothing was changed', async () => {
+    const { router, page } = await open();
+    const before = router.configText('wg-slaacer');
+    await page.getByRole('button', { name: 'Save', exact: true }).click();
+    await page.waitForTimeout(500);
+    expect(await staged(router)).toEqual({});
+    expect(router.configText('wg-slaacer')).toBe(before);
+  });
+
+  it('offers an interface without a /64 one of what the provider delegates', async () => {
+    const { router, page } = await open();
+    expect(await prefixCell(page, 'wg1').textContent()).toContain(
+      'No /64 prefix: peers cannot choose addresses.',
+    );
+    await page.getByRole('button', { name: 'Assign a /64 to wg1' }).click();
+    await page.getByText('A /64 is assigned when you save and apply.').waitFor();
+    await page.getByText('Unsaved Changes: 1').waitFor();
+    expect(router.configText('network')).not.toContain('ip6assign');
+    await saveAndApply(page);
+    expect(router.configText('network')).toMatch(/config interface 'wg1'\n(\t.*\n)*\toption ip6assign '64'/);
+  });
+});
+
+describe('the dialog', () => {
+  it('shows defaults where nothing is set', async () => {
+    const { page } = await open();
+    await openDialog(page, 'wg0');
+    const placeholders = await Promise.all(
+      ['rate', 'burst', 'max_addresses', 'lifetime', 'prefix'].map((name) =>
+        option(page, 'wg0', name).getAttribute('placeholder'),
+      ),
+    );
+    expect(placeholders).toEqual(['5', '16', '32', '24h', '2001:db8:1::/64']);
+    expect(await option(page, 'wg0', 'ra').inputValue()).toBe('auto');
+  });
+
+  it('changes what the service does, without a restart', async () => {
+    const { router, page } = await open();
+    await openDialog(page, 'wg0');
+    await option(page, 'wg0', 'rate').fill('60');
+    await option(page, 'wg0', 'burst').fill('1');
+    await option(page, 'wg0', 'lifetime').fill('1h');
+    await option(page, 'wg0', 'prefix').fill('2001:db8:7::/64');
+    await page.locator('.modal .cbi-button-add').click();
+    await option(page, 'wg0', 'ra').selectOption('Never');
+    await saveDialog(page);
+    expect(await prefixCell(page, 'wg0').textContent()).toBe('2001:db8:7::/64');
+    await saveAndApply(page);
+    expect(router.configText('wg-slaacer')).toContain(`config interface 'wg0'
+	option enabled '1'
+	option rate '60'
+	option burst '1'
+	option lifetime '1h'
+	list prefix '2001:db8:7::/64'
+	option ra '0'
+`);
+    await expect
+      .poll(async () => {
+        await router.use('wg0', laptop.key, '2001:db8:7::5', '2001:db8:7::6');
+        const { addresses } = await router.bus.call('wg-slaacer', 'get_addresses');
+        return (addresses as { address: string; expires: number }[]).map(({ address, expires }) => [
+          address,
+          expires > 3_500,
+        ]);
+      })
+      .toEqual([['2001:db8:7::5', true]]);
+  });
+
+  it.each([
+    ['rate', '6001'],
+    ['rate', '-1'],
+    ['burst', '0'],
+    ['max_addresses', '1001'],
+    ['lifetime', '24'],
+    ['lifetime', '400d'],
+    ['prefix', '2001:db8::'],
+    ['prefix', 'ff02::/16'],
+  ])('does not take the %s %s', async (name, value) => {
+    const { router, page } = await open();
+    await openDialog(page, 'wg0');
+    await option(page, 'wg0', name).fill(value);
+    expect(await option(page, 'wg0', name).getAttribute('class')).toContain('cbi-input-invalid');
+    if (name === 'prefix') await page.locator('.modal .cbi-button-add').click();
+    await page.locator('.modal').getByRole('button', { name: 'Save' }).click();
+    await page.waitForTimeout(300);
+    expect(router.configText('wg-slaacer')).not.toContain(name);
+    expect(await staged(router)).toEqual({});
+  });
+
+  it('does not undo what was switched in the table', async () => {
+    const { router, page } = await open();
+    await toggle(page, 'wg-home').check();
+    await openDialog(page, 'wg0');
+    await option(page, 'wg0', 'rate').fill('7');
+    await saveDialog(page);
+    expect(await toggle(page, 'wg-home').isChecked()).toBe(true);
+    await saveAndApply(page);
+    await expect.poll(() => learns(router, 'wg-home')).toBe(true);
+    expect(router.configText('wg-slaacer')).toContain("option rate '7'");
+  });
+
+  it('leaves nothing behind for an interface without a section if it is dismissed', async () => {
+    const { router, page } = await open();
+    await openDialog(page, 'wg1');
+    await option(page, 'wg1', 'rate').fill('7');
+    await page.locator('.modal').getByText('Dismiss').click();
+    await page.getByRole('button', { name: 'Save', exact: true }).click();
+    await page.waitForTimeout(300);
+    expect(await staged(router)).toEqual({});
+  });
+});
+
+describe('a login that may only read', () => {
+  it('sees the settings, and cannot change them', async () => {
+    const running = await boot(household);
+    const { router } = running;
+    const page = await visit(running, 'settings', 'reader');
+    expect(await toggle(page, 'wg0').isDisabled()).toBe(true);
+    expect(await page.getByRole('button', { name: 'Save & Apply' }).isDisabled()).toBe(true);
+    expect(await page.getByRole('button', { name: 'Assign a /64 to wg1' }).isDisabled()).toBe(true);
+    const params = [
+      'b'.repeat(32),
+      'uci',
+      'set',
+      { config: 'wg-slaacer', section: 'wg0', values: { rate: '1' } },
+    ];
+    const reply = await page.request.post(new URL('/ubus/', page.url()).href, {
+      data: { jsonrpc: '2.0', id: 1, method: 'call', params },
+    });
+    expect(await reply.json()).toMatchObject({ error: { code: -32002 } });
+    expect(router.configText('wg-slaacer')).not.toContain('rate');
+  });
+});
+
+describe('what is asked for', () => {
+  it('is what the access list grants, no more and no less', async () => {
+    const running = await boot(household);
+    const { router, web } = running;
+    await router.use('wg0', laptop.key, `${PREFIX}::5`, `${PREFIX}::6`);
+    let page = await visit(running, 'status');
+    for (const [action, address] of [
+      ['Forget', `${PREFIX}::5`],
+      ['Make permanent', `${PREFIX}::6`],
+    ]) {
+      await page.getByLabel(`${action}: ${address}`).click();
+      await page.locator('.modal').getByRole('button', { name: action! }).click();
+      await page.getByLabel(`${action}: ${address}`).waitFor({ state: 'detached' });
+    }
+    await router.stopService();
+    await page.getByRole('button', { name: 'Start it' }).click();
+    await page.locator('[aria-label="Learned addresses of wg0"]').waitFor();
+    page = await visit(running, 'settings');
+    await page.getByRole('button', { name: 'Assign a /64 to wg1' }).click();
+    await page.getByText('Unsaved Changes: 1').waitFor();
+
+    const { read, write } = JSON.parse(readFileSync(ACL, 'utf8'))['luci-app-wg-slaacer'];
+    const granted = [read, write].flatMap(({ ubus }: { ubus: Record<string, string[]> }) =>
+      Object.entries(ubus).flatMap(([object, methods]) => methods.map((method) => `${object} ${method}`)),
+    );
+    const asked = new Set(web.calls.filter((call) => !call.startsWith('uci ')));
+    expect([...asked].sort()).toEqual(granted.sort());
+    expect(read.uci).toEqual(['wg-slaacer']);
+    expect(write.uci).toEqual(['network', 'wg-slaacer']);
+    expect(Object.keys(write.file)).toEqual(router.executed);
+  });
+
+  it('is never the network configuration, which has private keys in it', async () => {
+    const running = await boot(household);
+    const { router } = running;
+    const asked: string[] = [];
+    const call = router.bus.call;
+    router.bus.call = (object, method, args) => {
+      if (object === 'uci' && method === 'get') asked.push(String(args?.config));
+      return call(object, method, args);
+    };
+    const page = await visit(running, 'settings');
+    await toggle(page, 'wg1').check();
+    await saveAndApply(page);
+    expect(new Set(asked)).toEqual(new Set(['wg-slaacer']));
+  });
+});

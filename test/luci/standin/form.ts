@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// LuCI.form by form.js, with the sections and options that the settings page uses. Widgets have the ids and classes
+// that those of ui.js have; values are checked as validation.js does, when they change and before they are saved.
+
+import { append, create as E } from './dom.ts';
+import { uci } from './uci.ts';
+import { ui } from './ui.ts';
+
+type FormValue = string | string[] | null;
+type Kind<Instance> = new (...parameters: never[]) => Instance;
+
+/** By its node, as dom.findClassInstance finds one. */
+export const maps = new WeakMap<Element, FormMap>();
+
+let readonlyView = false;
+
+export function setReadonly(readonly: boolean): void {
+  readonlyView = readonly;
+}
+
+class FormMap {
+  addedSection?: string;
+  parent?: FormMap;
+  readonly sections: AbstractSection[] = [];
+  readonly node = E('div', { class: 'cbi-map' });
+
+  constructor(
+    readonly config: string,
+    private readonly title: string | null,
+    private readonly description: string | null,
+  ) {
+    maps.set(this.node, this);
+  }
+
+  section(kind: Kind<AbstractSection>, type: string, ...rest: string[]): AbstractSection {
+    const section = new (kind as unknown as new (...parameters: unknown[]) => AbstractSection)(
+      this,
+      type,
+      ...rest,
+    );
+    this.sections.push(section);
+    return section;
+  }
+
+  async render(): Promise<Element> {
+    for (const section of this.sections) section.load();
+    this.reset();
+    return this.node;
+  }
+
+  reset(): void {
+    this.node.replaceChildren();
+    if (this.title !== null) this.node.append(E('h2', { name: 'content' }, this.title));
+    if (this.description !== null) this.node.append(E('div', { class: 'cbi-map-descr' }, this.description));
+    this.node.append(...this.sections.map((section) => section.render()));
+  }
+
+  /** Rejects if a value is not allowed. */
+  async save(): Promise<void> {
+    for (const section of this.sections) section.parse();
+    await uci.save();
+    for (const section of this.sections) section.load();
+    this.reset();
+    await ui.changes.init();
+  }
+}
+
+abstract class AbstractSection {
+  readonly options: AbstractValue[] = [];
+
+  constructor(readonly map: FormMap) {}
+
+  option(kind: Kind<AbstractValue>, name: string, title: string, description = ''): AbstractValue {
+    const option = new (kind as unknown as new (...parameters: unknown[]) => AbstractValue)(
+      this,
+      name,
+      title,
+      description,
+    );
+    this.options.push(option);
+    return option;
+  }
+
+  abstract cfgsections(): string[];
+  abstract render(): Element;
+
+  load(): void {
+    for (const section of this.cfgsections())
+      for (const option of this.options)
+        option.values.set(section, (option.load(section) ?? null) as FormValue);
+  }
+
+  parse(): void {
+    for (const section of this.cfgsections()) for (const option of this.parsed()) option.parse(section);
+  }
+
+  protected parsed(): AbstractValue[] {
+    return this.options;
+  }
+}
+
+class NamedSection extends AbstractSection {
+  constructor(
+    map: FormMap,
+    private readonly name: string,
+    _type: string,
+    private readonly title?: string,
+  ) {
+    super(map);
+  }
+
+  cfgsections(): string[] {
+    return [this.name];
+  }
+
+  render(): Element {
+    const node = E('div', { class: 'cbi-section' }, this.title ? [E('h3', {}, this.title)] : []);
+    for (const option of this.options) {
+      const field = E('div', { class: 'cbi-value-field' }, [option.renderWidget(this.name)]);
+      if (option.description !== '')
+        append(field, [E('div', { class: 'cbi-value-description' }, option.description)]);
+      const label = E(
+        'label',
+        { class: 'cbi-value-title', for: `widget.${option.id(this.name)}` },
+        option.title,
+      );
+      node.append(E('div', { class: 'cbi-value', 'data-name': option.name }, [label, field]));
+    }
+    return node;
+  }
+}
+
+class GridSection extends AbstractSection {
+  sectiontitle!: (section: string) => string;
+  modaltitle!: (section: string) => string;
+
+  constructor(
+    map: FormMap,
+    private readonly type: string,
+  ) {
+    super(map);
+  }
+
+  cfgsections(): string[] {
+    return uci.sections(this.map.config, this.type).map((section) => section['.name'] as string);
+  }
+
+  protected override parsed(): AbstractValue[] {
+    return this.options.filter(({ editable, modalonly }) => editable && modalonly !== true);
+  }
+
+  render(): Element {
+    const columns = this.options.filter(({ modalonly }) => modalonly !== true);
+    const titles = ['Name', ...columns.map(({ title }) => title), ''];
+    const head = titles.map((title) => E('th', { class: 'th cbi-section-table-cell' }, [title]));
+    return E('div', { class: 'cbi-section cbi-tblsection' }, [
+      E('table', { class: 'table cbi-section-table' }, [
+        E('thead', {}, [E('tr', { class: 'tr cbi-section-table-titles named' }, head)]),
+        E(
+          'tbody',
+          {},
+          this.cfgsections().map((section) => this.renderRow(section, columns)),
+        ),
+      ]),
+    ]);
+  }
+
+  private renderRow(section: string, columns: readonly AbstractValue[]): Element {
+    const cells = columns.map((option) => {
+      const value = option.editable ? option.renderWidget(section) : option.textvalue(section);
+      const attributes = {
+        class: 'td cbi-value-field',
+        'data-title': option.title,
+        'data-name': option.name,
+      };
+      return E('td', attributes, value ?? E('em', {}, ['none']));
+    });
+    const edit = ui.createHandlerFn(this, () => this.renderMoreOptionsModal(section));
+    return E(
+      'tr',
+      { class: 'tr cbi-section-table-row', 'data-sid': section, 'data-title': this.sectiontitle(section) },
+      [
+        E('td', { class: 'td cbi-value-field cbi-section-table-titles' }, [this.sectiontitle(section)]),
+        ...cells,
+        E('td', { class: 'td cbi-section-table-cell nowrap cbi-section-actions' }, [
+          E('div', {}, [
+            E('button', { class: 'btn cbi-button cbi-button-edit', title: 'Edit', click: edit }, ['Edit']),
+          ]),
+        ]),
+      ],
+    );
+  }
+
+  /** The section has to be there: its name is taken from what uci.js knows of it. */
+  async renderMoreOptionsModal(section: string): Promise<void> {
+    const name = (uci.get(this.map.config, section) as { '.name': string })['.name'];
+    const map = new FormMap(this.map.config, null, null);
+    map.parent = this.map;
+    const copy = map.section(NamedSection as never, name, this.type) as NamedSection;
+    for (const option of this.options) {
+      if (option.modalonly === false) continue;
+      const clone = copy.option(option.constructor as never, option.name, option.title, option.description);
+      const own = Object.entries(option).filter(([key]) => !['section', 'values', 'widgets'].includes(key));
+      Object.assign(clone, Object.fromEntries(own));
+    }
+    const dismiss = () => {
+      if (this.map.addedSection !== undefined) uci.remove(this.map.config, this.map.addedSection);
+      delete this.map.addedSection;
+      ui.hideModal();
+    };
+    const save = async () => {
+      try {
+        await map.save();
+      } catch {
+        return;
+      }
+      delete this.map.addedSection;
+      await this.map.render();
+      ui.hideModal();
+    };
+    ui.showModal(
+      this.modaltitle(name),
+      [
+        await map.render(),
+        E('div', { class: 'button-row' }, [
+          E('button', { class: 'btn cbi-button', click: dismiss }, ['Dismiss']),
+          ' ',
+          E(
+            'button',
+            {
+              class: 'btn cbi-button cbi-button-positive important',
+              disabled: readonlyView ? '' : null,
+              click: ui.createHandlerFn(this, save),
+            },
+            ['Save'],
+          ),
+        ]),
+      ],
+      'cbi-modal',
+    );
+  }
+}
+
+abstract class AbstractValue {
+  modalonly: boolean | null = null;
+  editable = false;
+  optional = false;
+  placeholder = '';
+  datatype = '';
+  /** As they were loaded. */
+  readonly values = new Map<string, FormValue>();
+  protected readonly widgets = new Map<string, HTMLElement>();
+
+  constructor(
+    readonly section: AbstractSection,
+    readonly name: string,
+    readonly title: string,
+    readonly description: string,
+  ) {}
+
+  id(section: string): string {
+    return `cbid.${this.section.map.config}.${section}.${this.name}`;
+  }
+
+  load(section: string): unknown {
+    return uci.get(this.section.map.config, section, this.name);
+  }
+
+  validate(_section: string, _value: string): string | true {
+    return true;
+  }
+
+  textvalue(section: string): string | Node | null {
+    return (this.values.get(section) ?? null) as string | null;
+  }
+
+  write(section: string, value: FormValue): void {
+    uci.set(this.section.map.config, section, this.name, value);
+  }
+
+  remove(section: string): void {
+    uci.set(this.section.map.config, section, this.name, null);
+  }
+
+  parse(section: string): void {
+    const value = this.formvalue(section);
+    const wrong = [value ?? ''].flat().map((text) => this.check(section, text));
+    if (wrong.some((error) => error !== true))
+      throw new TypeError(`Option "${this.title}" contains an invalid value.`);
+    if (value === null || value.length === 0) this.remove(section);
+    else if (JSON.stringify(value) !== JSON.stringify(this.values.get(section))) this.write(section, value);
+  }
+
+  abstract renderWidget(section: string): HTMLElement;
+  abstract formvalue(section: string): FormValue;
+
+  protected check(section: string, text: string): string | true {
+    if (text === '') return true;
+    const error = datatypeError(this.datatype, text);
+    return error ?? this.validate(section, text);
+  }
+
+  /** Marks what is not allowed, and says what would be. */
+  protected watch(section: string, input: HTMLInputElement): HTMLInputElement {
+    input.addEventListener('input', () => {
+      const result = this.check(section, input.value);
+      input.classList.toggle('cbi-input-invalid', result !== true);
+      if (result === true) input.removeAttribute('data-tooltip');
+      else input.setAttribute('data-tooltip', result);
+    });
+    return input;
+  }
+}
+
+class Value extends AbstractValue {
+  renderWidget(section: string): HTMLElement {
+    const input = E('input', {
+      id: `widget.${this.id(section)}`,
+      class: 'cbi-input-text',
+      type: 'text',
+      placeholder: this.placeholder,
+      disabled: readonlyView ? '' : null,
+    }) as HTMLInputElement;
+    input.value = (this.values.get(section) as string | null) ?? '';
+    this.widgets.set(section, input);
+    return E('div', { id: this.id(section) }, [this.watch(section, input)]);
+  }
+
+  formvalue(section: string): FormValue {
+    return (this.widgets.get(section) as HTMLInputElement).value;
+  }
+}
+
+class DummyValue extends AbstractValue {
+  renderWidget(section: string): HTMLElement {
+    return E('div', {}, this.textvalue(section));
+  }
+
+  formvalue(): FormValue {
+    return null;
+  }
+}
+
+class Flag extends AbstractValue {
+  renderWidget(section: string): HTMLElement {
+    const input = E('input', {
+      id: `widget.${this.id(section)}`,
+      type: 'checkbox',
+      'aria-label': this.title,
+      disabled: readonlyView ? '' : null,
+    }) as HTMLInputElement;
+    input.checked = this.values.get(section) === '1';
+    this.widgets.set(section, input);
+    return E('div', { class: 'cbi-checkbox', id: this.id(section) }, [input]);
+  }
+
+  formvalue(section: string): FormValue {
+    return (this.widgets.get(section) as HTMLInputElement).checked ? '1' : '0';
+  }
+
+  /** Whatever it was, on is written and off, the default, removed. */
+  override parse(section: string): void {
+    if (this.formvalue(section) === '1') this.write(section, '1');
+    else this.remove(section);
+  }
+}
+
+class ListValue extends AbstractValue {
+  private readonly choices: [string, string][] = [];
+
+  value(key: string, label: string): void {
+    this.choices.push([key, label]);
+  }
+
+  renderWidget(section: string): HTMLElement {
+    const select = E(
+      'select',
+      { id: `widget.${this.id(section)}`, class: 'cbi-input-select', disabled: readonlyView ? '' : null },
+      this.choices.map(([key, label]) => E('option', { value: key }, [label])),
+    ) as HTMLSelectElement;
+    select.value = this.values.get(section) as string;
+    this.widgets.set(section, select);
+    return E('div', { id: this.id(section) }, [select]);
+  }
+
+  formvalue(section: string): FormValue {
+    return (this.widgets.get(section) as HTMLSelectElement).value;
+  }
+}
+
+class DynamicList extends AbstractValue {
+  renderWidget(section: string): HTMLElement {
+    const list = E('div', { id: this.id(section), class: 'cbi-dynlist' });
+    const input = E('input', {
+      id: `widget.${this.id(section)}`,
+      class: 'cbi-input-text',
+      type: 'text',
+      placeholder: this.placeholder,
+      disabled: readonlyView ? '' : null,
+    }) as HTMLInputElement;
+    const add = (text: string) => {
+      const item = E('div', { class: 'item', tabindex: 0, click: () => item.remove() }, [
+        E('span', {}, [text]),
+      ]);
+      list.insertBefore(item, list.lastElementChild);
+    };
+    const enter = () => {
+      if (input.value === '' || this.check(section, input.value) !== true) return;
+      add(input.value);
+      input.value = '';
+    };
+    list.append(
+      E('div', { class: 'add-item' }, [
+        this.watch(section, input),
+        E('div', { class: 'btn cbi-button cbi-button-add', click: enter }, ['+']),
+      ]),
+    );
+    for (const text of [this.values.get(section) ?? []].flat()) add(text);
+    this.widgets.set(section, list);
+    return list;
+  }
+
+  formvalue(section: string): FormValue {
+    return [...this.widgets.get(section)!.querySelectorAll('.item > span')].map(
+      (item) => item.textContent ?? '',
+    );
+  }
+}
+
+/** What validation.js says of a value, for the data types that are used. */
+function datatypeError(type: string, text: string): string | undefined {
+  const [, least, most] = /^range\((\d+), ?(\d+)\)$/.exec(type) ?? [];
+  if (least !== undefined) {
+    const value = /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    return value >= Number(least) && value <= Number(most) ? undefined : `value between ${least} and ${most}`;
+  }
+  if (type === 'cidr6')
+    return /^[0-9a-f:]*:[0-9a-f:]*\/(\d|\d\d|1[01]\d|12[0-8])$/i.test(text) ? undefined : 'valid IPv6 CIDR';
+  return undefined;
+}
+
+export const form = {
+  Map: FormMap,
+  NamedSection,
+  GridSection,
+  Value,
+  DummyValue,
+  Flag,
+  ListValue,
+  DynamicList,
+};

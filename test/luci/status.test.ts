@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { boot, textOf, useBrowser, visit } from './bench.ts';
+import { PRESHARED_KEY, PRIVATE_KEY, type RouterConfig } from './router.ts';
+import { guest, household, laptop, live, PREFIX, phone } from './scene.ts';
+
+useBrowser();
+
+/** For LuCI's poll, with time to spare. */
+const REFRESHED = { timeout: 15_000 };
+
+const addresses = '[aria-label="Learned addresses of wg0"]';
+const entries = `${addresses} .wg-slaacer-entry`;
+const denied = '[aria-label="Refused attempts"] tbody tr';
+const temporary = `${PREFIX}:d0f3:3bb1:8c5e:902a`;
+
+async function home(config: RouterConfig = household) {
+  const running = await boot(config);
+  await live(running.router);
+  return running;
+}
+
+const row = (page: Page, address: string) => page.locator(entries, { hasText: address });
+const button = (page: Page, label: string, address: string) => page.getByLabel(`${label}: ${address}`);
+
+describe('what it shows', () => {
+  it('says that the service runs, and how it learns', async () => {
+    const running = await home();
+    const page = await visit(running, 'status');
+    const [line] = await textOf(page, '.cbi-map > p');
+    expect(line).toMatch(
+      /^Running for \d+ s · learning by a kernel hook \(fexit\), no packet is lost · version 1\.0\.0$/,
+    );
+    expect(await page.locator('.alert-message').count()).toBe(0);
+  });
+
+  it('shows who uses which addresses, grouped by peer', async () => {
+    const running = await home();
+    const page = await visit(running, 'status');
+    expect(await textOf(page, `${addresses} .wg-slaacer-group .wg-slaacer-peer`)).toEqual([
+      expect.stringMatching(/^Alice's laptop .{5}….{6}$/),
+      expect.stringMatching(/^Bob’s phone /),
+      expect.stringMatching(/^Garden camera /),
+      expect.stringMatching(/^Untitled peer /),
+    ]);
+    expect(await textOf(page, `${entries} code`)).toEqual([
+      `${PREFIX}:5a3c:9d1f:77e2:41b0`,
+      temporary,
+      'fe80::5a3c:9d1f:77e2:41b0',
+      `${PREFIX}:8d2:51ff:fe6c:1be9`,
+      'fe80::8d2:51ff:fe6c:1be9',
+      'fe80::ca',
+      `${PREFIX}:2e9f:b14c:660d:3a75`,
+    ]);
+    expect(await row(page, temporary).textContent()).toMatch(/just now|s ago/);
+    expect(await row(page, temporary).textContent()).toContain('24 h');
+  });
+
+  it('has the whole key in a tooltip, and for screen readers', async () => {
+    const running = await home();
+    const page = await visit(running, 'status');
+    const badge = page.locator(`${addresses} .ifacebadge`).first();
+    expect(await badge.getAttribute('data-tooltip')).toBe(`Public key: ${laptop.key}`);
+    expect(await badge.getAttribute('aria-label')).toBe(`Public key: ${laptop.key}`);
+  });
+
+  it('says in plain words why an address was refused, and what can be done', async () => {
+    const running = await home();
+    const { router } = running;
+    for (let count = 1; count <= 40; count++) await router.use('wg0', phone.key, `${PREFIX}::f${count}`);
+    const page = await visit(running, 'status');
+    const told = (await textOf(page, denied)).join('\n');
+    expect(told).toMatch(
+      /Untitled peer .* 2001:db8:1:1::ca Another peer has this address If it is meant to move/,
+    );
+    expect(told).toMatch(
+      /2001:db8:bad::1 Not in a prefix of this interface If peers may use it, add its prefix/,
+    );
+    expect(told).toMatch(
+      /2001:db8:1:1::1 A reserved address, or one of the router itself The peer has to choose/,
+    );
+    expect(told).toMatch(/Bob’s phone .* Too many new addresses in a short time It is learned when/);
+  });
+
+  it('shows text that peers are called by as it is', async () => {
+    const mischief = '<img src=x onerror="document.title=1"><b>x</b>';
+    const running = await boot({
+      ...household,
+      interfaces: [
+        {
+          ...household.interfaces[0]!,
+          peers: [
+            { ...laptop, description: mischief },
+            { ...guest, description: mischief },
+          ],
+        },
+      ],
+    });
+    const { router } = running;
+    await router.use('wg0', laptop.key, temporary);
+    await router.use('wg0', guest.key, temporary);
+    const page = await visit(running, 'status');
+    expect(await page.locator('.wg-slaacer-name').allInnerTexts()).toEqual([mischief, mischief]);
+    await button(page, 'Forget', temporary).click();
+    expect(await page.locator('.modal strong').textContent()).toBe(mischief);
+    expect(await page.locator('#view img[src=x], .modal img').count()).toBe(0);
+  });
+
+  it('says so if nothing was learned or refused yet, or learning is on nowhere', async () => {
+    const running = await boot(household);
+    const { router } = running;
+    const page = await visit(running, 'status');
+    expect(await textOf(page, `${addresses} tbody`)).toEqual(['No address has been learned yet']);
+    expect(await textOf(page, denied)).toEqual(['Nothing has been refused']);
+    await router.set('wg-slaacer', 'wg0', { enabled: '0' });
+    await page.getByText('Learning is not switched on for any interface.').waitFor(REFRESHED);
+    expect(await page.locator(addresses).count()).toBe(0);
+  });
+
+  it('never gets a private or preshared key', async () => {
+    const running = await home();
+    const answers: string[] = [];
+    for (const view of ['status', 'settings'] as const) {
+      const page = await visit(running, view);
+      page.on('response', async (response) => void answers.push(await response.text()));
+      await page.reload();
+      await page.waitForSelector('#view > .cbi-map h2');
+    }
+    const all = answers.join('\n');
+    expect(all).toContain('get_addresses');
+    expect(all).toContain(laptop.key);
+    for (const key of [PRIVATE_KEY, PRESHARED_KEY]) expect(all).not.toContain(key);
+  });
+});
+
+describe('searching and sorting', () => {
+  it('finds peers by name and key, and addresses', async () => {
+    const running = await home();
+    const page = await visit(running, 'status');
+    const search = page.getByLabel('Search for a peer, key or address');
+    await search.fill('ALICE');
+    expect(await page.locator(entries).count()).toBe(3);
+    await search.fill(guest.key.slice(3, 12));
+    expect(await textOf(page, `${entries} code`)).toEqual([`${PREFIX}:2e9f:b14c:660d:3a75`]);
+    expect(await page.locator(denied).count()).toBe(3);
+    await search.fill('fe80::8d2');
+    expect(await textOf(page, `${entries} code`)).toEqual(['fe80::8d2:51ff:fe6c:1be9']);
+    expect(await textOf(page, denied)).toEqual(['Nothing matches the search']);
+    await search.fill('nobody');
+    expect(await textOf(page, `${addresses} tbody`)).toEqual(['Nothing matches the search']);
+    await search.fill('');
+    expect(await page.locator(entries).count()).toBe(7);
+  });
+
+  it('sorts by any column, with the mouse and the keyboard', async () => {
+    const running = await home();
+    const page = await visit(running, 'status');
+    const heading = page.locator(`${addresses} th`, { hasText: 'Address' });
+    await heading.click();
+    expect(await heading.getAttribute('aria-sort')).toBe('ascending');
+    const byBob = [`${PREFIX}:8d2:51ff:fe6c:1be9`, 'fe80::8d2:51ff:fe6c:1be9'];
+    const byAlice = [`${PREFIX}:5a3c:9d1f:77e2:41b0`, temporary, 'fe80::5a3c:9d1f:77e2:41b0'];
+    const guests = `${PREFIX}:2e9f:b14c:660d:3a75`;
+    expect(await textOf(page, `${entries} code`)).toEqual([...byBob, guests, ...byAlice, 'fe80::ca']);
+    await heading.focus();
+    await page.keyboard.press('Enter');
+    expect(await heading.getAttribute('aria-sort')).toBe('descending');
+    expect(await textOf(page, `${entries} code`)).toEqual([
+      ...byAlice.reverse(),
+      ...byBob.reverse(),
+      'fe80::ca',
+      guests,
+    ]);
+  });
+
+  it('opens and closes peers, one by one and all', async () => {
+    const running = await home();
+    const page = await visit(running, 'status');
+    const toggle = page.getByRole('button', { name: "Alice's laptop" });
+    expect(await toggle.getAttribute('aria-expanded')).toBe('true');
+    await toggle.focus();
+    await page.keyboard.press('Enter');
+    expect(await toggle.getAttribute('aria-expanded')).toBe('false');
+    expect(await page.locator(entries).count()).toBe(4);
+    await page.getByText('Close all').click();
+    expect(await page.locator(entries).count()).toBe(0);
+    await page.getByText('Open all').click();
+    expect(await page.locator(entries).count()).toBe(7);
+  });
+});
+
+describe('refreshing', () => {
+  it('shows a new address without touching the rows that are there, the focus or the search', async () => {
+    const running = await home();
+    const { router } = running;
+    const page = await visit(running, 'status');
+    await page.getByLabel('Search for a peer, key or address').fill(PREFIX);
+    await button(page, 'Forget', temporary).focus();
+    await page.evaluate(`document.querySelectorAll('${entries}').forEach((row) => { row.marked = true; })`);
+    const marked = `[...document.querySelectorAll('${entries}')].filter((row) => row.marked).length`;
+    expect(await page.evaluate(marked)).toBe(4);
+    await router.use('wg0', phone.key, `${PREFIX}::abcd`);
+    await row(page, `${PREFIX}::abcd`).waitFor(REFRESHED);
+    expect(await page.evaluate(marked)).toBe(4);
+    expect(await page.evaluate('document.activeElement.getAttribute("aria-label")')).toBe(
+      `Forget: ${temporary}`,
+    );
+    expect(await page.locator(entries).count()).toBe(5);
+  });
+
+  it('keeps the focus on a row that moves', async () => {
+    const running = await home();
+    const { router } = running;
+    const page = await visit(running, 'status');
+    const heading = page.locator(`${addresses} th`, { hasText: 'Last seen' });
+    await heading.click();
+    await heading.click();
+    await button(page, 'Forget', temporary).focus();
+    await new Promise((resolve) => setTimeout(resolve, 2_100));
+    await router.use('wg0', laptop.key, temporary);
+    await page.waitForFunction(
+      `document.querySelector('${entries} code').textContent === '${temporary}'`,
+      undefined,
+      REFRESHED,
+    );
+    expect(await page.evaluate('document.activeElement.getAttribute("aria-label")')).toBe(
+      `Forget: ${temporary}`,
+    );
+  });
+});
+
+describe('actions', () => {
+  it('forgets an address after asking', async () => {
+    const running = await home();
+    const { router } = running;
+    const page = await visit(running, 'status');
+    await button(page, 'Forget', temporary).click();
+    expect(await page.locator('.modal').textContent()).toContain('Forget this address?');
+    expect(await page.locator('.modal').textContent()).toContain(temporary);
+    await page.locator('.modal').getByText('Cancel').click();
+    expect(router.kernel.owner('wg0', temporary)).toBe(laptop.key);
+    expect(await page.evaluate('document.activeElement.getAttribute("aria-label")')).toBe(
+      `Forget: ${temporary}`,
+    );
+
+    await button(page, 'Forget', temporary).click();
+    await page.locator('.modal').getByRole('button', { name: 'Forget' }).click();
+    await row(page, temporary).waitFor({ state: 'detached' });
+    expect(router.kernel.owner('wg0', temporary)).toBeUndefined();
+    expect(await page.locator('.modal').isVisible()).toBe(false);
+  });
+
+  it('makes an address permanent after asking', async () => {
+    const running = await home();
+    const { router } = running;
+    const page = await visit(running, 'status');
+    await button(page, 'Make permanent', temporary).click();
+    await page.locator('.modal').getByRole('button', { name: 'Make permanent' }).click();
+    await row(page, temporary).waitFor({ state: 'detached', ...REFRESHED });
+    expect(router.kernel.owner('wg0', temporary)).toBe(laptop.key);
+    expect(router.configText('network')).toContain(`list allowed_ips '${temporary}/128'`);
+  });
+
+  it('tells if it could not be done', async () => {
+    const running = await home();
+    const { router } = running;
+    const page = await visit(running, 'status');
+    await button(page, 'Forget', temporary).click();
+    await router.stopService();
+    await page.locator('.modal').getByRole('button', { name: 'Forget' }).click();
+    const told = page.locator('.alert-message.danger');
+    await told.waitFor();
+    expect(await told.textContent()).toContain(`${temporary} could not be forgotten`);
+    await page.locator('.alert-message', { hasText: 'The service is not running' }).waitFor();
+  });
+
+  it('lets a login that may only read see everything, and change nothing', async () => {
+    const running = await home();
+    const { router } = running;
+    const page = await visit(running, 'status', 'reader');
+    expect(await page.locator(entries).count()).toBe(7);
+    for (const label of ['Forget', 'Make permanent']) {
+      expect(await button(page, label, temporary).isDisabled()).toBe(true);
+    }
+    // Nor if it goes around the page.
+    const params = (method: string) => [
+      'b'.repeat(32),
+      'wg-slaacer',
+      method,
+      { interface: 'wg0', address: temporary },
+    ];
+    for (const method of ['forget', 'pin', 'flush', 'reload']) {
+      const reply = await page.request.post(new URL('/ubus/', page.url()).href, {
+        data: { jsonrpc: '2.0', id: 1, method: 'call', params: params(method) },
+      });
+      expect(await reply.json()).toMatchObject({ error: { code: -32002 } });
+    }
+    expect(router.kernel.owner('wg0', temporary)).toBe(laptop.key);
+  });
+});
+
+describe('when something is wrong', () => {
+  it('shows each problem with its cure', async () => {
+    const running = await boot({
+      ...household,
+      settings: `${household.settings}\toption rate 'lots'\n`,
+    });
+    const { router } = running;
+    router.kernel.setLinkAddresses('wg0', ['fe80::10:1/64']);
+    router.kernel.announce();
+    const page = await visit(running, 'status');
+    await page.locator('.alert-message', { hasText: 'it has no IPv6 prefix' }).waitFor(REFRESHED);
+    const banners = await textOf(page, '.alert-message.warning');
+    expect(banners).toEqual([
+      expect.stringMatching(
+        /wg-slaacer\.wg0\.rate: "lots" is not allowed.* allowed is 0 \(no limit\) to 6000/,
+      ),
+      expect.stringMatching(/wg0: it has no IPv6 prefix.* give it an address in a \/64/),
+    ]);
+  });
+
+  it('offers to start the service when it is stopped', async () => {
+    const running = await home();
+    const { router } = running;
+    const page = await visit(running, 'status');
+    await router.stopService();
+    const start = page.getByRole('button', { name: 'Start it' });
+    await start.waitFor(REFRESHED);
+    expect((await textOf(page, '.cbi-map > p'))[0]).toBe('Stopped');
+    expect(await page.locator(addresses).isVisible()).toBe(false);
+    await start.click();
+    await page.locator(addresses).waitFor(REFRESHED);
+    expect(router.executed).toEqual(['/etc/init.d/wg-slaacer start']);
+    expect((await textOf(page, '.cbi-map > p'))[0]).toMatch(/^Running/);
+    expect(await page.locator(entries).count()).toBe(7);
+  });
+
+  it('points to the settings if there is nothing to run the service for', async () => {
+    const running = await boot(household);
+    const { router } = running;
+    await router.set('wg-slaacer', 'wg0', { enabled: '0' });
+    await router.stopService();
+    const page = await visit(running, 'status');
+    expect(await textOf(page, '.cbi-map > p')).toEqual([
+      'Switched off',
+      'Learning is not switched on for any interface. Settings',
+    ]);
+    expect(await page.getByRole('link', { name: 'Settings' }).last().getAttribute('href')).toMatch(
+      /wg-slaacer\/settings$/,
+    );
+    expect(await page.getByRole('button', { name: 'Start it' }).count()).toBe(0);
+  });
+
+  it('does not let a login that may only read start it', async () => {
+    const running = await boot(household);
+    const { router } = running;
+    await router.stopService();
+    const page = await visit(running, 'status', 'reader');
+    expect(await page.getByRole('button', { name: 'Start it' }).isDisabled()).toBe(true);
+  });
+
+  it('explains what learning by lending means', async () => {
+    const running = await boot({ ...household, settings: household.settings.replace("'auto'", "'lending'") });
+    const page = await visit(running, 'status');
+    const [banner] = await textOf(page, '.alert-message.info');
+    expect(banner).toMatch(/^Learning by lending/);
+    expect(banner).toContain('has to be sent again');
+    expect(banner).toContain('wg-slaacer doctor');
+  });
+
+  it('goes on showing what it knew while the router does not answer', async () => {
+    const running = await home();
+    const page = await visit(running, 'status');
+    const silence = { jsonrpc: '2.0', error: { code: -32003, message: 'ubus request timed out' } };
+    await page.route('**/ubus/**', async (route) => {
+      await route.fulfill({ json: JSON.parse(route.request().postData()!).map(() => silence) });
+    });
+    const banner = page.locator('.alert-message.error');
+    await banner.waitFor(REFRESHED);
+    expect(await textOf(page, '.alert-message.error')).toEqual([expect.stringContaining('timed out')]);
+    expect(await page.locator(entries).count()).toBe(7);
+    await page.unroute('**/ubus/**');
+    await banner.waitFor({ state: 'detached', ...REFRESHED });
+  });
+});
