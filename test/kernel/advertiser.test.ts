@@ -197,7 +197,9 @@ describe('another prefix', () => {
 
   beforeAll(async () => {
     lab = await behindRouter('fexit', { clients: ['laptop', 'phone'] });
-    await lab.router.run('ip address change 2001:db8:1::1/64 dev wg1 valid_lft 90 preferred_lft 90');
+    // Not changed: Linux 6.1 then takes the route to the prefix for one that ran out long ago.
+    await lab.router.run(`ip address delete 2001:db8:1::1/64 dev wg1
+ip address add 2001:db8:1::1/64 dev wg1 nodad valid_lft 90 preferred_lft 90`);
     daemon = await Daemon.start(lab.router, { set: { ra: 1, rate: 0 } });
     await Promise.all(lab.clients.map((client, i) => client.comeUp(`fe80::${i + 10}`, SERVER)));
   });
