@@ -22,7 +22,8 @@ const onKernel = (kernel: string, index: number): TestProjectInlineConfiguration
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      // Properties are tried often, and two kernels may be busy beside them.
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000 } },
       // A browser, and a router in the process of each file.
       {
         test: {

@@ -28,10 +28,12 @@ private:
 	void set_option(const Napi::CallbackInfo &info);
 	Napi::Value send(const Napi::CallbackInfo &info);
 	Napi::Value receive(const Napi::CallbackInfo &info);
+	Napi::Value receive_message(const Napi::CallbackInfo &info);
 	void on_readable(const Napi::CallbackInfo &info);
 	void close(const Napi::CallbackInfo &info);
 
 	void check_open(Napi::Env env, const char *operation) const;
+	Napi::Value receive_into(const Napi::CallbackInfo &info, msghdr &message);
 	void release();
 
 	int fd = -1;
@@ -48,6 +50,7 @@ Napi::Function Socket::define(Napi::Env env)
 			       InstanceMethod<&Socket::set_option>("setOption"),
 			       InstanceMethod<&Socket::send>("send"),
 			       InstanceMethod<&Socket::receive>("receive"),
+			       InstanceMethod<&Socket::receive_message>("receiveMessage"),
 			       InstanceMethod<&Socket::on_readable>("onReadable"),
 			       InstanceMethod<&Socket::close>("close"),
 			   });
@@ -122,7 +125,8 @@ Napi::Value Socket::send(const Napi::CallbackInfo &info)
 	return Napi::Number::New(info.Env(), sent);
 }
 
-Napi::Value Socket::receive(const Napi::CallbackInfo &info)
+// The datagram as a Buffer, or undefined if none is waiting. What else `message` asks for is filled in.
+Napi::Value Socket::receive_into(const Napi::CallbackInfo &info, msghdr &message)
 {
 	Napi::Env env = info.Env();
 	size_t size = integer_argument(info, 0, "size", 1, 1 << 24);
@@ -132,13 +136,13 @@ Napi::Value Socket::receive(const Napi::CallbackInfo &info)
 		scratch.resize(size);
 
 	iovec vector = {scratch.data(), size};
-	msghdr message = {};
 	message.msg_iov = &vector;
 	message.msg_iovlen = 1;
 	ssize_t received;
 	do {
 		received = recvmsg(fd, &message, 0);
 	} while (received < 0 && errno == EINTR);
+	message.msg_iov = nullptr;
 	if (received < 0) {
 		if (errno == EAGAIN || errno == EWOULDBLOCK)
 			return env.Undefined();
@@ -159,6 +163,44 @@ Napi::Value Socket::receive(const Napi::CallbackInfo &info)
 		throw_system_error(env, "recvmsg", EMSGSIZE,
 				   "the datagram is longer than " + std::to_string(size) + " bytes");
 	return Napi::Buffer<uint8_t>::Copy(env, scratch.data(), received);
+}
+
+Napi::Value Socket::receive(const Napi::CallbackInfo &info)
+{
+	msghdr message = {};
+	return receive_into(info, message);
+}
+
+Napi::Value Socket::receive_message(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	sockaddr_storage sender;
+	alignas(cmsghdr) uint8_t space[256];
+
+	msghdr message = {};
+	message.msg_name = &sender;
+	message.msg_namelen = sizeof(sender);
+	message.msg_control = space;
+	message.msg_controllen = sizeof(space);
+	Napi::Value data = receive_into(info, message);
+	if (data.IsUndefined())
+		return data;
+
+	Napi::Array control = Napi::Array::New(env);
+	for (cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+		Napi::Object entry = Napi::Object::New(env);
+		entry["level"] = Napi::Number::New(env, header->cmsg_level);
+		entry["type"] = Napi::Number::New(env, header->cmsg_type);
+		entry["data"] =
+		    Napi::Buffer<uint8_t>::Copy(env, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+		control[control.Length()] = entry;
+	}
+	Napi::Object result = Napi::Object::New(env);
+	result["data"] = data;
+	result["sender"] =
+	    Napi::Buffer<uint8_t>::Copy(env, reinterpret_cast<uint8_t *>(&sender), message.msg_namelen);
+	result["control"] = control;
+	return result;
 }
 
 void Socket::on_readable(const Napi::CallbackInfo &info)

@@ -54,6 +54,9 @@ async function buildDaemon(): Promise<void> {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
+    // A fifth less flash; names stay, for stack traces.
+    minifyWhitespace: true,
+    minifySyntax: true,
     define: { VERSION: JSON.stringify(manifest.version) },
     banner: { js: '// SPDX-License-Identifier: GPL-2.0-only' },
   });

@@ -17,7 +17,7 @@ const pause = (seconds: number) => new Promise((resolve) => setTimeout(resolve, 
 
 console.log(`Booting Linux ${KERNEL} in QEMU: the router of a WireGuard network and three clients …`);
 const guest = await Guest.boot({ kernel: KERNEL });
-const lab = await Lab.create(guest, { clients: ['laptop', 'phone', 'rogue'], radvd: true });
+const lab = await Lab.create(guest, { clients: ['laptop', 'phone', 'rogue'] });
 const [laptop, phone, rogue] = lab.clients as [Client, Client, Client];
 console.log(`
   laptop ──┐  chooses its addresses by SLAAC, temporary ones too
@@ -28,7 +28,7 @@ console.log(`
 
   None of the clients has an address in the router's configuration.`);
 
-const daemon = await Daemon.start(lab.router, { set: { rate: 5, burst: 6, lifetime: '20s' } });
+const daemon = await Daemon.start(lab.router, { set: { rate: 5, burst: 6, lifetime: '20s', ra: 1 } });
 const screen = new Screen(new Map(lab.clients.map(({ publicKey, name }) => [publicKey, name])));
 daemon.process.onLine((line) => line.startsWith('{') && screen.event(JSON.parse(line)));
 

@@ -10,7 +10,7 @@ check='clang-format shellcheck'
 page='chromium fonts-dejavu-core'
 kernels='qemu-system-x86 busybox-static kmod cpio xz-utils zstd debian-archive-keyring'
 # The guests have the files of this machine, so what runs there is installed here.
-guests='iproute2 iputils-ping wireguard-tools radvd netcat-openbsd procps tcpdump libcap2-bin python3'
+guests='iproute2 iputils-ping wireguard-tools ndisc6 nftables netcat-openbsd procps tcpdump libcap2-bin python3'
 
 log=${XDG_CACHE_HOME:-$HOME/.cache}/wg-slaacer/setup.log
 

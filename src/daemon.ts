@@ -88,6 +88,7 @@ export class Daemon implements Subject {
     ubus.listen('ubus.object.add', (_, { path }) => {
       if (path === 'uci') void this.reload();
     });
+    ubus.subscribe('network.interface', () => void this.reload());
     if (ubus.connected) void this.reload();
     else this.retryAfter(PATIENCE);
   }
@@ -136,10 +137,15 @@ export class Daemon implements Subject {
   }
 
   private apply(): void {
-    const { configuration, peers } = this.reader;
+    const { configuration, peers, network } = this.reader;
     const config: EngineConfig = {
       hook: configuration!.global.hook,
-      interfaces: configuration!.interfaces.filter(({ enabled }) => enabled),
+      interfaces: configuration!.interfaces
+        .filter(({ enabled }) => enabled)
+        .map((section) => {
+          const otherAdvertiser = network.advertisers.get(section.device);
+          return { ...section, ...(otherAdvertiser && { otherAdvertiser }), search: network.search };
+        }),
       isConfigured: (device, address) => peers.isConfigured(device, address),
     };
     if (this.isLearning) {

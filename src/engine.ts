@@ -6,6 +6,7 @@ import type { Prefix } from './address.ts';
 import { Denials } from './denials.ts';
 import type { EngineEvent } from './events.ts';
 import { execute, type Place, type Surroundings } from './executor.ts';
+import { Advertising } from './kernel/advertiser/advertising.ts';
 import type {
   Clock,
   Counters,
@@ -34,6 +35,10 @@ export interface InterfaceConfig {
   /** The kernel's name of it. */
   readonly device: string;
   readonly settings: InterfaceSettings;
+  /** Who else is configured to send Router Advertisements there, in words. */
+  readonly otherAdvertiser?: string;
+  /** DNS domains that peers are told to search in. */
+  readonly search?: readonly string[];
 }
 
 export interface EngineConfig {
@@ -70,6 +75,7 @@ export class Engine {
   private config: EngineConfig = { hook: 'auto', interfaces: [] };
   private readonly source: Source;
   private readonly settling = new Settling();
+  private readonly advertising: Advertising;
   /** Whether what an earlier process learned has been taken over. */
   private hasTakenOver = false;
   /** Whether the kernel may have learned addresses, or records of them, that the ledger does not have. */
@@ -103,6 +109,12 @@ export class Engine {
         this.active = new Map();
       },
     );
+    this.advertising = new Advertising(
+      kernel.routing,
+      kernel.wireguard,
+      clock,
+      () => this.running && this.sync(),
+    );
     this.surroundings = {
       ledger: this.ledger,
       denials: this.denials,
@@ -124,6 +136,7 @@ export class Engine {
   /** Leaves every learned address in place, and what the kernel remembers of it for the next start. */
   stop(): void {
     this.running = false;
+    this.advertising.stop();
     this.cancelTick?.();
     this.source.close();
   }
@@ -204,12 +217,12 @@ export class Engine {
   /** Answers with the problems that there are. */
   private align(): Problem[] {
     this.lastReconcile = this.clock.now();
-    const links = this.kernel.links.list();
+    let links = this.kernel.links.list();
+    // Before anything is withdrawn: last advertisements are to arrive.
+    const advertised = this.advertise(links);
+    if (advertised.hasChangedAddresses) links = this.kernel.links.list();
     this.settling.note(links, this.clock.now());
-    const found = this.config.interfaces.map((config) => ({
-      config,
-      link: links.find(({ name }) => name === config.device),
-    }));
+    const found = this.find(links);
     this.letGoConfigured();
     this.withdrawDisabled(found);
     this.keepSource(
@@ -220,23 +233,43 @@ export class Engine {
     const active = new Map<number, Active>();
     for (const { config, link } of found) {
       if (link?.kind !== 'wireguard' || !sightings) continue;
-      const scope = scopeOf(config.settings.prefixes, link, links);
+      const departed = this.advertising.departed(link.ifindex);
+      const scope = scopeOf(config.settings.prefixes, link, links, departed);
       active.set(link.ifindex, { ...config, ifindex: link.ifindex, scope, sightings });
     }
     this.activate(active);
+    this.isIncomplete ||= advertised.isIncomplete;
     this.letGoConfigured();
-    this.carryOut(this.learner.expire(this.clock.now(), active.values()));
     const owned: Problem[] = [];
     for (const on of active.values()) {
+      const device = this.dump(on);
+      if (device) this.learner.noteHandshakes(on.name, device, this.clock.now(), this.clock.wall());
+      this.carryOut(this.learner.expire(this.clock.now(), [on]));
       this.carryOut(this.learner.rescope({ ...on, scope: this.scopeToStay(on) }));
       this.carryOut(this.learner.limit(on));
-      owned.push(...this.reconcile(on));
+      if (device) owned.push(...this.reconcile(on, device));
     }
     return [
       ...this.source.problems(),
       ...found.flatMap(({ config, link }) => interfaceProblems(config.device, config.settings, link)),
+      ...advertised.problems,
       ...owned,
     ];
+  }
+
+  private find(links: readonly Link[]) {
+    return this.config.interfaces.map((config) => ({
+      config,
+      link: links.find(({ name }) => name === config.device),
+    }));
+  }
+
+  private advertise(links: readonly Link[]): ReturnType<Advertising['align']> {
+    const wireguardLinks = links.filter(({ kind }) => kind === 'wireguard');
+    const enabled = this.find(wireguardLinks).flatMap(({ config, link }) =>
+      link ? [{ ...config, link }] : [],
+    );
+    return this.advertising.align(enabled, wireguardLinks);
   }
 
   /** Configured prefixes do not come and go with the link. */
@@ -337,16 +370,28 @@ export class Engine {
     const plan = this.learner.consider(batch, this.active, ({ ifindex }) =>
       this.dump(this.active.get(ifindex)!),
     );
+    for (const { ifindex, packet } of plan.deliver) this.advertising.expect(ifindex, packet);
     this.carryOut(plan);
-    for (const name of plan.wiped) this.reconcile(this.place(name)!);
+    for (const { entry } of plan.add) this.meet(entry);
+    for (const name of plan.wiped) {
+      const on = this.place(name)!;
+      const device = this.dump(on);
+      if (device) this.reconcile(on, device);
+    }
     this.scheduleFor(plan);
   }
 
+  /** Who has just got a link-local address is told what there is to know. */
+  private meet(entry: Entry): void {
+    const on = this.place(entry.interface);
+    if (on && this.ledger.get(entry.interface, entry.address) === entry)
+      this.advertising.meet(on.ifindex, entry.peer, entry.address);
+  }
+
   /** Answers with what its configuration makes impossible. */
-  private reconcile(on: Active): Problem[] {
-    const device = this.dump(on);
-    if (!device) return [];
+  private reconcile(on: Active, device: Device): Problem[] {
     this.carryOut(this.learner.reconcile(on.name, device, this.clock.now()));
+    this.advertising.address(on.ifindex, device);
     return ownedProblems(on, device);
   }
 
@@ -371,6 +416,7 @@ export class Engine {
     const isBusy =
       (hasEntries && this.active.size > 0) ||
       this.isIncomplete ||
+      this.advertising.hasRecipients ||
       (this.source.current !== undefined && this.hasLeftovers);
     this.tickBy(isBusy ? next : Number.POSITIVE_INFINITY, true);
   }

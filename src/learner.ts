@@ -5,7 +5,7 @@
 import { contains, formatAddress, type Prefix, parseAddress } from './address.ts';
 import type { Device, PeerAddress, Scope, Sighting, Verdict } from './kernel/kernel.ts';
 import type { Entry, Ledger } from './ledger.ts';
-import { inScope } from './scope.ts';
+import { inScope, linkLocal } from './scope.ts';
 import type { InterfaceSettings } from './settings.ts';
 
 /** An interface on which addresses are learned. */
@@ -183,6 +183,20 @@ export class Learner {
     return plan;
   }
 
+  /**
+   * Advertisements go to the link-local address that a peer used last, and no packet need ever come from there: it
+   * counts as used whenever the peer shows itself by a handshake. `wall` is the time since 1970 in milliseconds.
+   */
+  noteHandshakes(name: string, device: Device, now: number, wall: number): void {
+    for (const { key, latestHandshake } of device.peers) {
+      const entries = [...this.ledger.ofPeer(name, key)].filter(isLinkLocal);
+      if (entries.length > 1) for (const entry of entries) this.refresh(entry);
+      const [last] = entries.sort((a, b) => b.lastSeen - a.lastSeen);
+      const age = Math.max(0, wall - 1_000 * latestHandshake);
+      if (last) last.lastSeen = Math.max(last.lastSeen, now - age);
+    }
+  }
+
   /** The earliest time at which something may expire; Infinity if nothing can. */
   nextExpiry(watched: Iterable<Watched>): number {
     let next = Number.POSITIVE_INFINITY;
@@ -252,6 +266,10 @@ export class Learner {
     this.ledger.delete(removal.entry);
     plan.remove.push(removal);
   }
+}
+
+function isLinkLocal({ address }: Entry): boolean {
+  return contains(linkLocal, parseAddress(address)!);
 }
 
 function emptyPlan(): Plan {

@@ -18,9 +18,18 @@ export function onLinkPrefixes(link: Link): Prefix[] {
     .map(({ bytes, prefixLength }) => prefixOf(bytes, prefixLength));
 }
 
-/** The configured prefixes, else the interface's own, and link-local; without any address of the router's. */
-export function scopeOf(configured: readonly Prefix[], link: Link, links: readonly Link[]): Scope {
-  const learn = [...(configured.length > 0 ? configured : onLinkPrefixes(link)), linkLocal];
+/**
+ * The configured prefixes, else the interface's own and those `departed` that peers may still use, and link-local;
+ * without any address of the router's.
+ */
+export function scopeOf(
+  configured: readonly Prefix[],
+  link: Link,
+  links: readonly Link[],
+  departed: readonly Prefix[] = [],
+): Scope {
+  const own = configured.length > 0 ? configured : [...onLinkPrefixes(link), ...departed];
+  const learn = [...own, linkLocal];
   const ownAddresses = links.flatMap(({ addresses }) => addresses.map(({ bytes }) => prefixOf(bytes, 128)));
   const subnetRouters = learn.filter(({ length }) => length < 127).map(({ bytes }) => prefixOf(bytes, 128));
   return { learn, reserved: [...neverUnicast, ...subnetRouters, ...ownAddresses] };

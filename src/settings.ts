@@ -13,6 +13,8 @@ export interface InterfaceSettings extends Limits {
   readonly lifetime: number;
   /** The scope; empty: the interface's own prefixes. */
   readonly prefixes: readonly Prefix[];
+  /** Router Advertisements: auto leaves them to another program that is configured to send them. */
+  readonly ra: 'auto' | '1' | '0';
 }
 
 export interface GlobalSettings {
@@ -25,6 +27,7 @@ export const interfaceDefaults: InterfaceSettings = {
   maxAddresses: 32,
   lifetime: 24 * 3_600_000,
   prefixes: [],
+  ra: 'auto',
 };
 
 export const globalDefaults: GlobalSettings = { hook: 'auto' };
@@ -132,6 +135,7 @@ export const interfaceOptions: Options<InterfaceSettings> = {
     allowed: 'an IPv6 unicast prefix such as 2001:db8:1::/64',
     parse: parsePrefixes,
   },
+  ra: { key: 'ra', allowed: 'auto, 1 or 0', parse: oneOf(['auto', '1', '0']) },
 };
 
 export const globalOptions: Options<GlobalSettings> = {

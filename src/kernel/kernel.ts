@@ -38,6 +38,8 @@ export interface Peer {
 /** A WireGuard device as the kernel has it now. IPv4 allowed IPs are left out. */
 export interface Device {
   readonly ifindex: number;
+  /** The interface's own public key in base64; absent as long as it has no private key. */
+  readonly publicKey?: string;
   /** The UDP port. */
   readonly listenPort: number;
   readonly peers: readonly Peer[];
@@ -61,6 +63,11 @@ export interface WireGuard {
 export interface LinkAddress {
   readonly bytes: AddressBytes;
   readonly prefixLength: number;
+  /** For so many more milliseconds, as the kernel counts whole seconds; Infinity: for ever. 0: it is deprecated. */
+  readonly preferred: number;
+  readonly valid: number;
+  /** Routing.addAddress() has added it. */
+  readonly isOurs: boolean;
 }
 
 export interface Link {
@@ -70,6 +77,8 @@ export interface Link {
   readonly up: boolean;
   /** IFLA_INFO_KIND: "wireguard", "bridge" …; empty for physical ones. */
   readonly kind: string;
+  /** Bytes. */
+  readonly mtu: number;
   /** Its IPv6 addresses. */
   readonly addresses: readonly LinkAddress[];
 }
@@ -78,10 +87,49 @@ export interface Link {
 export interface Links {
   /** All links of this network namespace, as they are now. */
   list(): Link[];
-  /** Calls back, soon and once for many changes, after links or IPv6 addresses have changed. */
+  /** Calls back, soon and once for many changes, after links, IPv6 addresses or default routes have changed. */
   onChange(callback: () => void): void;
   /** How many packets a WireGuard interface has refused for their source address (rx_frame_errors), since it exists. */
   refused(ifindex: number): number;
+  close(): void;
+}
+
+/** A route that outlives the prefix that it is for. */
+export interface KeptRoute {
+  readonly ifindex: number;
+  readonly prefix: Prefix;
+  /** For so many more milliseconds, in whole seconds. */
+  readonly remaining: number;
+}
+
+/** What carries Router Advertisements and Solicitations on one interface. */
+export interface AdvertisementSocket {
+  /** From the interface's link-local address; the checksum is filled in. Throws SystemError. */
+  send(message: Buffer, to: AddressBytes): void;
+  close(): void;
+}
+
+/** What makes a router of this system. Calls that change something throw what the kernel says. */
+export interface Routing {
+  /** Whether IPv6 packets that come from an interface are forwarded. */
+  isForwarding(device: string): boolean;
+  /** Whether there is an IPv6 default route that leads out of another interface. */
+  hasDefaultRoute(ifindex: number): boolean;
+  /** The local addresses, "::" for any, at which a DNS server listens. */
+  dnsListeners(): AddressBytes[];
+  /** Adds an address that can be told from what others have added: LinkAddress.isOurs. */
+  addAddress(ifindex: number, address: AddressBytes, prefixLength: number): void;
+  removeAddress(ifindex: number, address: AddressBytes, prefixLength: number): void;
+  /** All that were kept, be it by this process or by an earlier one, and have not expired. */
+  keptRoutes(): KeptRoute[];
+  /** Adds one, or changes how long it remains. The kernel itself lets it expire. */
+  keepRoute(route: KeptRoute): void;
+  dropRoute(route: Pick<KeptRoute, 'ifindex' | 'prefix'>): void;
+  /** `onSolicitation` is called, from the event loop, with the source of each valid one. */
+  openAdvertisements(
+    link: Pick<Link, 'name' | 'ifindex'>,
+    onSolicitation: (from: AddressBytes) => void,
+  ): AdvertisementSocket;
   close(): void;
 }
 
@@ -189,6 +237,7 @@ export interface Observer {
 export interface Kernel {
   readonly wireguard: WireGuard;
   readonly links: Links;
+  readonly routing: Routing;
   /**
    * Tries one hook or, with `auto`, one after the other. Needs a WireGuard interface to be there, as the module may
    * be loaded only then. Withdraws the loans of who is no more. Throws HookError.

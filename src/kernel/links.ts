@@ -7,6 +7,8 @@ import type { NativeSocket } from './native.ts';
 import {
   attribute,
   decodeAttributes,
+  decodeMessages,
+  type Message,
   NLM_F_ACK,
   NLM_F_DUMP,
   readS32,
@@ -24,15 +26,22 @@ import {
   openNetlink,
   type Sockets,
 } from './netlink-socket.ts';
+import { OUR_PROTOCOL } from './routing.ts';
 
 const RTM_GETLINK = 18;
 const RTM_GETADDR = 22;
 const RTM_GETSTATS = 94;
+const RTM_NEWROUTE = 24;
+const RTM_DELROUTE = 25;
 const RTMGRP_LINK = 0x1;
 const RTMGRP_IPV6_IFADDR = 0x100;
+const RTMGRP_IPV6_ROUTE = 0x400;
+/** RTNLGRP_IPV6_NETCONF: forwarding has been switched. */
+const RTMGRP_IPV6_NETCONF = 1 << 24;
 
 const IFINFOMSG_SIZE = 16;
 const IFLA_IFNAME = 3;
+const IFLA_MTU = 4;
 const IFLA_LINKINFO = 18;
 const IFLA_EXT_MASK = 29;
 const IFLA_INFO_KIND = 1;
@@ -48,6 +57,9 @@ const AF_INET6 = 10;
 const IFADDRMSG_SIZE = 8;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
+const IFA_CACHEINFO = 6;
+const IFA_PROTO = 11;
+const INFINITE = 0xffffffff;
 
 /** Bringing up one link sends about ten notifications. */
 const COALESCE_MS = 20;
@@ -85,7 +97,7 @@ export class RtnetlinkLinks implements Links {
       ...link,
       addresses: addresses
         .filter(({ ifindex }) => ifindex === link.ifindex)
-        .map(({ bytes, prefixLength }) => ({ bytes, prefixLength })),
+        .map(({ ifindex, ...address }) => address),
     }));
   }
 
@@ -109,9 +121,9 @@ export class RtnetlinkLinks implements Links {
       clearTimeout(timer);
       socket.close();
     });
-    socket.bind(groupAddress(RTMGRP_LINK | RTMGRP_IPV6_IFADDR));
+    socket.bind(groupAddress(RTMGRP_LINK | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE | RTMGRP_IPV6_NETCONF));
     socket.onReadable(() => {
-      drain(socket);
+      if (!drain(socket)) return;
       timer ??= setTimeout(() => {
         timer = undefined;
         callback();
@@ -130,13 +142,27 @@ function groupAddress(groups: number): Buffer {
   return Buffer.concat([u16(AF_NETLINK), u16(0), u32(0), u32(groups)]);
 }
 
-function drain(socket: NativeSocket): void {
-  for (;;) {
+/** Whether there was anything of interest. */
+function drain(socket: NativeSocket): boolean {
+  for (let isOfInterest = false; ; ) {
     try {
-      if (!socket.receive(NOTIFICATION_SIZE)) return;
+      const datagram = socket.receive(NOTIFICATION_SIZE);
+      if (!datagram) return isOfInterest;
+      isOfInterest ||= !isOtherRoutes(datagram);
     } catch (error) {
       if (!hasErrno(error, constants.errno.ENOBUFS, constants.errno.EMSGSIZE)) throw error;
+      isOfInterest = true;
     }
+  }
+}
+
+/** Of a router's many routes only default ones matter: struct rtmsg has the length of the destination. */
+function isOtherRoutes(datagram: Buffer): boolean {
+  try {
+    const isRoute = ({ type }: Message) => type === RTM_NEWROUTE || type === RTM_DELROUTE;
+    return decodeMessages(datagram).every((message) => isRoute(message) && message.payload[1] !== 0);
+  } catch {
+    return false;
   }
 }
 
@@ -146,11 +172,13 @@ function decodeLink(payload: Buffer): Omit<Link, 'addresses'> {
   const up = (readU32(payload, 8) & IFF_UP) !== 0;
   let name = '';
   let kind = '';
+  let mtu = 0;
   for (const { type, value } of decodeAttributes(payload, IFINFOMSG_SIZE)) {
     if (type === IFLA_IFNAME) name = readText(value);
+    if (type === IFLA_MTU) mtu = readU32(value);
     if (type === IFLA_LINKINFO) kind = decodeKind(value);
   }
-  return { name, ifindex, up, kind };
+  return { name, ifindex, up, kind, mtu };
 }
 
 function decodeKind(linkInfo: Buffer): string {
@@ -166,11 +194,26 @@ function decodeAddress(payload: Buffer): Address {
   const ifindex = readU32(payload, 4);
   let address: Buffer | undefined;
   let local: Buffer | undefined;
+  let isOurs = false;
+  let [preferred, valid] = [INFINITE, INFINITE];
   for (const { type, value } of decodeAttributes(payload, IFADDRMSG_SIZE)) {
     if (type === IFA_ADDRESS) address = value;
     if (type === IFA_LOCAL) local = value;
+    if (type === IFA_PROTO) isOurs = value[0] === OUR_PROTOCOL;
+    if (type === IFA_CACHEINFO) [preferred, valid] = [readU32(value), readU32(value, 4)]; // struct ifa_cacheinfo
   }
   const bytes = local ?? address;
   if (bytes?.length !== 16) throw new Error('netlink: RTM_GETADDR gave no IPv6 address');
-  return { ifindex, prefixLength, bytes: new Uint8Array(bytes) };
+  return {
+    ifindex,
+    prefixLength,
+    bytes: new Uint8Array(bytes),
+    preferred: milliseconds(preferred),
+    valid: milliseconds(valid),
+    isOurs,
+  };
+}
+
+function milliseconds(lifetime: number): number {
+  return lifetime === INFINITE ? Number.POSITIVE_INFINITY : 1_000 * lifetime;
 }

@@ -21,6 +21,7 @@ import { RtnetlinkLinks } from './links.ts';
 import { loadNative, type Native, type SystemError } from './native.ts';
 import { Probe } from './probe.ts';
 import { explain, unmet } from './requirements.ts';
+import { RtnetlinkRouting } from './routing.ts';
 import { GenetlinkWireGuard } from './wireguard.ts';
 
 /** Where the tree stands that this program is installed in: "/" on a router. */
@@ -37,9 +38,11 @@ export function openLinux(root = installed): Kernel {
   const lock = lockInstance(native);
   const around = surroundings(native);
   const { wireguard, links } = around;
+  const routing = new RtnetlinkRouting(native);
   return {
     wireguard,
     links,
+    routing,
     openSightings(hook, observer) {
       const problems: Problem[] = [];
       for (const candidate of hook === 'auto' ? hooks : [hook]) {
@@ -55,6 +58,7 @@ export function openLinux(root = installed): Kernel {
     close() {
       wireguard.close();
       links.close();
+      routing.close();
       lock.close();
     },
   };

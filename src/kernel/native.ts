@@ -62,6 +62,15 @@ export interface BpfObject {
   close(): void;
 }
 
+/** A datagram with what recvmsg(2) tells of it besides. */
+export interface ReceivedMessage {
+  readonly data: Buffer;
+  /** Raw struct sockaddr_*; empty if the socket has no addresses. */
+  readonly sender: Buffer;
+  /** Ancillary data (cmsg(3)), of which there is room for 256 bytes. */
+  readonly control: readonly { readonly level: number; readonly type: number; readonly data: Buffer }[];
+}
+
 /** A non-blocking, close-on-exec socket. Addresses are raw struct sockaddr_*. */
 export interface NativeSocket {
   bind(address: Uint8Array): void;
@@ -70,6 +79,8 @@ export interface NativeSocket {
   send(data: Uint8Array, address?: Uint8Array): number;
   /** One datagram, or undefined if none is waiting. One longer than `size` throws EMSGSIZE. */
   receive(size: number): Buffer | undefined;
+  /** As receive(). */
+  receiveMessage(size: number): ReceivedMessage | undefined;
   /**
    * Calls back whenever a datagram or an error is waiting, again and again until it is received. Keeps the socket, and
    * the process, alive until it is closed.

@@ -7,6 +7,9 @@ export const NLM_F_REQUEST = 0x01;
 export const NLM_F_ACK = 0x04;
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_DUMP = 0x300;
+/** Of requests that make something new. */
+export const NLM_F_REPLACE = 0x100;
+export const NLM_F_CREATE = 0x400;
 /** Of an ack: the request is not repeated in it. */
 export const NLM_F_CAPPED = 0x100;
 /** Of an ack or the end of a dump: attributes (NLMSGERR_ATTR_*) follow. */

@@ -36,6 +36,7 @@ const WG_CMD_GET_DEVICE = 0;
 const WG_CMD_SET_DEVICE = 1;
 const WGDEVICE_A_IFINDEX = 1;
 const WGDEVICE_A_IFNAME = 2;
+const WGDEVICE_A_PUBLIC_KEY = 4;
 const WGDEVICE_A_LISTEN_PORT = 6;
 const WGDEVICE_A_PEERS = 8;
 const WGPEER_A_PUBLIC_KEY = 1;
@@ -199,18 +200,20 @@ function decodeFamily(payloads: Buffer[]): number {
 /** Only the first message has the device's own attributes. A peer too big for one message goes on in the next. */
 function decodeDevice(payloads: Buffer[]): Device {
   let ifindex: number | undefined;
+  let publicKey: string | undefined;
   let listenPort = 0;
   const peers = new Map<string, PeerSoFar>();
   for (const payload of payloads) {
     for (const { type, value } of decodeAttributes(payload, GENL_HDRLEN)) {
       if (type === WGDEVICE_A_IFINDEX) ifindex = readU32(value);
+      if (type === WGDEVICE_A_PUBLIC_KEY) publicKey = value.toString('base64');
       if (type === WGDEVICE_A_LISTEN_PORT) listenPort = readU16(value);
       if (type === WGDEVICE_A_PEERS)
         for (const peer of decodeAttributes(value)) decodePeer(peer.value, peers);
     }
   }
   if (ifindex === undefined) throw new Error('netlink: WG_CMD_GET_DEVICE gave no ifindex');
-  return { ifindex, listenPort, peers: [...peers.values()] };
+  return { ifindex, ...(publicKey && { publicKey }), listenPort, peers: [...peers.values()] };
 }
 
 type PeerSoFar = { -readonly [Key in keyof Peer]: Peer[Key] } & { allowedIps: Prefix[] };

@@ -5,12 +5,14 @@ import { type Configuration, parseConfiguration } from '../config.ts';
 import type { Problem } from '../kernel/kernel.ts';
 import { type PeerSection, PeerTable } from '../peers.ts';
 import type { Ubus } from '../ubus/types.ts';
+import { type Network, readNetwork } from './network.ts';
 import { readPeers, readSections } from './uci.ts';
 
 export class Reader {
   /** Undefined until it could be read for the first time. */
   configuration: Configuration | undefined;
   peers = new PeerTable();
+  network: Network = { advertisers: new Map(), search: [] };
   /** Why something could not be read the last time. */
   failures: readonly Problem[] = [];
   private sections: ReadonlyMap<string, readonly PeerSection[]> = new Map();
@@ -38,6 +40,15 @@ export class Reader {
           hint: `${(error as Error).message}; see that rpcd runs and that uci show network works. It is tried again`,
         });
       }
+    }
+    try {
+      this.network = await readNetwork(this.ubus);
+    } catch (error) {
+      failures.push({
+        code: 'no-network',
+        message: 'who else sends Router Advertisements, and what domains to search in, cannot be read',
+        hint: `${(error as Error).message}; see that rpcd and netifd run. It is tried again`,
+      });
     }
     this.sections = sections;
     this.peers = new PeerTable(sections);

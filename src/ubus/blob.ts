@@ -41,14 +41,20 @@ export function* attributes(buffer: Buffer): Generator<Attribute> {
 
 /** Puts attributes one after the other, nested between `open` and `close`. */
 export class BlobWriter {
+  readonly #limit: number;
   #buffer = Buffer.alloc(256);
   #length = 0;
+
+  /** Of all that is put, in bytes. */
+  constructor(limit = MAX_LENGTH) {
+    this.#limit = limit;
+  }
 
   /** Adds bytes for the caller to fill: they are zero. Throws RangeError if the message gets too long. */
   #extend(length: number): number {
     const start = this.#length;
     const end = start + padded(length);
-    if (end > MAX_LENGTH) throw new RangeError(`the message exceeds ${MAX_LENGTH} bytes`);
+    if (end > this.#limit) throw new RangeError(`the message exceeds ${this.#limit} bytes`);
     if (end > this.#buffer.length) {
       const larger = Buffer.alloc(Math.max(end, 2 * this.#buffer.length));
       this.#buffer.copy(larger);

@@ -74,8 +74,9 @@ export class UbusClient implements Ubus {
         if (this.#ids.get(object) === cached) this.#ids.delete(object);
       }
     }
-    const id = await this.#lookup(what, object, deadline - performance.now());
-    return this.#invoke(what, id, method, data, deadline - performance.now());
+    const left = () => Math.max(0, Math.round(deadline - performance.now()));
+    const id = await this.#lookup(what, object, left());
+    return this.#invoke(what, id, method, data, left());
   }
 
   publish(name: string, methods: Readonly<Record<string, Method>>): PublishedObject {

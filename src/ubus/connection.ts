@@ -102,8 +102,7 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#socket.destroy();
-    for (const { what, onEnd } of [...this.#requests.values()])
-      onEnd(new UbusError(ubusStatus.connectionFailed, `${what}: the connection to ubusd is gone`));
+    for (const { what, onEnd } of [...this.#requests.values()]) onEnd(disconnected(what));
     this.#events.onClose();
   }
 
@@ -120,6 +119,7 @@ export class Connection {
     onData: (attributes: MessageAttributes) => void = () => {},
   ): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#closed) throw disconnected(what);
       const sequence = this.#freeSequence();
       const timer = setTimeout(
         () => request.onEnd(new UbusError(ubusStatus.timeout, `${what}: no answer within ${timeout} ms`)),
@@ -169,7 +169,7 @@ export class Connection {
   /** It is no longer called from now on, whatever ubusd answers. */
   removeObject(id: number): void {
     this.#objects.delete(id);
-    this.request('Removing an object', messageType.removeObject, 0, { object: id }, TIMEOUT).catch(() => {});
+    this.request('Removing an object', messageType.removeObject, 0, { object: id }).catch(() => {});
   }
 
   /** To the subscribers of our object. Nobody answers; it is lost if ubusd does not take what is sent. */
@@ -303,6 +303,9 @@ export class Connection {
     this.#send({ ...message, type: messageType.status, attributes: { status, object } });
   }
 }
+
+const disconnected = (what: string) =>
+  new UbusError(ubusStatus.connectionFailed, `${what}: the connection to ubusd is gone`);
 
 function refusal(
   what: string,

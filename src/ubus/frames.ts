@@ -4,6 +4,8 @@ import { MAX_LENGTH, WORD } from './blob.ts';
 import { frameLength, HEADER } from './message.ts';
 
 const START = HEADER + WORD;
+/** ubusd takes messages of MAX_LENGTH and adds the caller's user and group before it hands them on. */
+export const RECEIVED_MAX_LENGTH = MAX_LENGTH + 1024;
 
 /** Cuts what a stream delivers into frames. It holds one unfinished frame at most, beside what `push` was given. */
 export class FrameReader {
@@ -19,7 +21,7 @@ export class FrameReader {
   /** The next whole frame, if it is there. Throws MalformedError if what is there cannot be one. */
   next(): Buffer | undefined {
     if (this.#available < START) return undefined;
-    this.#needed ??= frameLength(this.#peek(START), MAX_LENGTH);
+    this.#needed ??= frameLength(this.#peek(START), RECEIVED_MAX_LENGTH);
     if (this.#available < this.#needed) return undefined;
     const frame = this.#peek(this.#needed);
     this.#chunks[0] = this.#chunks[0]!.subarray(this.#needed);

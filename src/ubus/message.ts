@@ -6,6 +6,7 @@ import {
   attributeLength,
   attributes,
   BlobWriter,
+  MAX_LENGTH,
   MalformedError,
   readText,
   text,
@@ -100,9 +101,9 @@ const kinds: { [K in keyof MessageAttributes]-?: [id: number, Kind<NonNullable<M
 const kindOf = kinds as Readonly<Record<string, [id: number, Kind<unknown>]>>;
 const byId = new Map(Object.entries(kindOf).map(([name, [id, kind]]) => [id, { name, kind }]));
 
-/** With the attributes in the order in which they are given. Throws RangeError if it exceeds 1 MiB. */
-export function encodeMessage({ type, sequence, peer, attributes }: Message): Buffer {
-  const writer = new BlobWriter();
+/** With the attributes in the order in which they are given. Throws RangeError if it exceeds the limit, 1 MiB. */
+export function encodeMessage({ type, sequence, peer, attributes }: Message, limit = MAX_LENGTH): Buffer {
+  const writer = new BlobWriter(limit);
   const start = writer.open(0);
   for (const [name, value] of Object.entries(attributes)) {
     const [id, kind] = kindOf[name]!;

@@ -21,7 +21,7 @@ export interface DaemonOptions {
   hook?: Way | 'auto';
   /** wg1 unless told. */
   interfaces?: readonly string[];
-  /** As for --set. */
+  /** As for --set. No Router Advertisements unless told: they would be among the packets that tests count. */
   set?: Readonly<Record<string, string | number>>;
 }
 
@@ -34,7 +34,9 @@ export class Daemon {
   static async start(router: Host, options: DaemonOptions = {}): Promise<Daemon> {
     const { hook = 'auto', interfaces = ['wg1'], set = {} } = options;
     const asked = hook === 'lending' ? 'auto' : hook;
-    const settings = Object.entries({ hook: asked, ...set }).map(([name, value]) => `--set ${name}=${value}`);
+    const settings = Object.entries({ hook: asked, ra: 0, ...set }).map(
+      ([name, value]) => `--set ${name}=${value}`,
+    );
     const names = interfaces.map((name) => `--interface ${name}`);
     const command = [`exec ${PROGRAM} run --json`, ...names, ...settings].join(' ');
     const process = router.spawn(command);

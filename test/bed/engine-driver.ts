@@ -28,7 +28,9 @@ function configOf(interfaces: Interfaces): EngineConfig {
   return {
     hook: hook as Hook,
     interfaces: Object.entries(interfaces).map(([name, { device = name, ...options }]) => {
-      const given = new Map(Object.entries(options).map(([option, value]) => [option, [value].flat()]));
+      // As Daemon.start(): no Router Advertisements unless told.
+      const all = Object.entries({ ra: '0', ...options });
+      const given = new Map(all.map(([option, value]) => [option, [value].flat()]));
       const { settings, invalid } = parseOptions(interfaceOptions, interfaceDefaults, given);
       if (invalid[0]) throw invalid[0];
       return { name, device: device as string, settings };

@@ -24,8 +24,6 @@ export interface LabOptions {
   clients: readonly string[];
   /** What the router's configuration allows a client from the start. */
   allowedIps?: Readonly<Record<string, readonly string[]>>;
-  /** Have the router advertise 2001:db8:1::/64 with radvd. */
-  radvd?: boolean;
 }
 
 /** A host behind the router, to which packets go, though it is not there. */
@@ -37,12 +35,6 @@ const LOAN = /^(ff02::\/127|[0-9a-f:]+\/(33|65|66))$/;
 const LINK_UP = `address add 2001:db8:1::1/64 dev wg1 nodad
 address add fe80::1/64 dev wg1 nodad
 link set wg1 up`;
-
-const RADVD_CONF = `interface wg1 {
-  AdvSendAdvert on;
-  UnicastOnly on;
-  prefix 2001:db8:1::/64 {};
-};`;
 
 export class Lab {
   readonly guest: Guest;
@@ -57,7 +49,6 @@ export class Lab {
     try {
       await Promise.all([lab.#setUp(), Traffic.of(guest)]);
       await lab.handshake();
-      if (options.radvd) await lab.#startRadvd();
       return lab;
     } catch (error) {
       await lab.destroy();
@@ -138,14 +129,6 @@ END
 ip -batch - <<END
 ${LINK_UP}
 END`;
-  }
-
-  async #startRadvd(): Promise<void> {
-    await this.guest.run('cat >/run/radvd.conf', { input: RADVD_CONF });
-    const radvd = this.router.spawn(
-      'exec radvd --nodaemon --config /run/radvd.conf --pidfile /run/radvd.pid -m stderr',
-    );
-    await radvd.waitFor(/version .* started/);
   }
 
   /** The router's configuration as wg setconf and wg syncconf take it: without anything learned. */
@@ -283,8 +266,7 @@ ${this.#createLink()}`);
     const netns = this.clients.map(({ name }) => name);
     const links = ['wg1', 'behind', ...netns.map((_, index) => `veth${index + 1}`)];
     await this.guest.run(
-      `[ ! -e /run/radvd.pid ] || kill "$(cat /run/radvd.pid)"
-for name in ${netns.join(' ')}; do
+      `for name in ${netns.join(' ')}; do
   ip netns pids "$name" 2>/dev/null
 done | xargs -r kill -9
 ip -force -batch - 2>/dev/null <<END

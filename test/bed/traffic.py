@@ -6,6 +6,7 @@ objects, one a line, on standard input and output.
 """
 
 import ctypes
+import fcntl
 import ipaddress
 import json
 import socket
@@ -15,6 +16,10 @@ import threading
 import time
 
 CLONE_NEWNET = 0x40000000
+SIOCGIFFLAGS = 0x8913
+SIOCSIFFLAGS = 0x8914
+SIOCSIFADDR = 0x8916
+IFF_UP = 1
 ECHO_REQUEST = 128
 ICMP6_FILTER = 1
 # A bit for each type that is not wanted: all but 129.
@@ -142,6 +147,48 @@ def address(request):
     raise TimeoutError("none came")
 
 
+def online(request):
+    """Brings wg0 up, with an address; milliseconds until it has two addresses in a /64, a default route, and an answer from a host."""
+    network = packed(request["prefix"])[:8].hex()
+    start = time.monotonic()
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as any_socket:
+        flags = struct.unpack("16sh", fcntl.ioctl(any_socket, SIOCGIFFLAGS, struct.pack("16sh", b"wg0", 0)))[1]
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh", b"wg0", flags | IFF_UP))
+        index = socket.if_nametoindex("wg0")
+        if "address" in request:
+            fcntl.ioctl(any_socket, SIOCSIFADDR, struct.pack("=16sIi", packed(request["address"]), 64, index))
+    while True:
+        elapsed = (time.monotonic() - start) * 1000
+        if elapsed > request["timeout"]:
+            raise TimeoutError("it has not got that far")
+        with open("/proc/thread-self/net/if_inet6") as file:
+            addresses = [line.split() for line in file]
+        with open("/proc/thread-self/net/ipv6_route") as file:
+            routes = [line.split() for line in file]
+        ours = [each for each in addresses if each[0].startswith(network) and each[5] == "wg0"]
+        default = any(each[1] == "00" and each[9] == "wg0" for each in routes)
+        if len(ours) < 2 or not default:
+            time.sleep(0.01)
+            continue
+        answer = ping({**request, "from": "::", "count": 1, "interval": 1, "timeout": 0.5})
+        if answer["received"]:
+            return (time.monotonic() - start) * 1000
+
+
+def solicit(request):
+    """Sends an ICMPv6 message, given in hex without its checksum, to all routers, so many times."""
+    source, destination = packed(request["from"]), packed("ff02::2")
+    message = bytes.fromhex(request["message"])
+    pseudo = source + destination + struct.pack("!II", len(message), socket.IPPROTO_ICMPV6)
+    check = checksum(pseudo + message + bytes(len(message) % 2))
+    if len(message) >= 4:
+        message = message[:2] + struct.pack("!H", check) + message[4:]
+    header = struct.pack("!IHBB", 6 << 28, len(message), socket.IPPROTO_ICMPV6, request["hops"])
+    with tunnel() as out:
+        for _ in range(request["count"]):
+            out.send(header + source + destination + message)
+
+
 def messages(datagram):
     """The flags of each netlink message."""
     while len(datagram) >= 16:
@@ -180,7 +227,16 @@ def serve(request):
     print(json.dumps({"id": request["id"], **answer}), flush=True)
 
 
-OPERATIONS = {"connect": connect, "ping": ping, "send": send, "flood": flood, "address": address, "requests": requests}
+OPERATIONS = {
+    "connect": connect,
+    "ping": ping,
+    "send": send,
+    "flood": flood,
+    "address": address,
+    "online": online,
+    "solicit": solicit,
+    "requests": requests,
+}
 
 
 def main():

@@ -21,6 +21,8 @@ type Request =
           timeout: number;
         }
       | { operation: 'address'; prefix: string; timeout: number }
+      | { operation: 'online'; address: string; prefix: string; to: string; timeout: number }
+      | { operation: 'solicit'; from: string; message: string; hops: number; count: number }
       | { operation: 'send'; from: string; to: string; payload: string; count: number }
       | { operation: 'flood'; prefix: string; to: string; first: number; count: number; pps: number }
     ));

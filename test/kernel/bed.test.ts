@@ -150,25 +150,3 @@ describe('a locked guest', () => {
     await lab.destroy();
   }, 300_000);
 });
-
-describe('a lab with radvd', () => {
-  let lab: Lab;
-
-  beforeAll(async () => {
-    lab = await Lab.create(guest, {
-      clients: ['laptop'],
-      allowedIps: { laptop: ['fe80::/64', '2001:db8:1::/64'] },
-      radvd: true,
-    });
-  });
-  afterAll(() => lab?.destroy());
-
-  it('gives a client a stable and a temporary address', async () => {
-    const laptop = lab.client('laptop');
-    await laptop.startSlaac('fe80::1234:5678:9abc:def0');
-    await expect.poll(() => laptop.addresses(), { timeout: 10_000 }).toHaveLength(2);
-    const addresses = await laptop.addresses();
-    expect(addresses).toContain('2001:db8:1:0:1234:5678:9abc:def0');
-    for (const from of addresses) expect(await laptop.ping({ from })).toMatchObject({ received: 1 });
-  });
-});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What it is for: a client that chooses its addresses by itself, from advertisements of radvd.
+// What it is for: a client that chooses its addresses by itself, from our advertisements.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { guestFor, ways } from '../bed/bed.ts';
@@ -14,8 +14,8 @@ describe.each(ways)('by %s', (hook) => {
   let daemon: Daemon;
 
   beforeAll(async () => {
-    lab = await Lab.create(await guestFor(hook), { clients: ['laptop'], radvd: true });
-    daemon = await Daemon.start(lab.router, { hook });
+    lab = await Lab.create(await guestFor(hook), { clients: ['laptop'] });
+    daemon = await Daemon.start(lab.router, { hook, set: { ra: 1 } });
   });
 
   afterAll(async () => {

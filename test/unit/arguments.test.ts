@@ -39,7 +39,7 @@ describe('run', () => {
   it('takes every option, and a prefix several times', () => {
     const { settings, global, json } = parse(
       '-i wg1 --set rate=1 --set burst=2 --set max_addresses=3 --set lifetime=4s --set hook=kprobe' +
-        ' --set prefix=2001:db8:1::/64 --set prefix=fd00::/64 --json',
+        ' --set prefix=2001:db8:1::/64 --set prefix=fd00::/64 --set ra=0 --json',
     );
     expect(settings).toEqual({
       rate: 1,
@@ -47,6 +47,7 @@ describe('run', () => {
       maxAddresses: 3,
       lifetime: 4_000,
       prefixes: prefixes('2001:db8:1::/64', 'fd00::/64'),
+      ra: '0',
     });
     expect(global).toEqual({ hook: 'kprobe' });
     expect(json).toBe(true);
@@ -63,7 +64,7 @@ describe('run', () => {
     ['-i wg1 --set hook=none', '--set hook=none: allowed is auto, fexit, kprobe or lending'],
     [
       '-i wg1 --set color=red',
-      '--set color=red: there is no option "color"; there are rate, burst, max_addresses, lifetime, prefix, hook',
+      '--set color=red: there is no option "color"; there are rate, burst, max_addresses, lifetime, prefix, ra, hook',
     ],
     ['-i wg1 --set constructor=1', expect.stringContaining('there is no option "constructor"')],
     ['-i wg1 --verbose', "Unknown option '--verbose'"],

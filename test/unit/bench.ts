@@ -23,7 +23,7 @@ const names = new Map([
 export const nameOf = (peer: string) => names.get(peer) ?? peer;
 
 export function settings(changes: Partial<InterfaceSettings> = {}): InterfaceSettings {
-  return { ...interfaceDefaults, ...changes };
+  return { ...interfaceDefaults, ra: '0', ...changes }; // advertisements have timers of their own
 }
 
 export const prefixes = (...texts: string[]) => texts.map((text) => parsePrefix(text)!);

@@ -40,6 +40,7 @@ describe('a configuration', () => {
         max_addresses: '9',
         lifetime: '12h',
         prefix: ['2001:db8:1::/64', '2001:db8:2::/64'],
+        ra: '1',
       },
     });
     expect(problems).toEqual([]);
@@ -55,6 +56,7 @@ describe('a configuration', () => {
           maxAddresses: 9,
           lifetime: 12 * 3_600_000,
           prefixes: prefixes('2001:db8:1::/64', '2001:db8:2::/64'),
+          ra: '1',
         },
       },
     ]);

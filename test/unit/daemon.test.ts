@@ -433,6 +433,26 @@ describe('changed configuration', () => {
   });
 });
 
+describe('router advertisements', () => {
+  beforeEach(() => {
+    kernel.setLinkAddresses('wg1', [...router, 'fe80::1/64']);
+    kernel.allow('wg1', alice, 'fe80::a/128');
+  });
+
+  it('are sent unless odhcpd is configured to', async () => {
+    rpcd.packages.dhcp = { lan: { '.type': 'dhcp', interface: 'lan', ra: 'server' } };
+    await started();
+    clock.advance(200);
+    expect(kernel.routing.sent).toHaveLength(1);
+
+    rpcd.packages.dhcp.wg1 = { '.type': 'dhcp', interface: 'wg1', ra: 'server' };
+    await daemon.reload();
+    expect(kernel.routing.sockets.size).toBe(0);
+    const problem = daemon.problems().find(({ code }) => code === 'ra-conflict');
+    expect(problem?.message).toContain("odhcpd (dhcp.wg1.ra is 'server')");
+  });
+});
+
 describe('an address that is configured for the peer for which it was learned', () => {
   beforeEach(started);
 

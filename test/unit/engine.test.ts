@@ -147,6 +147,26 @@ describe('expiry', () => {
     expectEverywhere();
   });
 
+  it('spares the link-local address of a peer that goes on shaking hands, also at the next start', () => {
+    const hour = config(on('wg1', { lifetime: 3_600_000 }));
+    const shakeHands = () => bench.kernel.handshakes.set(alice, bench.clock.wall() / 1_000);
+    started(hour);
+    learn('fe80::a');
+    learn(five);
+    for (let minutes = 0; minutes < 90; minutes++) {
+      shakeHands();
+      bench.clock.advance(60_000);
+    }
+    expectEverywhere('fe80::a alice');
+    shakeHands();
+    bench.start(hour);
+    expectEverywhere('fe80::a alice');
+    bench.clock.advance(3_599_000);
+    expectEverywhere('fe80::a alice');
+    bench.clock.advance(1_000);
+    expectEverywhere();
+  });
+
   it('is tried again when it fails', () => {
     started(config(on('wg1', { lifetime: 1_000 }))).packet('wg1', alice, five);
     bench.kernel.failures.remove = 0;

@@ -31,6 +31,7 @@ import {
   type Verdict,
   type WireGuard,
 } from '../../src/kernel/kernel.ts';
+import { FakeRouting } from './fake-routing.ts';
 
 const ATTEMPT_HOLD = 1_000;
 const ATTEMPT_PACKETS = 8;
@@ -74,6 +75,7 @@ interface Failures {
 export class FakeKernel implements Kernel {
   readonly wireguard: WireGuard;
   readonly links: Links;
+  readonly routing = new FakeRouting();
   readonly failures: Failures = {};
   /** Every allowed IP that the engine added, each removal of one that was there, and each packet put back. */
   readonly added: Added[] = [];
@@ -82,6 +84,10 @@ export class FakeKernel implements Kernel {
   /** The names of the calls that were made, in order. */
   readonly calls: string[] = [];
   hooksOpened = 0;
+  /** Of every device. */
+  publicKey: string | undefined;
+  /** When a peer's latest handshake was, in seconds since 1970. */
+  readonly handshakes = new Map<string, number>();
   /** The links as the engine saw them last. */
   listed: readonly Link[] = [];
 
@@ -145,7 +151,7 @@ export class FakeKernel implements Kernel {
 
   addLink(name: string, { kind = 'wireguard', addresses = [] as readonly string[] } = {}): number {
     const ifindex = this.nextIfindex++;
-    this.linkTable.push({ name, ifindex, up: true, kind, addresses: addresses.map(linkAddress) });
+    this.linkTable.push({ name, ifindex, up: true, kind, mtu: 1420, addresses: addresses.map(linkAddress) });
     if (kind === 'wireguard') this.devices.set(ifindex, new Map());
     this.changed = true;
     return ifindex;
@@ -164,6 +170,21 @@ export class FakeKernel implements Kernel {
 
   setLinkAddresses(name: string, addresses: readonly string[]): void {
     this.replaceLink(name, { addresses: addresses.map(linkAddress) });
+  }
+
+  /** Of all its addresses, in milliseconds from now. */
+  setLifetimes(name: string, preferred: number, valid: number): void {
+    const addresses = this.link(name).addresses.map((address) => ({ ...address, preferred, valid }));
+    this.replaceLink(name, { addresses });
+  }
+
+  /** Makes an address of a link one that this program has added. */
+  disown(name: string, address: string): void {
+    const addresses = this.link(name).addresses.map((each) => ({
+      ...each,
+      isOurs: each.isOurs || formatAddress(each.bytes) === address,
+    }));
+    this.replaceLink(name, { addresses });
   }
 
   setLinkUp(name: string, up: boolean): void {
@@ -195,7 +216,12 @@ export class FakeKernel implements Kernel {
   }
 
   /** An authenticated packet from a peer; whether WireGuard accepts it. */
-  receive(name: string, sender: string, address: string, packet: string | null = `from ${address}`): boolean {
+  receive(
+    name: string,
+    sender: string,
+    address: string,
+    packet: string | Buffer | null = `from ${address}`,
+  ): boolean {
     const { ifindex } = this.link(name);
     const peer = this.device(name).get(sender);
     if (!peer) return false; // it has no session
@@ -308,10 +334,10 @@ export class FakeKernel implements Kernel {
     const peers = [...device.values()].map(({ key, allowedIps }) => ({
       key,
       allowedIps: [...allowedIps.values()],
-      latestHandshake: 0,
+      latestHandshake: this.handshakes.get(key) ?? 0,
       rxBytes: 0,
     }));
-    return { ifindex, listenPort: 51820, peers };
+    return { ifindex, ...(this.publicKey && { publicKey: this.publicKey }), listenPort: 51820, peers };
   }
 
   private add(name: string, entries: readonly PeerAddress[]): void {
@@ -358,7 +384,7 @@ interface Packet {
   readonly sender: FakePeer;
   readonly owner: string | undefined;
   readonly address: string;
-  readonly packet: string | null;
+  readonly packet: string | Buffer | null;
 }
 
 interface Attempt {
@@ -566,7 +592,14 @@ function takeToken<Name extends string>(
 
 function linkAddress(text: string): Link['addresses'][number] {
   const [address, length] = text.split('/') as [string, string];
-  return { bytes: parseAddress(address)!, prefixLength: Number(length) };
+  const forEver = Number.POSITIVE_INFINITY;
+  return {
+    bytes: parseAddress(address)!,
+    prefixLength: Number(length),
+    preferred: forEver,
+    valid: forEver,
+    isOurs: false,
+  };
 }
 
 /** A prefix belongs to one peer only. */

@@ -121,6 +121,7 @@ export class FakeTap implements NativeSocket {
   receive(): Buffer | undefined {
     return this.waiting.shift();
   }
+  receiveMessage(): undefined {}
   onReadable(callback: () => void): void {
     this.readable = callback;
   }

@@ -3,7 +3,7 @@
 
 import { constants } from 'node:os';
 import { formatPrefix, parseAddress } from '../../src/address.ts';
-import type { NativeSocket } from '../../src/kernel/native.ts';
+import type { NativeSocket, ReceivedMessage } from '../../src/kernel/native.ts';
 import {
   attribute,
   decodeAttributes,
@@ -32,7 +32,9 @@ export type Arrival = Buffer | Error;
 export class FakeSocket implements NativeSocket {
   readonly arguments: readonly number[];
   readonly options: string[] = [];
+  readonly set: { readonly level: number; readonly name: number; readonly value: Buffer }[] = [];
   readonly waiting: Arrival[] = [];
+  readonly messages: (ReceivedMessage | Error)[] = [];
   bound: Uint8Array | undefined;
   closed = false;
   readonly #peer: FakeSockets;
@@ -49,9 +51,10 @@ export class FakeSocket implements NativeSocket {
 
   setOption(level: number, name: number, value: Uint8Array): void {
     this.options.push(`${level} ${name} ${readS32(Buffer.from(value))}`);
+    this.set.push({ level, name, value: Buffer.from(value) });
   }
 
-  send(data: Uint8Array): number {
+  send(data: Uint8Array, _address?: Uint8Array): number {
     if (this.closed) throw new Error('the socket is closed');
     const bytes = Buffer.from(data);
     this.#peer.sent.push(bytes);
@@ -70,6 +73,12 @@ export class FakeSocket implements NativeSocket {
     return datagram;
   }
 
+  receiveMessage(): ReceivedMessage | undefined {
+    const message = this.messages.shift();
+    if (message instanceof Error) throw message;
+    return message;
+  }
+
   onReadable(callback: () => void): void {
     this.#readable = callback;
   }
@@ -86,7 +95,7 @@ export class FakeSocket implements NativeSocket {
 
 /** A source of sockets, and what went through all of them. */
 export class FakeSockets implements Sockets {
-  readonly Socket: Sockets['Socket'];
+  Socket: Sockets['Socket'];
   readonly opened: FakeSocket[] = [];
   readonly sent: Buffer[] = [];
   /** The very buffers that the code under test was given. */

@@ -270,6 +270,44 @@ describe('in time', () => {
     expect(learner.nextExpiry([second])).toBe(1_700);
   });
 
+  describe('a handshake', () => {
+    /** Alice's, 0.2 s before it is noted at 1,500 ms. */
+    const note = () =>
+      learner.noteHandshakes('wg1', shaken({ [alice]: 5_999.8, [bob]: 0 }), 1_500, 6_000_000);
+    const shaken = (handshakes: Record<string, number>): Device => {
+      const device = deviceOf({ [alice]: [], [bob]: [] });
+      return {
+        ...device,
+        peers: device.peers.map((peer) => ({ ...peer, latestHandshake: handshakes[peer.key]! })),
+      };
+    };
+
+    it('counts as a use of the link-local address that the peer used last, and of no other', () => {
+      for (const address of ['fe80::1', 'fe80::2', '2001:db8::a']) known(address, alice, { lastSeen: 100 });
+      known('fe80::b', bob, { lastSeen: 100 });
+      used.set('fe80::2', 200);
+      note();
+      expect(ledger.get('wg1', 'fe80::2')).toMatchObject({ lastSeen: 1_300 });
+      expect(summary(learner.expire(1_500, [second]))).toEqual([
+        'expired fe80::1 alice',
+        'expired 2001:db8::a alice',
+        'expired fe80::b bob',
+      ]);
+    });
+
+    it('is no use later than now, whatever the clock says', () => {
+      const entry = known('fe80::1');
+      learner.noteHandshakes('wg1', shaken({ [alice]: 7_000, [bob]: 0 }), 1_500, 6_000_000);
+      expect(entry.lastSeen).toBe(1_500);
+    });
+
+    it('does not make an address older than it is', () => {
+      const entry = known('fe80::1', alice, { lastSeen: 1_400 });
+      note();
+      expect(entry.lastSeen).toBe(1_400);
+    });
+  });
+
   it('the next to expire is known, of all interfaces', () => {
     expect(learner.nextExpiry([second])).toBe(Number.POSITIVE_INFINITY);
     known('2001:db8::a', alice, { lastSeen: 500 });

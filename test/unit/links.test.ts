@@ -33,6 +33,8 @@ function address(request: Message, ifindex: number, prefixLength: number, ...att
 
 const ip = (type: number, text: string) => attribute(type, parseAddress(text)!);
 
+const forEver = { preferred: Number.POSITIVE_INFINITY, valid: Number.POSITIVE_INFINITY };
+
 const router = () =>
   new FakeSockets((request) =>
     request.type === RTM_GETLINK
@@ -60,9 +62,24 @@ const router = () =>
       : [
           Buffer.concat([
             address(request, 1, 128, ip(1, '::1')),
-            address(request, 7, 64, ip(1, '2001:db8::1'), attribute(8, u32(128))),
+            address(
+              request,
+              7,
+              64,
+              ip(1, '2001:db8::1'),
+              attribute(8, u32(128)),
+              attribute(6, Buffer.concat([u32(1800), u32(3600), u32(1), u32(2)])),
+            ),
           ]),
-          address(request, 7, 128, ip(1, 'fe80::2'), ip(2, 'fe80::1')),
+          address(
+            request,
+            7,
+            128,
+            ip(1, 'fe80::2'),
+            ip(2, 'fe80::1'),
+            attribute(6, Buffer.concat([u32(0xffffffff), u32(0xffffffff), u32(1), u32(2)])),
+            attribute(11, u8(87)),
+          ),
           address(request, 99, 64, ip(1, '2001:db8:9::1')),
           done(request),
         ],
@@ -76,20 +93,28 @@ describe('list', () => {
         ifindex: 1,
         up: true,
         kind: '',
-        addresses: [{ bytes: parseAddress('::1'), prefixLength: 128 }],
+        mtu: 65536,
+        addresses: [{ bytes: parseAddress('::1'), prefixLength: 128, ...forEver, isOurs: false }],
       },
-      { name: 'br-lan', ifindex: 2, up: false, kind: 'bridge', addresses: [] },
+      { name: 'br-lan', ifindex: 2, up: false, kind: 'bridge', mtu: 0, addresses: [] },
       {
         name: 'wg1',
         ifindex: 7,
         up: true,
         kind: 'wireguard',
+        mtu: 0,
         addresses: [
-          { bytes: parseAddress('2001:db8::1'), prefixLength: 64 },
-          { bytes: parseAddress('fe80::1'), prefixLength: 128 },
+          {
+            bytes: parseAddress('2001:db8::1'),
+            prefixLength: 64,
+            preferred: 1_800_000,
+            valid: 3_600_000,
+            isOurs: false,
+          },
+          { bytes: parseAddress('fe80::1'), prefixLength: 128, ...forEver, isOurs: true },
         ],
       },
-      { name: 'odd', ifindex: 8, up: false, kind: '', addresses: [] },
+      { name: 'odd', ifindex: 8, up: false, kind: '', mtu: 0, addresses: [] },
     ]);
   });
 
@@ -192,9 +217,9 @@ describe('onChange', () => {
     return { links, callback, socket: sockets.opened[0]!, sockets };
   }
 
-  it('listens to links and IPv6 addresses, on a socket of its own', () => {
+  it('listens to links, IPv6 addresses, routes and forwarding, on a socket of its own', () => {
     const { links, socket, sockets } = watch();
-    expect(Buffer.from(socket.bound!).toString('hex')).toBe('100000000000000001010000');
+    expect(Buffer.from(socket.bound!).toString('hex')).toBe('100000000000000001050001');
     links.list();
     expect(sockets.opened).toHaveLength(2);
   });
@@ -210,6 +235,21 @@ describe('onChange', () => {
     socket.arrive(Buffer.alloc(16));
     vi.advanceTimersByTime(20);
     expect(callback).toHaveBeenCalledTimes(2);
+  });
+
+  it('takes only default routes for news', () => {
+    const { callback, socket } = watch();
+    const route = (type: number, length: number) =>
+      encodeMessage(type, 0, 0, Buffer.from([10, length, 0, 0, 254, 0, 0, 1, 0, 0, 0, 0]));
+    socket.arrive(route(24, 64), Buffer.concat([route(25, 128), route(24, 56)]));
+    vi.advanceTimersByTime(20);
+    expect(callback).not.toHaveBeenCalled();
+    for (const news of [route(24, 0), Buffer.concat([route(24, 64), route(25, 0)])]) {
+      callback.mockClear();
+      socket.arrive(news);
+      vi.advanceTimersByTime(20);
+      expect(callback).toHaveBeenCalledTimes(1);
+    }
   });
 
   it('takes lost and cut notifications for what they are', () => {

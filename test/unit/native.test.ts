@@ -119,6 +119,26 @@ describe('a socket', () => {
     expect(server.receive(100)).toBeUndefined();
   });
 
+  test('tells what came with a datagram', () => {
+    const [IPPROTO_IP, IP_TTL, IP_RECVTTL] = [0, 2, 12];
+    const server = socket(AF_INET, SOCK_DGRAM);
+    const client = socket(AF_INET, SOCK_DGRAM);
+    const [to, from] = [loopback(bindSomewhere(server)), loopback(bindSomewhere(client))];
+    client.setOption(IPPROTO_IP, IP_TTL, int(77));
+    client.send(Buffer.from('first'), to);
+    expect(server.receiveMessage(100)).toEqual({ data: Buffer.from('first'), sender: from, control: [] });
+    server.setOption(IPPROTO_IP, IP_RECVTTL, int(1));
+    client.send(Buffer.from('second'), to);
+    expect(server.receiveMessage(100)).toEqual({
+      data: Buffer.from('second'),
+      sender: from,
+      control: [{ level: IPPROTO_IP, type: IP_TTL, data: int(77) }],
+    });
+    expect(server.receiveMessage(100)).toBeUndefined();
+    client.send(Buffer.alloc(11), to);
+    expect(failure(() => server.receiveMessage(10))).toMatchObject({ code: 'EMSGSIZE' });
+  });
+
   test('says that a datagram did not fit, and goes on with the next', () => {
     const server = socket(AF_UNIX, SOCK_DGRAM);
     const client = socket(AF_UNIX, SOCK_DGRAM);

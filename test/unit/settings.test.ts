@@ -18,7 +18,7 @@ const parseHook = (...texts: string[]) =>
 
 it('what is not given has its default', () => {
   expect(parseOptions(interfaceOptions, interfaceDefaults, new Map())).toEqual({
-    settings: { rate: 5, burst: 16, maxAddresses: 32, lifetime: 86_400_000, prefixes: [] },
+    settings: { rate: 5, burst: 16, maxAddresses: 32, lifetime: 86_400_000, prefixes: [], ra: 'auto' },
     invalid: [],
   });
   expect(parseOptions(globalOptions, globalDefaults, new Map())).toEqual({

@@ -13,6 +13,8 @@ import { Broker } from '../bed/ubus-broker/broker.ts';
 import { uciObject } from '../bed/ubus-broker/uci-object.ts';
 import { bytes, type Frame, FrameSocket, newFolder, recording } from './ubus-wire.ts';
 
+vi.setConfig({ testTimeout: 60_000 });
+
 async function broker(): Promise<Broker> {
   const started = await Broker.start(`${newFolder()}/ubus.sock`);
   onTestFinished(() => started.stop());
@@ -174,7 +176,7 @@ config wireguard_wg1
     onTestFinished(() => client.close());
     uciObject(client, folder);
     const call = (method: string, args: UbusTable) => client.call('uci', method, args);
-    await vi.waitFor(() => call('configs', {}), 5000);
+    await vi.waitFor(() => call('configs', {}), 30_000);
     return [call, folder, bus];
   }
 
@@ -199,7 +201,7 @@ config wireguard_wg1
     procd.publish('service', {
       event: { arguments: { type: 'String', data: 'Table' }, call: (args) => void told.push(args) },
     });
-    await vi.waitFor(() => procd.call('service', 'event', {}), 5000);
+    await vi.waitFor(() => procd.call('service', 'event', {}), 30_000);
     told.length = 0;
     const config = 'network';
     const allowed_ips: UbusValue = ['192.168.10.2/32', '2001:db8::5/128'];

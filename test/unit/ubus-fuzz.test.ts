@@ -178,7 +178,7 @@ it(`${FRAMES} mutated frames crash nothing and leave nothing behind`, { timeout:
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(HEAP_GROWTH);
 });
 
-it('a client that is told mutated frames closes, comes back and goes on', async () => {
+it('a client that is told mutated frames closes, comes back and goes on', { timeout: 60_000 }, async () => {
   const random = randomFrom(SEED);
   const ubusd = await ScriptedUbusd.start();
   const client = new UbusClient(ubusd.path);
@@ -196,6 +196,6 @@ it('a client that is told mutated frames closes, comes back and goes on', async 
   }
   const socket = await ubusd.accept();
   socket.write(hello);
-  await vi.waitFor(() => expect(client.connected).toBe(true));
+  await vi.waitFor(() => expect(client.connected).toBe(true), 30_000);
   expect(decodeMessage(await socket.next()).attributes.path).toBe('demo');
 });

@@ -3,14 +3,10 @@
 // comes from the one that it prefers (RFC 6724) for talking to the request's source.
 
 import { type AddressBytes, parseAddress } from '../../address.ts';
+import { AF_INET6, ICMPV6_FILTER, IPPROTO_ICMPV6, IPPROTO_IPV6, SOCK_RAW, socketAddress } from '../inet6.ts';
 import type { Native } from '../native.ts';
-import { u16, u32 } from '../netlink.ts';
+import { u32 } from '../netlink.ts';
 
-const AF_INET6 = 10;
-const SOCK_RAW = 3;
-const IPPROTO_IPV6 = 41;
-const IPPROTO_ICMPV6 = 58;
-const ICMP6_FILTER = 1;
 const IPV6_MULTICAST_LOOP = 19;
 
 /** Type 128, code 0; the kernel fills in the checksum. */
@@ -22,16 +18,11 @@ const unspecified = parseAddress('::')!;
 export function askAllNodes(native: Native, ifindex: number, from: AddressBytes = unspecified): void {
   const socket = new native.Socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
   try {
-    socket.setOption(IPPROTO_ICMPV6, ICMP6_FILTER, Buffer.alloc(32, 0xff)); // answers are seen otherwise
+    socket.setOption(IPPROTO_ICMPV6, ICMPV6_FILTER, Buffer.alloc(32, 0xff)); // answers are seen otherwise
     socket.setOption(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, u32(0));
     socket.bind(socketAddress(from, 0));
     socket.send(echoRequest, socketAddress(allNodes, ifindex));
   } finally {
     socket.close();
   }
-}
-
-/** struct sockaddr_in6 */
-function socketAddress(address: AddressBytes, scopeId: number): Buffer {
-  return Buffer.concat([u16(AF_INET6), u16(0), u32(0), address, u32(scopeId)]);
 }

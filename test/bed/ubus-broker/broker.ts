@@ -14,7 +14,7 @@ import { rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { BlobWriter, MalformedError, u32 } from '../../../src/ubus/blob.ts';
 import { decodeTable, encodeTable } from '../../../src/ubus/blobmsg.ts';
-import { FrameReader } from '../../../src/ubus/frames.ts';
+import { FrameReader, RECEIVED_MAX_LENGTH } from '../../../src/ubus/frames.ts';
 import {
   decodeMessage,
   EVENT_OBJECT,
@@ -109,7 +109,7 @@ export class Broker {
   }
 
   #send(peer: Peer, message: Message): void {
-    if (peer.socket.writable) peer.socket.write(encodeMessage(message));
+    if (peer.socket.writable) peer.socket.write(encodeMessage(message, RECEIVED_MAX_LENGTH));
   }
 
   #receive(peer: Peer, message: Message): void {

@@ -1,27 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The broker, the uci object and what one does by hand, as programs:
+// The broker, rpcd's objects and a client, as programs for service.ts:
 //
-//   node --import tsx main.ts SOCKET broker            until it is ended
-//   node --import tsx main.ts SOCKET uci FOLDER        rpcd's `uci`, until it is ended
-//   node --import tsx main.ts SOCKET call OBJECT METHOD [JSON]
-//   node --import tsx main.ts SOCKET send EVENT [JSON]
-//   node --import tsx main.ts SOCKET listen PATTERN    one line of JSON per event
-//   node --import tsx main.ts SOCKET subscribe OBJECT  one line of JSON per notification
+//   node main.js SOCKET broker
+//   node main.js SOCKET rpcd FOLDER       `uci`, over the files of a folder, and `session`
+//   node main.js SOCKET call              a line [OBJECT, METHOD, ARGUMENTS] in, a line {status, answer} or {status, error} out
+//   node main.js SOCKET subscribe OBJECT  a line {type, data} out for each notification
 //
-// `broker` and `uci` print "ready" when they are. A call that fails prints its status and exits with it. 64-bit integers
-// that a number cannot hold are printed as text.
+// Each prints "ready" when it is, and runs until it is ended.
 
+import { createInterface } from 'node:readline';
 import { UbusClient } from '../../../src/ubus/client.ts';
-import { UbusError, type UbusTable } from '../../../src/ubus/types.ts';
+import { UbusError, type UbusTable, ubusStatus } from '../../../src/ubus/types.ts';
 import { Broker } from './broker.ts';
 import { uciObject } from './uci-object.ts';
 
-const [socket, command, subject, ...rest] = process.argv.slice(2);
+const [socket, command, subject] = process.argv.slice(2);
 if (socket === undefined) throw new Error('which socket?');
 
-const print = (value: unknown) =>
-  console.log(JSON.stringify(value, (_key, part) => (typeof part === 'bigint' ? String(part) : part)));
-const parsed = (json = '{}') => JSON.parse(json) as UbusTable;
+const print = (value: unknown) => console.log(JSON.stringify(value));
 
 async function connected(): Promise<UbusClient> {
   const client = new UbusClient(socket, (error) => console.error(error.message));
@@ -29,37 +25,34 @@ async function connected(): Promise<UbusClient> {
   return client;
 }
 
-async function ask(question: (client: UbusClient) => Promise<unknown>): Promise<void> {
-  const client = await connected();
+async function call(client: UbusClient, line: string): Promise<object> {
+  const [object, method, args] = JSON.parse(line) as [string, string, UbusTable];
   try {
-    const answer = await question(client);
-    if (answer !== undefined) print(answer);
+    return { status: ubusStatus.ok, answer: await client.call(object, method, args) };
   } catch (error) {
     if (!(error instanceof UbusError)) throw error;
-    console.error(error.message);
-    process.exitCode = error.status;
-  } finally {
-    client.close();
+    return { status: error.status, error: error.message };
   }
 }
 
 if (command === 'broker') {
   await Broker.start(socket);
   console.log('ready');
-} else if (command === 'uci' && subject !== undefined) {
+} else if (command === 'rpcd' && subject !== undefined) {
   const client = await connected();
   uciObject(client, subject);
   await client.call('uci', 'configs');
   console.log('ready');
-} else if (command === 'call' && subject !== undefined && rest[0] !== undefined) {
-  const [method, args] = rest;
-  await ask((client) => client.call(subject, method, parsed(args)));
-} else if (command === 'send' && subject !== undefined) {
-  await ask((client) => client.send(subject, parsed(rest[0])));
-} else if (command === 'listen' && subject !== undefined) {
-  (await connected()).listen(subject, (event, data) => print({ event, data }));
+} else if (command === 'call') {
+  const client = await connected();
+  console.log('ready');
+  for await (const line of createInterface({ input: process.stdin })) print(await call(client, line));
 } else if (command === 'subscribe' && subject !== undefined) {
-  (await connected()).subscribe(subject, (type, data) => print({ type, data }));
+  const client = await connected();
+  client.subscribe(subject, (type, data) => print({ type, data }));
+  // What comes first is answered first: the subscription is there when this is.
+  await client.call(subject, 'status');
+  console.log('ready');
 } else {
-  throw new Error('see the top of main.ts');
+  throw new Error('see the top of this file');
 }

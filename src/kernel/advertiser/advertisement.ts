@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Router Advertisements and Solicitations as bytes (RFC 4861, 4.1, 4.2, 4.6 and 6.1.1; RFC 8106, 5). All numbers are in
+// network byte order.
+
+import { type AddressBytes, contains, formatAddress, type Prefix, parseAddress } from '../../address.ts';
+import { linkLocal } from '../../scope.ts';
+import { IPPROTO_ICMPV6, icmpv6Checksum } from '../inet6.ts';
+
+const ROUTER_SOLICITATION = 133;
+const ROUTER_ADVERTISEMENT = 134;
+
+const SOURCE_LINK_LAYER_ADDRESS = 1;
+const PREFIX_INFORMATION = 3;
+const MTU = 5;
+const RECURSIVE_DNS_SERVER = 25;
+const DNS_SEARCH_LIST = 31;
+
+/** On-link and autonomous address-configuration. */
+const FLAGS_L_A = 0xc0;
+/** What IANA has for IPv4, as most systems take. */
+const HOP_LIMIT = 64;
+/** Of whatever a neighbour discovery message must have come with: no router has forwarded it. */
+const UNFORWARDED = 255;
+
+const IPV6_HEADER = 40;
+const allRouters = parseAddress('ff02::2')!;
+
+export interface PrefixInformation {
+  /** Of 64 bits. */
+  readonly prefix: Prefix;
+  /** Seconds, below 2^32. */
+  readonly preferred: number;
+  readonly valid: number;
+}
+
+export interface Advertisement {
+  /** Seconds, 0 to 65,535; 0: not a default router. */
+  readonly routerLifetime: number;
+  /** Bytes. */
+  readonly mtu?: number;
+  readonly prefixes: readonly PrefixInformation[];
+  /** Recursive DNS servers. */
+  readonly servers: readonly AddressBytes[];
+  /** DNS search domains; what is none is left out. */
+  readonly search: readonly string[];
+  /** Of both, in seconds. */
+  readonly dnsLifetime: number;
+}
+
+/** The ICMPv6 message, of which the kernel fills in the checksum. */
+export function encodeAdvertisement(content: Advertisement): Buffer {
+  const header = Buffer.alloc(16);
+  header[0] = ROUTER_ADVERTISEMENT;
+  header[4] = HOP_LIMIT;
+  header.writeUInt16BE(content.routerLifetime, 6);
+  const { mtu, prefixes, servers, dnsLifetime } = content;
+  const names = content.search.flatMap((domain) => encodeName(domain) ?? []);
+  return Buffer.concat([
+    header,
+    ...(mtu === undefined ? [] : [option(MTU, u16be(0), u32be(mtu))]),
+    ...prefixes.map(encodePrefix),
+    ...(servers.length > 0 ? [option(RECURSIVE_DNS_SERVER, u16be(0), u32be(dnsLifetime), ...servers)] : []),
+    ...(names.length > 0 ? [option(DNS_SEARCH_LIST, u16be(0), u32be(dnsLifetime), ...names)] : []),
+  ]);
+}
+
+function encodePrefix({ prefix, preferred, valid }: PrefixInformation): Buffer {
+  const flags = Buffer.of(prefix.length, FLAGS_L_A);
+  return option(PREFIX_INFORMATION, flags, u32be(valid), u32be(preferred), u32be(0), prefix.bytes);
+}
+
+/** Type, length in units of 8 bytes, and the value, padded with zeros. */
+function option(type: number, ...value: Uint8Array[]): Buffer {
+  const body = Buffer.concat(value);
+  const units = Math.ceil((2 + body.length) / 8);
+  const bytes = Buffer.alloc(8 * units);
+  bytes[0] = type;
+  bytes[1] = units;
+  body.copy(bytes, 2);
+  return bytes;
+}
+
+/** As DNS has it (RFC 1035, 3.1), uncompressed; undefined if it is no domain name. */
+function encodeName(domain: string): Buffer | undefined {
+  const labels = domain.replace(/\.$/, '').split('.');
+  if (!labels.every((label) => /^[\x21-\x7e]{1,63}$/.test(label))) return undefined;
+  const bytes = Buffer.concat([
+    ...labels.flatMap((label) => [Buffer.of(label.length), Buffer.from(label)]),
+    Buffer.of(0),
+  ]);
+  return bytes.length <= 255 ? bytes : undefined;
+}
+
+function u16be(value: number): Buffer {
+  return Buffer.of(value >> 8, value & 0xff);
+}
+
+function u32be(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+/** Whether a router has to take an ICMPv6 message for a solicitation. The checksum is the kernel's to check. */
+export function isSolicitation(message: Buffer, from: AddressBytes, hopLimit: number | undefined): boolean {
+  if (hopLimit !== UNFORWARDED || message.length < 8) return false;
+  if (message[0] !== ROUTER_SOLICITATION || message[1] !== 0) return false;
+  const isUnspecified = from.every((byte) => byte === 0);
+  for (let at = 8; at < message.length; ) {
+    const length = 8 * (message[at + 1] ?? 0);
+    if (length === 0 || at + length > message.length) return false;
+    if (isUnspecified && message[at] === SOURCE_LINK_LAYER_ADDRESS) return false;
+    at += length;
+  }
+  return true;
+}
+
+/** The link-local source of an IPv6 packet that is a solicitation to all routers; undefined for any other packet. */
+export function solicitorOf(packet: Buffer): string | undefined {
+  if (packet.length < IPV6_HEADER || packet[0]! >> 4 !== 6 || packet[6] !== IPPROTO_ICMPV6) return undefined;
+  const from = packet.subarray(8, 24);
+  const to = packet.subarray(24, IPV6_HEADER);
+  const message = packet.subarray(IPV6_HEADER);
+  const isIntact =
+    packet.readUInt16BE(4) === message.length &&
+    allRouters.every((byte, i) => byte === to[i]) &&
+    icmpv6Checksum(from, to, message) === 0;
+  if (!isIntact || !contains(linkLocal, from) || !isSolicitation(message, from, packet[7])) return undefined;
+  return formatAddress(from);
+}

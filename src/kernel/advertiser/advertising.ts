@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Router Advertisements on all interfaces: what there is to announce, and what the system has to be like for that.
+
+import { createHash } from 'node:crypto';
+import {
+  type AddressBytes,
+  contains,
+  formatAddress,
+  formatPrefix,
+  type Prefix,
+  parseAddress,
+  parsePrefix,
+  prefixOf,
+} from '../../address.ts';
+import { kernelProblem } from '../../problems.ts';
+import { linkLocal } from '../../scope.ts';
+import type { InterfaceSettings } from '../../settings.ts';
+import type {
+  AdvertisementSocket,
+  Clock,
+  Device,
+  Link,
+  LinkAddress,
+  Problem,
+  Routing,
+  WireGuard,
+} from '../kernel.ts';
+import { solicitorOf } from './advertisement.ts';
+import { Advertiser, type AnnouncedPrefix, type Announcement } from './advertiser.ts';
+
+/** An interface on which addresses are learned. */
+export interface Enabled {
+  readonly settings: Pick<InterfaceSettings, 'ra'>;
+  /** Who else is configured to advertise there, in words. */
+  readonly otherAdvertiser?: string;
+  /** DNS domains to search in. */
+  readonly search?: readonly string[];
+  readonly link: Link;
+}
+
+interface Active {
+  readonly device: string;
+  readonly advertiser: Advertiser;
+  readonly socket: AdvertisementSocket;
+  /** The routes that are kept, until when. */
+  readonly routes: Map<string, number>;
+}
+
+/** Lifetimes are given in whole seconds, rounded up. */
+const ROUNDING = 1_000;
+/** A change of so many milliseconds in how long a route is kept is none. */
+const SLACK = 2_000;
+
+const anyAddress = parseAddress('::')!;
+
+export class Advertising {
+  private readonly active = new Map<number, Active>();
+
+  /** `onChange`: align() is to be called again. */
+  constructor(
+    private readonly routing: Routing,
+    private readonly wireguard: WireGuard,
+    private readonly clock: Clock,
+    private readonly onChange: () => void,
+  ) {}
+
+  /**
+   * Advertises on these interfaces and no others. `links` are all WireGuard ones. Answers with what keeps it from
+   * working, whether the addresses of a link have been changed, and whether something failed and is to be tried again.
+   */
+  align(
+    enabled: readonly Enabled[],
+    links: readonly Link[],
+  ): { problems: Problem[]; hasChangedAddresses: boolean; isIncomplete: boolean } {
+    const wanted = new Map(enabled.filter(isWanted).map((each) => [each.link.ifindex, each]));
+    for (const [ifindex, { device }] of this.active) {
+      if (wanted.get(ifindex)?.link.name !== device) this.end(ifindex);
+    }
+    const problems = enabled.flatMap(conflictOf);
+    const learningOn = new Set(enabled.map(({ link }) => link.ifindex));
+    let hasChangedAddresses = false;
+    let isIncomplete = false;
+    const attempt = (link: Link, act: () => void) => {
+      try {
+        act();
+      } catch (error) {
+        isIncomplete = true;
+        problems.push(kernelProblem('ra-failed', link.name, 'set up Router Advertisements', error));
+      }
+    };
+    for (const link of links.filter(({ ifindex }) => !learningOn.has(ifindex))) {
+      attempt(link, () => {
+        hasChangedAddresses = this.cleanUp(link) || hasChangedAddresses;
+      });
+    }
+    for (const each of wanted.values()) {
+      attempt(each.link, () => {
+        hasChangedAddresses = this.addLinkLocal(each.link) || hasChangedAddresses;
+        this.advertise(each);
+        problems.push(...this.problemsOf(each.link));
+      });
+    }
+    return { problems, hasChangedAddresses, isIncomplete };
+  }
+
+  /** Whether there is anybody to tell that something has changed. */
+  get hasRecipients(): boolean {
+    return [...this.active.values()].some(({ advertiser }) => advertiser.hasRecipients);
+  }
+
+  /** Prefixes that an interface has lost and whose addresses are to work on. */
+  departed(ifindex: number): Prefix[] {
+    return this.active.get(ifindex)?.advertiser.departed.map(({ prefix }) => prefix) ?? [];
+  }
+
+  /** Whom to tell, by the allowed IPs of an interface. */
+  address(ifindex: number, { peers }: Device): void {
+    this.active
+      .get(ifindex)
+      ?.advertiser.address(
+        peers.flatMap(({ key, allowedIps, latestHandshake }) =>
+          allowedIps
+            .filter(({ bytes, length }) => length === 128 && contains(linkLocal, bytes))
+            .map(({ bytes }) => ({ peer: key, address: formatAddress(bytes), latestHandshake })),
+        ),
+      );
+  }
+
+  /** An address is now a peer's, which is there. */
+  meet(ifindex: number, peer: string, address: string): void {
+    if (!contains(linkLocal, parseAddress(address)!)) return;
+    const latestHandshake = this.clock.wall() / 1_000;
+    this.active.get(ifindex)?.advertiser.meet({ peer, address, latestHandshake });
+  }
+
+  /** The kernel is being given a packet as if it had come from an interface. */
+  expect(ifindex: number, packet: Buffer): void {
+    if (solicitorOf(packet) !== undefined) this.active.get(ifindex)?.advertiser.expectSolicitation();
+  }
+
+  /** With a last advertisement. Addresses and routes stay: the next start finds them. */
+  stop(): void {
+    for (const ifindex of [...this.active.keys()]) this.end(ifindex);
+  }
+
+  private end(ifindex: number): void {
+    const { advertiser, socket } = this.active.get(ifindex)!;
+    this.active.delete(ifindex);
+    advertiser.end();
+    socket.close();
+  }
+
+  /** Whether an address was removed from a link on which nothing is learned. */
+  private cleanUp({ ifindex, addresses }: Link): boolean {
+    const ours = addresses.filter(({ isOurs }) => isOurs);
+    for (const { bytes, prefixLength } of ours) this.routing.removeAddress(ifindex, bytes, prefixLength);
+    return ours.length > 0;
+  }
+
+  /** What advertisements come from, unless there is one, or the link is not up yet. */
+  private addLinkLocal({ name, ifindex, up, addresses }: Link): boolean {
+    if (!up || addresses.some(({ bytes }) => contains(linkLocal, bytes))) return false;
+    const publicKey = this.wireguard.dump(name)?.publicKey;
+    if (publicKey === undefined) return false;
+    this.routing.addAddress(ifindex, linkLocalOf(publicKey), linkLocal.length);
+    return true;
+  }
+
+  private advertise({ link, search = [] }: Enabled): void {
+    const { advertiser, routes } = this.active.get(link.ifindex) ?? this.open(link);
+    advertiser.announce(this.announcement(link, search));
+    this.keepRoutes(link.ifindex, advertiser, routes);
+  }
+
+  private open(link: Link): Active {
+    const { name: device, ifindex } = link;
+    const kept = this.routing.keptRoutes().filter((route) => route.ifindex === ifindex);
+    const departed = kept.map(({ prefix, remaining }) => ({ prefix, until: this.clock.now() + remaining }));
+    const routes = new Map(departed.map(({ prefix, until }) => [formatPrefix(prefix), until]));
+    const socket = this.routing.openAdvertisements(link, (from) => advertiser.solicited(from));
+    const send = (message: Buffer, to: AddressBytes) => socket.send(message, to);
+    const onChange = () => {
+      if (this.active.get(ifindex)?.advertiser === advertiser) this.onChange();
+    };
+    const advertiser = new Advertiser(this.clock, send, onChange, departed);
+    const opened = { device, advertiser, socket, routes };
+    this.active.set(ifindex, opened);
+    return opened;
+  }
+
+  /** The kernel's route to a prefix goes with the interface's address in it, but there are hosts that still have one. */
+  private keepRoutes(ifindex: number, { departed }: Advertiser, routes: Map<string, number>): void {
+    const now = this.clock.now();
+    for (const { prefix, until } of departed) {
+      const text = formatPrefix(prefix);
+      if (Math.abs((routes.get(text) ?? 0) - until) <= SLACK) continue;
+      this.routing.keepRoute({ ifindex, prefix, remaining: until - now });
+      routes.set(text, until);
+    }
+    const wanted = new Map(departed.map(({ prefix }) => [formatPrefix(prefix), prefix]));
+    for (const text of routes.keys()) {
+      if (wanted.has(text)) continue;
+      this.routing.dropRoute({ ifindex, prefix: parsePrefix(text)! });
+      routes.delete(text);
+    }
+  }
+
+  private announcement(link: Link, search: readonly string[]): Announcement {
+    const prefixes = announcedPrefixes(link, this.clock.now());
+    const servers = this.servers(link, prefixes);
+    return {
+      isDefaultRouter: this.routing.isForwarding(link.name) && this.routing.hasDefaultRoute(link.ifindex),
+      ...(link.mtu >= 1280 && { mtu: link.mtu }),
+      prefixes,
+      servers,
+      search: [...search],
+    };
+  }
+
+  /** One address of the router at which a DNS server listens. */
+  private servers(link: Link, prefixes: readonly AnnouncedPrefix[]): AddressBytes[] {
+    const listeners = new Set(this.routing.dnsListeners().map(formatAddress));
+    const isServed = ({ bytes }: LinkAddress) =>
+      listeners.has(formatAddress(anyAddress)) || listeners.has(formatAddress(bytes));
+    const inPrefixes = link.addresses.filter(
+      ({ bytes, preferred }) => preferred > 0 && prefixes.some(({ prefix }) => contains(prefix, bytes)),
+    );
+    const inLink = link.addresses.filter(({ bytes }) => contains(linkLocal, bytes));
+    const found = [...inPrefixes, ...inLink].find(isServed);
+    return found ? [found.bytes] : [];
+  }
+
+  private problemsOf(link: Link): Problem[] {
+    const { name, ifindex, addresses } = link;
+    const advertiser = this.active.get(ifindex)?.advertiser;
+    const problems: Problem[] = [];
+    if (!this.routing.isForwarding(name)) {
+      problems.push({
+        code: 'no-forwarding',
+        message: `${name}: this system does not forward IPv6 packets from it, so it is not announced as a default router`,
+        hint: 'sysctl -w net.ipv6.conf.all.forwarding=1, and have it set at each start in /etc/sysctl.d',
+      });
+    }
+    const hasPrefix = addresses.some(({ bytes }) => !contains(linkLocal, bytes));
+    if (hasPrefix && announcedPrefixes(link, 0).length === 0) {
+      problems.push({
+        code: 'no-64',
+        message: `${name}: none of its prefixes is a /64, so peers cannot choose addresses by SLAAC`,
+        hint: "give it an address in a /64 (on OpenWrt: option ip6assign '64')",
+      });
+    }
+    if (advertiser?.isBlocked) {
+      problems.push({
+        code: 'ra-blocked',
+        message: `${name}: a firewall of this system does not let Router Advertisements out`,
+        hint: `accept outgoing ICMPv6 of type router-advertisement on ${name}`,
+      });
+    }
+    if (advertiser?.isDeaf) {
+      problems.push({
+        code: 'solicitations-blocked',
+        message: `${name}: Router Solicitations come, but a firewall of this system does not let them in`,
+        hint: `accept incoming ICMPv6 of type router-solicitation on ${name} (on OpenWrt: a firewall zone with input ACCEPT, or a rule with icmp_type router-solicitation)`,
+      });
+    }
+    return problems;
+  }
+}
+
+function isWanted({ settings: { ra }, otherAdvertiser, link }: Enabled): boolean {
+  return link.up && (ra === '1' || (ra === 'auto' && otherAdvertiser === undefined));
+}
+
+function conflictOf({ settings, otherAdvertiser, link: { name } }: Enabled): Problem[] {
+  if (settings.ra !== 'auto' || otherAdvertiser === undefined) return [];
+  return [
+    {
+      code: 'ra-conflict',
+      message: `${name}: Router Advertisements are left to ${otherAdvertiser}, which never refreshes what peers have got`,
+      hint: 'switch those off there, or set option ra to 0 to keep it that way, or to 1 to send them all the same',
+    },
+  ];
+}
+
+/** Each /64 of a link's addresses, for as long as the one that lasts longest. */
+function announcedPrefixes({ addresses }: Link, now: number): AnnouncedPrefix[] {
+  const found = new Map<string, AnnouncedPrefix>();
+  for (const { bytes, prefixLength, preferred, valid } of addresses) {
+    if (prefixLength !== 64 || contains(linkLocal, bytes)) continue;
+    const prefix = prefixOf(bytes, 64);
+    const text = formatPrefix(prefix);
+    const known = found.get(text);
+    const preferredUntil = preferred > 0 ? now + preferred - ROUNDING : Number.NEGATIVE_INFINITY;
+    found.set(text, {
+      prefix,
+      preferredUntil: Math.max(known?.preferredUntil ?? Number.NEGATIVE_INFINITY, preferredUntil),
+      validUntil: Math.max(known?.validUntil ?? 0, now + valid - ROUNDING),
+    });
+  }
+  return [...found.values()].sort((a, b) => Buffer.compare(a.prefix.bytes, b.prefix.bytes));
+}
+
+/** Always the same for an interface, and nobody else's: its identifier is made of the interface's public key. */
+export function linkLocalOf(publicKey: string): AddressBytes {
+  const address = linkLocal.bytes.slice();
+  address.set(createHash('sha256').update(Buffer.from(publicKey, 'base64')).digest().subarray(0, 8), 8);
+  return address;
+}

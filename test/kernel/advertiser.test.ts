@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Router Advertisements by unicast, without any other program that sends some.
+//
+//   clients ── wg0 ═════ wg1 ── router ── veth-s ─────── eth0 ── server (2001:db8:fe::2)
+//
+// The router has 2001:db8:1::1/64 on wg1, no link-local address but what wg-slaacer gives it, and a default route.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { guestFor, sharedGuest, type Way } from '../bed/bed.ts';
+import type { Client } from '../bed/client.ts';
+import { Daemon } from '../bed/daemon.ts';
+import { Lab, type LabOptions } from '../bed/lab.ts';
+
+const SERVER = '2001:db8:fe::2';
+
+async function behindRouter(way: Way, options: LabOptions): Promise<Lab> {
+  const lab = await Lab.create(await guestFor(way), options);
+  await lab.router.run(`set -e
+ip address delete fe80::1/64 dev wg1
+ip netns add server
+ip link add veth-s type veth peer name eth0 netns server
+ip address add 2001:db8:fe::1/64 dev veth-s nodad
+ip link set veth-s up
+ip -n server address add ${SERVER}/64 dev eth0 nodad
+ip -n server link set eth0 up
+ip -n server route add default via 2001:db8:fe::1
+ip -6 route add default via ${SERVER}`);
+  for (const client of lab.clients) await client.run('ip -6 route flush dev wg0 proto boot');
+  return lab;
+}
+
+async function tearDown(lab: Lab | undefined): Promise<void> {
+  await lab?.router.run('ip link delete veth-s; ip netns delete server', { check: false });
+  await lab?.destroy();
+}
+
+const addressesIn = async (client: Client, prefix: string) =>
+  (await client.addresses()).filter((address) => address.startsWith(prefix));
+
+describe.each(['fexit', 'kprobe', 'lending'] as const)('by %s', (way) => {
+  let lab: Lab;
+  let daemon: Daemon;
+
+  beforeAll(async () => {
+    lab = await behindRouter(way, { clients: ['laptop'] });
+    daemon = await Daemon.start(lab.router, { hook: way, set: { ra: 'auto' } });
+  });
+
+  afterAll(async () => {
+    await daemon?.stop();
+    await tearDown(lab);
+  });
+
+  test('a client that has nothing but its WireGuard configuration reaches a host behind the router', async () => {
+    const laptop = lab.client('laptop');
+    const milliseconds = await laptop.comeUp('fe80::a', SERVER);
+    await expect.poll(() => daemon.all('learned').length, { timeout: 10_000 }).toBeGreaterThan(1);
+    const [linkLocal, global] = daemon.all('learned').map(({ time }) => time);
+    // Told, not judged: a client's kernel and a busy emulator have their part in it.
+    console.log(`${way}: on line after ${milliseconds} ms`);
+    expect(global! - linkLocal!).toBeLessThan(2);
+    const { stdout } = await laptop.run('ip -6 -oneline address show dev wg0 scope global');
+    expect(stdout.match(/inet6 2001:db8:1:/g)).toHaveLength(2);
+    expect(stdout.match(/temporary/g)).toHaveLength(1);
+    const { stdout: routes } = await laptop.run('ip -6 route show default');
+    expect(routes).toMatch(/^default via fe80::\S+ dev wg0 proto ra/);
+  });
+});
+
+describe('the advertiser', () => {
+  let lab: Lab;
+  let daemon: Daemon;
+  let laptop: Client;
+
+  beforeAll(async () => {
+    lab = await behindRouter('fexit', { clients: ['laptop', 'phone'] });
+    daemon = await Daemon.start(lab.router, { set: { ra: 1, rate: 0, lifetime: '1h' } });
+    laptop = lab.client('laptop');
+    await laptop.comeUp('fe80::a', SERVER);
+  });
+
+  afterAll(async () => {
+    await daemon?.stop();
+    await tearDown(lab);
+  });
+
+  /** What tcpdump says of the advertisements that a client gets meanwhile. */
+  async function advertisements(client: Client, act: () => Promise<unknown>): Promise<string[]> {
+    const tcpdump = client.spawn("exec tcpdump -lnvvti wg0 'icmp6 and ip6[40] == 134'");
+    await tcpdump.waitFor(/listening on/);
+    await act();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    tcpdump.kill('SIGTERM');
+    await tcpdump.exit;
+    return tcpdump.stdout
+      .toString()
+      .split(/^(?=IP6)/m)
+      .filter((text) => text.startsWith('IP6'));
+  }
+
+  test('answers rdisc6 as specified, and tcpdump finds nothing wrong with it', async () => {
+    let shown = '';
+    const packets = await advertisements(laptop, async () => {
+      shown = (await laptop.run('rdisc6 -1 wg0', { timeout: 20_000 })).stdout;
+    });
+    expect(shown).toMatch(/^Stateful address conf\.\s*: +No$/m);
+    expect(shown).toMatch(/^Stateful other conf\.\s*: +No$/m);
+    expect(shown).toMatch(/^Router lifetime\s*: +2700 /m);
+    expect(shown).toMatch(/^ MTU\s*: +1420 /m);
+    expect(shown).toMatch(/^ Prefix\s*: 2001:db8:1::\/64$/m);
+    expect(shown).toMatch(/On-link\s*: +Yes$/m);
+    expect(shown).toMatch(/Autonomous address conf\.: +Yes$/m);
+    expect(shown).toMatch(/Valid time\s*: +5400 /m);
+    expect(shown).toMatch(/Pref\. time\s*: +2700 /m);
+    expect(shown).not.toMatch(/DNS server/);
+    expect(packets.length).toBeGreaterThan(0);
+    for (const packet of packets) {
+      expect(packet).toContain('hlim 255');
+      expect(packet).toContain('icmp6 sum ok');
+      expect(packet).not.toMatch(/truncated|invalid|bad|\[\|/i);
+    }
+  });
+
+  test('keeps still at 100,000 solicitations that are none, and at those from a wrong interface', async () => {
+    const count = 20_000;
+    const lines = daemon.mark;
+    const packets = await advertisements(laptop, async () => {
+      await laptop.solicit({ from: 'fe80::a', message: '85000000', count });
+      await laptop.solicit({ from: 'fe80::a', hops: 64, count });
+      await laptop.solicit({ from: 'fe80::a', message: '85000000000000000100000000000000', count });
+      await laptop.solicit({ from: 'fe80::a', message: '85010000000000000101020000000001', count });
+      await laptop.solicit({ from: '2001:db8:1::9', count });
+    });
+    expect(packets).toEqual([]);
+    expect(daemon.mark - lines).toBeLessThan(50);
+    expect((await laptop.run('rdisc6 -1 wg0', { timeout: 20_000 })).stdout).toContain('2001:db8:1::/64');
+  }, 180_000);
+
+  test('gives a peer that solicits ever again a few answers', async () => {
+    const start = Date.now();
+    const packets = await advertisements(laptop, () => laptop.solicit({ from: 'fe80::a', count: 5_000 }));
+    expect(packets.length).toBeGreaterThan(0);
+    expect(packets.length).toBeLessThanOrEqual(3 + (Date.now() - start) / 1_000);
+  });
+
+  test('keeps the addresses of a client alive that only receives, for more than three lifetimes', async () => {
+    const lifetimes = 'valid_lft 12 preferred_lft 12';
+    await lab.router.run(`ip address add 2001:db8:3::1/64 dev wg1 nodad ${lifetimes}`);
+    await expect.poll(() => addressesIn(laptop, '2001:db8:3:'), { timeout: 8_000 }).toHaveLength(2);
+    const before = await addressesIn(laptop, '2001:db8:3:');
+    await lab.router.run(
+      `for i in $(seq 20); do ip address change 2001:db8:3::1/64 dev wg1 ${lifetimes}; sleep 2; done`,
+      { timeout: 90_000 },
+    );
+    expect(await addressesIn(laptop, '2001:db8:3:')).toEqual(expect.arrayContaining(before));
+  }, 120_000);
+
+  test('says what the firewall keeps in and out', async () => {
+    await lab.router.run(
+      'nft add table inet t; nft add chain inet t out "{ type filter hook output priority 0; }"; nft add rule inet t out icmpv6 type nd-router-advert drop',
+    );
+    await laptop.solicit({ from: 'fe80::a' });
+    await daemon.event('problem', { code: 'ra-blocked' });
+    await lab.router.run('nft delete table inet t');
+    await laptop.solicit({ from: 'fe80::a' });
+    await daemon.event('solved', { code: 'ra-blocked' });
+
+    await lab.router.run(
+      'nft add table inet t; nft add chain inet t in "{ type filter hook input priority 0; }"; nft add rule inet t in icmpv6 type nd-router-solicit drop',
+    );
+    await laptop.solicit({ from: 'fe80::aa' });
+    await daemon.event('problem', { code: 'solicitations-blocked' });
+    await lab.router.run('nft delete table inet t');
+    await laptop.solicit({ from: 'fe80::aa' });
+    await daemon.event('solved', { code: 'solicitations-blocked' });
+  });
+
+  test('says goodbye, leaves its address, and tells everybody when it is back', async () => {
+    const [last] = (await advertisements(laptop, () => daemon.stop())).slice(-1);
+    expect(last).toMatch(/router lifetime 0s/);
+    expect((await laptop.run('ip -6 route show default')).stdout).toBe('');
+    const { stdout: address } = await lab.router.run('ip -6 -oneline address show dev wg1 scope link');
+    expect(address).toMatch(/inet6 fe80::/);
+
+    daemon = await Daemon.start(lab.router, { set: { ra: 1 } });
+    await expect
+      .poll(async () => (await laptop.run('ip -6 route show default')).stdout, { timeout: 5_000 })
+      .toContain('proto ra');
+    const { stdout: again } = await lab.router.run('ip -6 -oneline address show dev wg1 scope link');
+    expect(again).toBe(address);
+  });
+});
+
+describe('another prefix', () => {
+  let lab: Lab;
+  let daemon: Daemon;
+
+  beforeAll(async () => {
+    lab = await behindRouter('fexit', { clients: ['laptop', 'phone'] });
+    await lab.router.run('ip address change 2001:db8:1::1/64 dev wg1 valid_lft 90 preferred_lft 90');
+    daemon = await Daemon.start(lab.router, { set: { ra: 1, rate: 0 } });
+    await Promise.all(lab.clients.map((client, i) => client.comeUp(`fe80::${i + 10}`, SERVER)));
+  });
+
+  afterAll(async () => {
+    await daemon?.stop();
+    await tearDown(lab);
+  });
+
+  test('reaches every client at once; a connection by the old one lives until that has run out', async () => {
+    const phone = lab.client('phone');
+    const [old] = await addressesIn(phone, '2001:db8:1:');
+    const pinging = phone.ping({ from: old!, to: SERVER, count: 10, interval: 1, timeout: 5 });
+    await lab.router.run(
+      'ip address add 2001:db8:2::1/64 dev wg1 nodad; ip address delete 2001:db8:1::1/64 dev wg1',
+    );
+    const start = Date.now();
+    for (const client of lab.clients)
+      await expect.poll(() => addressesIn(client, '2001:db8:2:'), { timeout: 10_000 }).not.toEqual([]);
+    console.log(`addresses in the new prefix after ${Date.now() - start} ms at most`);
+    expect((await pinging).received).toBe(10);
+    const routes = async () => (await lab.router.run('ip -6 route show dev wg1')).stdout;
+    expect(await routes()).toMatch(/^2001:db8:1::\/64 proto 87 .*expires/m);
+    expect(Object.values(await lab.allowedIps()).flat()).toContain(`${old}/128`);
+
+    const left = async () =>
+      Object.values(await lab.allowedIps())
+        .flat()
+        .join();
+    await expect.poll(left, { timeout: 100_000, interval: 1_000 }).not.toContain('2001:db8:1:');
+    expect(await routes()).not.toContain('proto 87'); // the kernel has an expired one of its own
+    expect(await addressesIn(phone, '2001:db8:1:')).toEqual([]);
+  }, 180_000);
+});
+
+test('without ra nothing is advertised, and nothing added', async () => {
+  const lab = await Lab.create(await sharedGuest(), { clients: ['laptop'] });
+  await lab.router.run('ip address delete fe80::1/64 dev wg1');
+  const daemon = await Daemon.start(lab.router, { set: { ra: 0 } });
+  await lab.client('laptop').startSlaac('fe80::a');
+  await daemon.event('learned', { address: 'fe80::a' });
+  const { stdout } = await lab.client('laptop').run('sleep 2; ip -6 address show dev wg0 scope global');
+  expect(stdout).toBe('');
+  expect((await lab.router.run('ip -6 address show dev wg1 scope link')).stdout).toBe('');
+  await daemon.stop();
+  await lab.destroy();
+});

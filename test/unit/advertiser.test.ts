@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { formatAddress, formatPrefix, parseAddress, parsePrefix } from '../../src/address.ts';
+import {
+  Advertiser,
+  type Announcement,
+  type Departed,
+  type Recipient,
+} from '../../src/kernel/advertiser/advertiser.ts';
+import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
+import { alice, bob } from './bench.ts';
+import { FakeClock } from './fake-clock.ts';
+
+const FOR_EVER = Number.POSITIVE_INFINITY;
+const DEPRECATED = Number.NEGATIVE_INFINITY;
+const A = '2001:db8:a::/64';
+const B = '2001:db8:b::/64';
+
+/** What is in an advertisement, as text. */
+function read(message: Buffer): string {
+  const shown = [`router ${message.readUInt16BE(6)}`];
+  for (let at = 16; at < message.length; at += 8 * message[at + 1]!) {
+    if (message[at] !== 3) continue;
+    const prefix = formatPrefix({ bytes: new Uint8Array(message.subarray(at + 16, at + 32)), length: 64 });
+    shown.push(`${prefix} ${message.readUInt32BE(at + 8)}/${message.readUInt32BE(at + 4)}`);
+  }
+  return shown.join(', ');
+}
+
+let clock: FakeClock;
+let sent: { to: string; what: string; at: number }[];
+let failure: Error | undefined;
+let onChange: ReturnType<typeof vi.fn<() => void>>;
+let advertiser: Advertiser;
+
+function create(departed: readonly Departed[] = []): Advertiser {
+  const send = (message: Buffer, to: Uint8Array) => {
+    if (failure) throw failure;
+    sent.push({ to: formatAddress(to), what: read(message), at: clock.now() });
+  };
+  return new Advertiser(clock, send, onChange, departed);
+}
+
+beforeEach(() => {
+  clock = new FakeClock();
+  sent = [];
+  failure = undefined;
+  onChange = vi.fn<() => void>();
+  advertiser = create();
+});
+
+/** Prefixes with preferred and valid lifetimes in seconds from now. */
+function announcement(
+  prefixes: Record<string, readonly [number, number]> = { [A]: [FOR_EVER, FOR_EVER] },
+  changes: Partial<Announcement> = {},
+): Announcement {
+  return {
+    isDefaultRouter: true,
+    servers: [],
+    search: [],
+    prefixes: Object.entries(prefixes).map(([text, [preferred, valid]]) => ({
+      prefix: parsePrefix(text)!,
+      preferredUntil: clock.now() + 1_000 * preferred,
+      validUntil: clock.now() + 1_000 * valid,
+    })),
+    ...changes,
+  };
+}
+
+const one: Recipient = { peer: alice, address: 'fe80::a', latestHandshake: 1_000 };
+const two: Recipient = { peer: bob, address: 'fe80::b', latestHandshake: 1_000 };
+
+function take(): string[] {
+  return sent.splice(0).map(({ to, what }) => `${to}: ${what}`);
+}
+
+/** One that everybody has, whose next refresh is some time ahead. */
+function settled(prefixes?: Record<string, readonly [number, number]>, ...recipients: Recipient[]): void {
+  advertiser.announce(announcement(prefixes));
+  advertiser.address(recipients.length > 0 ? recipients : [one]);
+  clock.advance(200);
+  sent = [];
+}
+
+const solicit = (address = 'fe80::a') => advertiser.solicited(parseAddress(address)!);
+
+describe('who is told', () => {
+  it('everybody, soon after it is there', () => {
+    advertiser.announce(announcement());
+    advertiser.address([one, two]);
+    clock.advance(200);
+    expect(take()).toEqual([`fe80::a: router 2700, ${A} 2700/5400`, `fe80::b: router 2700, ${A} 2700/5400`]);
+  });
+
+  it('who solicits, at once and only once', () => {
+    advertiser.announce(announcement());
+    advertiser.meet(one);
+    solicit();
+    expect(take()).toEqual([`fe80::a: router 2700, ${A} 2700/5400`]);
+    clock.advance(10_000);
+    expect(take()).toEqual([]);
+  });
+
+  it('not who is unknown or has gone', () => {
+    settled(undefined, one, two);
+    solicit('fe80::c');
+    advertiser.address([two]);
+    solicit('fe80::a');
+    clock.advance(1_000_000);
+    expect(new Set(sent.map(({ to }) => to))).toEqual(new Set(['fe80::b']));
+  });
+
+  it('who has another address, or an address that was another’s', () => {
+    settled();
+    advertiser.address([
+      { ...one, peer: bob },
+      { ...one, address: 'fe80::c' },
+    ]);
+    clock.advance(200);
+    expect(sent.map(({ to }) => to)).toEqual(['fe80::a', 'fe80::c']);
+  });
+
+  it('who has been away, as soon as there is a session again', () => {
+    settled();
+    advertiser.address([{ ...one, latestHandshake: 1_120 }]);
+    clock.advance(0);
+    expect(take()).toEqual([]);
+    advertiser.address([{ ...one, latestHandshake: 1_120 + 181 }]);
+    clock.advance(0);
+    expect(take()).toHaveLength(1);
+  });
+});
+
+describe('when', () => {
+  it('three times before a lifetime runs out, at a time of its own for each', () => {
+    const many = Array.from({ length: 50 }, (_, i) => ({ ...one, address: `fe80::1:${i.toString(16)}` }));
+    settled({ [A]: [300, 600] }, ...many);
+    const start = clock.now();
+    clock.advance(100_000);
+    const times = sent.slice(0, 50).map(({ at }) => at - start);
+    expect(new Set(sent.slice(0, 50).map(({ to }) => to)).size).toBe(50);
+    expect(Math.min(...times)).toBeGreaterThanOrEqual(74_000);
+    expect(Math.max(...times)).toBeLessThanOrEqual(100_000);
+    expect(new Set(times.map((time) => Math.floor(time / 5_000))).size).toBeGreaterThan(3);
+  });
+
+  it('more often the less there is left, but not more than once a second', () => {
+    settled({ [A]: [10, 100] });
+    clock.advance(10_000);
+    const times = sent.map(({ at }) => at);
+    expect(sent.length).toBeGreaterThanOrEqual(3);
+    const gaps = times.slice(1).map((time, i) => time - times[i]!);
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(1_000);
+  });
+
+  it('at once when hosts have to know', () => {
+    for (const change of [
+      announcement({ [A]: [FOR_EVER, FOR_EVER], [B]: [FOR_EVER, FOR_EVER] }),
+      announcement({ [A]: [FOR_EVER, FOR_EVER] }, { isDefaultRouter: false }),
+      announcement({ [A]: [FOR_EVER, FOR_EVER] }, { mtu: 1380 }),
+      announcement({ [A]: [FOR_EVER, FOR_EVER] }, { servers: [parseAddress('2001:db8:a::1')!] }),
+      announcement({ [A]: [FOR_EVER, FOR_EVER] }, { search: ['lan'] }),
+      announcement({ [A]: [DEPRECATED, FOR_EVER] }),
+      announcement({ [A]: [60, FOR_EVER] }),
+    ]) {
+      advertiser = create();
+      settled(undefined, one, two);
+      advertiser.announce(change);
+      expect(sent.map(({ to }) => to)).toEqual(['fe80::a', 'fe80::b']);
+    }
+  });
+
+  it('not at once when time only goes on, or there is more of it', () => {
+    settled({ [A]: [300, 600] });
+    clock.advance(10_000);
+    advertiser.announce(announcement({ [A]: [290, 590] }));
+    advertiser.announce(announcement({ [A]: [2_000, 3_000] }));
+    expect(take()).toEqual([]);
+    settled({ [B]: [DEPRECATED, 600] });
+    clock.advance(10_000);
+    advertiser.announce(announcement({ [B]: [DEPRECATED, 590] }));
+    expect(take()).toEqual([]);
+  });
+
+  it('a peer gets three answers at once and then one a second, whatever addresses it solicits from', () => {
+    settled(undefined, one, { ...one, address: 'fe80::aa' }, two);
+    for (let i = 0; i < 1_000; i++) solicit(i % 2 ? 'fe80::a' : 'fe80::aa');
+    expect(take()).toHaveLength(3);
+    solicit('fe80::b');
+    expect(take()).toHaveLength(1);
+    for (let i = 0; i < 100; i++) {
+      clock.advance(100);
+      solicit();
+    }
+    expect(take()).toHaveLength(10);
+  });
+});
+
+describe('lifetimes', () => {
+  it('are never longer than what is left', () => {
+    settled({ [A]: [100, 200], [B]: [DEPRECATED, 3] });
+    clock.advance(10_500);
+    sent = [];
+    solicit();
+    expect(take()).toEqual([`fe80::a: router 2700, ${A} 89/189, ${B} 0/0`]);
+  });
+
+  it('are preferred for no longer than valid', () => {
+    settled({ [A]: [FOR_EVER, 50] });
+    solicit();
+    expect(take()).toEqual([`fe80::a: router 2700, ${A} 49/49`]);
+  });
+});
+
+describe('a prefix that is no more', () => {
+  it('is deprecated at once, lives on for as long as hosts were told, and is then forgotten', () => {
+    settled({ [A]: [100, 200] });
+    clock.advance(9_800);
+    advertiser.announce(announcement({ [B]: [300, 600] }));
+    expect(take()).toEqual([`fe80::a: router 2700, ${B} 300/600, ${A} 0/189`]);
+    expect(advertiser.departed.map(({ prefix }) => formatPrefix(prefix))).toEqual([A]);
+    clock.advance(189_000);
+    expect(onChange).not.toHaveBeenCalled();
+    clock.advance(1_000);
+    expect(onChange).toHaveBeenCalled();
+    expect(advertiser.departed).toEqual([]);
+    sent = [];
+    solicit();
+    expect(take()[0]).not.toContain(A);
+  });
+
+  it('is as it was when it comes back', () => {
+    settled();
+    advertiser.announce(announcement({ [B]: [300, 600] }));
+    sent = [];
+    advertiser.announce(announcement({ [A]: [300, 600] }));
+    expect(take()).toEqual([`fe80::a: router 2700, ${A} 300/600, ${B} 0/600`]);
+  });
+
+  it('is not kept if it was never announced, or has run out', () => {
+    advertiser.announce(announcement());
+    advertiser.announce(announcement({}));
+    expect(advertiser.departed).toEqual([]);
+    settled({ [A]: [2, 3] });
+    clock.advance(3_000);
+    advertiser.announce(announcement({}));
+    expect(advertiser.departed).toEqual([]);
+  });
+
+  it('that an earlier process has left is gone on with', () => {
+    advertiser = create([{ prefix: parsePrefix(B)!, until: clock.now() + 100_000 }]);
+    settled();
+    solicit();
+    expect(take()).toEqual([`fe80::a: router 2700, ${A} 2700/5400, ${B} 0/99`]);
+  });
+});
+
+describe('the end', () => {
+  it('is told, without anything else', () => {
+    settled(undefined, one, two);
+    advertiser.end();
+    expect(take()).toEqual(['fe80::a: router 0', 'fe80::b: router 0']);
+    expect(clock.pending()).toEqual([]);
+  });
+
+  it('is not told by who has never said anything', () => {
+    advertiser.announce(announcement());
+    advertiser.address([one]);
+    advertiser.end();
+    expect(take()).toEqual([]);
+    expect(clock.pending()).toEqual([]);
+  });
+
+  it('comes although nobody can be reached', () => {
+    settled();
+    failure = new NetlinkError(1, 'sendto');
+    advertiser.end();
+    expect(clock.pending()).toEqual([]);
+  });
+});
+
+describe('a firewall', () => {
+  it('that lets nothing out is noticed, and that it does again', () => {
+    failure = new NetlinkError(1, 'sendto');
+    settled();
+    expect(advertiser.isBlocked).toBe(true);
+    expect(onChange).toHaveBeenCalledTimes(1);
+    failure = undefined;
+    solicit();
+    clock.advance(0);
+    expect(advertiser.isBlocked).toBe(false);
+    expect(onChange).toHaveBeenCalledTimes(2);
+  });
+
+  it('is not to blame for a peer that cannot be reached', () => {
+    failure = new NetlinkError(89, 'sendto'); // EDESTADDRREQ
+    settled();
+    expect(advertiser.isBlocked).toBe(false);
+    expect(onChange).not.toHaveBeenCalled();
+  });
+
+  it('that lets nothing in is noticed when a solicitation does not come that must have, and that one does', () => {
+    settled();
+    advertiser.expectSolicitation();
+    advertiser.expectSolicitation();
+    clock.advance(999);
+    expect(advertiser.isDeaf).toBe(false);
+    clock.advance(1);
+    expect(advertiser.isDeaf).toBe(true);
+    expect(onChange).toHaveBeenCalledTimes(1);
+    solicit('fe80::c');
+    clock.advance(0);
+    expect(advertiser.isDeaf).toBe(false);
+    expect(onChange).toHaveBeenCalledTimes(2);
+  });
+
+  it('is not there if it comes', () => {
+    settled();
+    advertiser.expectSolicitation();
+    solicit();
+    clock.advance(10_000);
+    expect(advertiser.isDeaf).toBe(false);
+    expect(onChange).not.toHaveBeenCalled();
+  });
+});

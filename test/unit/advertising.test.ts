@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Router Advertisements as the engine has them sent.
+
+import { beforeEach, describe, expect, it } from 'vitest';
+import { formatAddress, formatPrefix, parseAddress, parsePrefix } from '../../src/address.ts';
+import type { InterfaceConfig } from '../../src/engine.ts';
+import { linkLocalOf } from '../../src/kernel/advertiser/advertising.ts';
+import { routerSolicitation } from '../../src/kernel/lending/solicitation.ts';
+import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
+import { alice, Bench, bob, config, on } from './bench.ts';
+import { key } from './fake-kernel.ts';
+
+const A = '2001:db8:a::/64';
+const B = '2001:db8:b::/64';
+const LINK_LOCAL = 'fe80::1/64';
+
+let bench: Bench;
+let ifindex: number;
+
+beforeEach(() => {
+  bench = new Bench();
+  ifindex = bench.kernel.addLink('wg1', { addresses: ['2001:db8:a::1/64', LINK_LOCAL] });
+  bench.kernel.setPeers('wg1', { [alice]: ['fe80::a/128'], [bob]: ['2001:db8:a::b/128'] });
+});
+
+function start(changes: Partial<InterfaceConfig> = {}, ra: 'auto' | '1' | '0' = 'auto'): Bench {
+  bench.start(config({ ...on('wg1', { ra }), ...changes }));
+  bench.clock.advance(200);
+  return bench;
+}
+
+/** What was sent since the last call: receiver, router lifetime, and each option as its type and bytes in hex. */
+function sent() {
+  return bench.kernel.routing.sent.splice(0).map(({ to, message }) => {
+    const options: Record<number, string[]> = {};
+    for (let at = 16; at < message.length; at += 8 * message[at + 1]!) {
+      const body = message.subarray(at + 2, at + 8 * message[at + 1]!).toString('hex');
+      options[message[at]!] = [...(options[message[at]!] ?? []), body];
+    }
+    const prefixes = (options[3] ?? []).map((body) => {
+      const bytes = new Uint8Array(Buffer.from(body.slice(28), 'hex'));
+      const seconds = (from: number) => Number.parseInt(body.slice(from, from + 8), 16);
+      return `${formatPrefix({ bytes, length: 64 })} ${seconds(12)}/${seconds(4)}`;
+    });
+    return { to, router: message.readUInt16BE(6), prefixes, options };
+  });
+}
+
+const problems = () => bench.engine.currentProblems().map(({ code }) => code);
+
+function solicit(from: string): void {
+  bench.kernel.routing.sockets.get(ifindex)!(parseAddress(from)!);
+}
+
+describe('whom', () => {
+  it('whoever has a link-local address, configured or learned, and nobody else', () => {
+    start();
+    expect(sent().map(({ to }) => to)).toEqual(['fe80::a']);
+    bench.packet('wg1', bob, 'fe80::b');
+    solicit('fe80::b');
+    bench.clock.advance(200);
+    expect(sent().map(({ to }) => to)).toEqual(['fe80::b']);
+    expect(bench.engine.forget('wg1', 'fe80::b')).toBe(true);
+    bench.clock.advance(1_000_000);
+    expect(new Set(sent().map(({ to }) => to))).toEqual(new Set(['fe80::a']));
+  });
+
+  it('nobody where it is switched off, or left to another', () => {
+    start({}, '0');
+    expect(bench.kernel.routing.sockets.size).toBe(0);
+    start({ otherAdvertiser: 'odhcpd' });
+    expect(bench.kernel.routing.sockets.size).toBe(0);
+    expect(problems()).toEqual(['ra-conflict']);
+    expect(sent()).toEqual([]);
+    start({ otherAdvertiser: 'odhcpd' }, '1');
+    expect(problems()).toEqual([]);
+    expect(sent()).toHaveLength(1);
+  });
+});
+
+describe('what', () => {
+  it('all that there is, for as long as it is', () => {
+    bench.kernel.setLinkAddresses('wg1', [
+      '2001:db8:a::1/64',
+      '2001:db8:a::2/64',
+      'fd00::1/64',
+      '2001:db8:c::1/62',
+      LINK_LOCAL,
+    ]);
+    bench.kernel.setLifetimes('wg1', 100_000, 200_000);
+    bench.kernel.routing.listeners.push('::');
+    start({ search: ['lan'] });
+    expect(sent()).toEqual([
+      {
+        to: 'fe80::a',
+        router: 2700,
+        prefixes: [`${A} 98/198`, 'fd00::/64 98/198'],
+        options: {
+          3: expect.any(Array),
+          5: ['00000000058c'],
+          25: ['000000000a8c20010db8000a00000000000000000001'],
+          31: ['000000000a8c036c616e00000000'],
+        },
+      },
+    ]);
+  });
+
+  it('a DNS server that listens at one of its addresses, a link-local one if there is no other', () => {
+    const { listeners } = bench.kernel.routing;
+    const server = () => {
+      start();
+      return sent()[0]!.options[25]?.[0]?.slice(12);
+    };
+    expect(server()).toBeUndefined();
+    listeners.push('2001:db8:99::1');
+    expect(server()).toBeUndefined();
+    listeners.push('fe80::1');
+    expect(server()).toBe('fe800000000000000000000000000001');
+    listeners.push('2001:db8:a::1');
+    expect(server()).toBe('20010db8000a00000000000000000001');
+  });
+
+  it('no default router where nothing is forwarded or no route leads on', () => {
+    bench.kernel.routing.forwarding = false;
+    start();
+    expect(sent()[0]!.router).toBe(0);
+    expect(problems()).toEqual(['no-forwarding']);
+    bench.kernel.routing.forwarding = true;
+    bench.kernel.routing.defaultRoute = false;
+    start();
+    expect(sent()[0]!.router).toBe(0);
+    expect(problems()).toEqual([]);
+  });
+
+  it('nothing of prefixes that are no /64, which is a problem', () => {
+    bench.kernel.setLinkAddresses('wg1', ['2001:db8:a::1/60', LINK_LOCAL]);
+    start();
+    expect(sent()[0]!.prefixes).toEqual([]);
+    expect(problems()).toEqual(['no-64']);
+  });
+});
+
+describe('another prefix', () => {
+  beforeEach(() => {
+    start();
+    bench.packet('wg1', alice, '2001:db8:a::5');
+    sent();
+    bench.kernel.setLinkAddresses('wg1', ['2001:db8:b::1/64', LINK_LOCAL]);
+    bench.kernel.announce();
+  });
+
+  it('is told at once, and the old one deprecated, kept reachable, and learned in', () => {
+    expect(sent().map(({ prefixes }) => prefixes)).toEqual([[`${B} 2700/5400`, `${A} 0/5400`]]);
+    expect(bench.kernel.routing.routes).toEqual([{ ifindex, prefix: parsePrefix(A), remaining: 5_400_000 }]);
+    expect(bench.ledger('wg1')).toContain('2001:db8:a::5 alice');
+    bench.packet('wg1', alice, '2001:db8:a::6');
+    expect(bench.ledger('wg1')).toContain('2001:db8:a::6 alice');
+  });
+
+  it('leaves nothing of the old one when that has run out', () => {
+    bench.clock.advance(5_399_000);
+    expect(bench.ledger('wg1')).toContain('2001:db8:a::5 alice');
+    bench.clock.advance(2_000);
+    expect(bench.ledger('wg1')).toEqual([]);
+    expect(bench.told()).toContain('forgotten 2001:db8:a::5 alice (scope)');
+    expect(bench.kernel.routing.routes).toEqual([]);
+  });
+
+  it('is given up when the old one is back', () => {
+    bench.kernel.setLinkAddresses('wg1', ['2001:db8:a::1/64', LINK_LOCAL]);
+    bench.kernel.announce();
+    expect(bench.kernel.routing.routes.map(({ prefix }) => formatPrefix(prefix))).toEqual([B]);
+  });
+
+  it('is gone on with after a crash', () => {
+    sent();
+    start();
+    expect(sent()[0]!.prefixes).toEqual([`${B} 2700/5400`, `${A} 0/5399`]);
+    expect(bench.ledger('wg1')).toContain('2001:db8:a::5 alice');
+  });
+});
+
+describe('a link-local address', () => {
+  const own = `${formatAddress(linkLocalOf(key(7)))}/64`;
+
+  beforeEach(() => {
+    bench.kernel.publicKey = key(7);
+    bench.kernel.setLinkAddresses('wg1', ['2001:db8:a::1/64']);
+  });
+
+  it('is added if there is none, always the same, and removed when learning is switched off', () => {
+    start();
+    expect([...bench.kernel.routing.addresses]).toEqual([`${ifindex} ${own}`]);
+    bench.kernel.setLinkAddresses('wg1', ['2001:db8:a::1/64', own]);
+    bench.kernel.disown('wg1', own.slice(0, -3));
+    start({}, '0');
+    expect(bench.kernel.routing.addresses.size).toBe(1);
+    bench.engine.configure(config());
+    expect(bench.kernel.routing.addresses.size).toBe(0);
+  });
+
+  it('is not added where nothing is advertised, there is one, or there is no key or no link yet', () => {
+    start({}, '0');
+    bench.kernel.publicKey = undefined;
+    start();
+    bench.kernel.publicKey = key(7);
+    bench.kernel.setLinkUp('wg1', false);
+    start();
+    bench.kernel.setLinkUp('wg1', true);
+    bench.kernel.setLinkAddresses('wg1', [LINK_LOCAL]);
+    start();
+    expect(bench.kernel.routing.addresses.size).toBe(0);
+  });
+
+  it('of the user’s is never removed', () => {
+    bench.kernel.setLinkAddresses('wg1', [LINK_LOCAL]);
+    bench.kernel.routing.addresses.add(`${ifindex} ${LINK_LOCAL}`);
+    start();
+    bench.engine.configure(config());
+    expect(bench.kernel.routing.addresses.size).toBe(1);
+  });
+});
+
+describe('the end', () => {
+  it('is told when the engine stops, learning or advertising is switched off', () => {
+    for (const end of [
+      () => bench.engine.stop(),
+      () => bench.engine.configure(config()),
+      () => bench.engine.configure(config(on('wg1', { ra: '0' }))),
+    ]) {
+      start();
+      bench.packet('wg1', bob, 'fe80::b');
+      bench.clock.advance(200);
+      sent();
+      end();
+      expect(sent().map(({ to, router, prefixes }) => [to, router, prefixes])).toEqual([
+        ['fe80::a', 0, []],
+        ['fe80::b', 0, []],
+      ]);
+      expect(bench.kernel.routing.sockets.size).toBe(0);
+    }
+  });
+});
+
+describe('what goes wrong', () => {
+  it('is told, and learning goes on', () => {
+    bench.kernel.routing.failure = new NetlinkError(1, 'socket');
+    start();
+    expect(problems()).toEqual(['ra-failed']);
+    expect(bench.clock.pending()).toHaveLength(1); // it is tried again
+    bench.packet('wg1', alice, '2001:db8:a::5');
+    expect(bench.ledger('wg1')).toEqual(['2001:db8:a::5 alice']);
+    bench.kernel.routing.failure = undefined;
+    bench.clock.advance(25_200);
+    expect(problems()).toEqual([]);
+    expect(sent()).not.toEqual([]);
+  });
+
+  it('with a firewall is told, be it in the way of what comes or of what goes', () => {
+    start();
+    bench.kernel.routing.failure = new NetlinkError(1, 'sendto');
+    solicit('fe80::a');
+    bench.clock.advance(0);
+    expect(problems()).toContain('ra-blocked');
+    bench.kernel.routing.failure = undefined;
+    solicit('fe80::a');
+    bench.clock.advance(0);
+    expect(problems()).toEqual([]);
+
+    bench.kernel.receive('wg1', bob, 'fe80::b', routerSolicitation(parseAddress('fe80::b')!));
+    bench.kernel.flush();
+    bench.clock.advance(1_000);
+    expect(problems()).toEqual(['solicitations-blocked']);
+    bench.kernel.receive('wg1', bob, 'fe80::c', routerSolicitation(parseAddress('fe80::c')!));
+    bench.kernel.flush();
+    solicit('fe80::c');
+    bench.clock.advance(1_000);
+    expect(problems()).toEqual([]);
+  });
+});

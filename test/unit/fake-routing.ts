@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A router without a kernel, and what was done to it.
+
+import { type AddressBytes, formatAddress, formatPrefix, parseAddress } from '../../src/address.ts';
+import type { AdvertisementSocket, KeptRoute, Routing } from '../../src/kernel/kernel.ts';
+
+export class FakeRouting implements Routing {
+  forwarding = true;
+  defaultRoute = true;
+  /** Where DNS servers listen. */
+  readonly listeners: string[] = [];
+  /** As "2 fe80::1/64". */
+  readonly addresses = new Set<string>();
+  readonly routes: KeptRoute[] = [];
+  /** What was sent, as text of ifindex and receiver, and whatever was sent. */
+  readonly sent: { readonly ifindex: number; readonly to: string; readonly message: Buffer }[] = [];
+  /** By ifindex. */
+  readonly sockets = new Map<number, (from: AddressBytes) => void>();
+  /** What all that changes something is to fail with. */
+  failure: Error | undefined;
+
+  isForwarding(): boolean {
+    return this.forwarding;
+  }
+
+  hasDefaultRoute(): boolean {
+    return this.defaultRoute;
+  }
+
+  dnsListeners(): AddressBytes[] {
+    return this.listeners.map((address) => parseAddress(address)!);
+  }
+
+  addAddress(ifindex: number, address: AddressBytes, prefixLength: number): void {
+    this.check();
+    this.addresses.add(`${ifindex} ${formatAddress(address)}/${prefixLength}`);
+  }
+
+  removeAddress(ifindex: number, address: AddressBytes, prefixLength: number): void {
+    this.check();
+    this.addresses.delete(`${ifindex} ${formatAddress(address)}/${prefixLength}`);
+  }
+
+  keptRoutes(): KeptRoute[] {
+    return [...this.routes];
+  }
+
+  keepRoute(route: KeptRoute): void {
+    this.check();
+    this.dropRoute(route);
+    this.routes.push(route);
+  }
+
+  dropRoute({ ifindex, prefix }: Pick<KeptRoute, 'ifindex' | 'prefix'>): void {
+    this.check();
+    const isIt = (route: KeptRoute) =>
+      route.ifindex === ifindex && formatPrefix(route.prefix) === formatPrefix(prefix);
+    const at = this.routes.findIndex(isIt);
+    if (at >= 0) this.routes.splice(at, 1);
+  }
+
+  openAdvertisements(
+    { ifindex }: { readonly ifindex: number },
+    onSolicitation: (from: AddressBytes) => void,
+  ): AdvertisementSocket {
+    this.check();
+    this.sockets.set(ifindex, onSolicitation);
+    return {
+      send: (message, to) => {
+        this.check();
+        this.sent.push({ ifindex, to: formatAddress(to), message });
+      },
+      close: () => this.sockets.delete(ifindex),
+    };
+  }
+
+  close(): void {}
+
+  private check(): void {
+    if (this.failure) throw this.failure;
+  }
+}
