@@ -214,19 +214,16 @@ describe('refreshing', () => {
     const running = await home();
     const { router } = running;
     const page = await visit(running, 'status');
-    const heading = page.locator(`${addresses} th`, { hasText: 'Last seen' });
-    await heading.click();
-    await heading.click();
-    await button(page, 'Forget', temporary).focus();
+    await page.locator(`${addresses} th`, { hasText: 'Last seen' }).click();
+    const stable = `${PREFIX}:5a3c:9d1f:77e2:41b0`;
+    const follower = `document.querySelector('[aria-label="Forget: ${stable}"]').closest('tr').nextElementSibling`;
+    expect(await page.evaluate(`${follower}.textContent`)).toContain(temporary);
+    await button(page, 'Forget', stable).focus();
     await new Promise((resolve) => setTimeout(resolve, 2_100));
-    await router.use('wg0', laptop.key, temporary);
-    await page.waitForFunction(
-      `document.querySelector('${entries} code').textContent === '${temporary}'`,
-      undefined,
-      REFRESHED,
-    );
+    await router.use('wg0', laptop.key, stable);
+    await page.waitForFunction(`!${follower}?.classList.contains('wg-slaacer-entry')`, undefined, REFRESHED);
     expect(await page.evaluate('document.activeElement.getAttribute("aria-label")')).toBe(
-      `Forget: ${temporary}`,
+      `Forget: ${stable}`,
     );
   });
 });
