@@ -43,7 +43,7 @@ export class Web {
 
   constructor(
     private readonly bus: Bus,
-    private readonly acl: AccessControl,
+    private readonly acl: Pick<AccessControl, 'allows'>,
     private readonly site: Site,
   ) {
     this.server = createServer((request, response) => {
