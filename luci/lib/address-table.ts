@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The addresses learned on an interface: a row for each peer, which opens to those of its addresses.
 
+import type { LearnedAddress } from '../../src/service/answers.ts';
 import { element, type ItemView, setAttribute, setText } from './dom.ts';
 import { keyBadge, matches, nameElement, peerMatches, peerOrder } from './peer.ts';
-import type { LearnedAddress } from './service.ts';
 import { type Column, cell, type Order, Table } from './table.ts';
 import { duration } from './text.ts';
 import { TimeText } from './time-text.ts';

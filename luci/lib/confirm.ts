@@ -2,11 +2,12 @@
 // What can be done with an address, after asking.
 
 import ui from 'luci:ui';
+import type { LearnedAddress } from '../../src/service/answers.ts';
 import { paragraph } from './banner.ts';
 import { element } from './dom.ts';
 import { peerName } from './peer.ts';
 import { errorText } from './reading.ts';
-import { type LearnedAddress, service } from './service.ts';
+import { service } from './service.ts';
 
 /** `done` is called when the router has done it. */
 export function confirmForget(entry: LearnedAddress, done: () => Promise<void>): void {

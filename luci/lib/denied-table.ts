@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What was refused, why, and what can be done about it.
 
+import type { DeniedAddress } from '../../src/service/answers.ts';
 import { element, type ItemView, setText } from './dom.ts';
 import { keyBadge, matches, nameElement, peerOrder } from './peer.ts';
-import type { Denial } from './service.ts';
 import { type Column, cell, type Order, Table } from './table.ts';
 import { reason } from './text.ts';
 import { TimeText } from './time-text.ts';
 
-const sortKeys: readonly ((denial: Denial) => string | number)[] = [
+const sortKeys: readonly ((denial: DeniedAddress) => string | number)[] = [
   (denial) => denial.interface,
   peerOrder,
   (denial) => denial.address,
@@ -29,9 +29,9 @@ export class DeniedTable {
     { title: _('Attempts'), class: 'wg-slaacer-count', sortable: true },
     { title: _('Last'), class: 'wg-slaacer-time', sortable: true },
   ];
-  private readonly table: Table<Denial>;
+  private readonly table: Table<DeniedAddress>;
   private order: Order = { column: LAST, descending: true };
-  private denials: readonly Denial[] = [];
+  private denials: readonly DeniedAddress[] = [];
   private query = '';
   private now = 0;
 
@@ -52,7 +52,7 @@ export class DeniedTable {
   }
 
   /** Newest first; `now` in Unix seconds. */
-  update(denials: readonly Denial[], now: number): void {
+  update(denials: readonly DeniedAddress[], now: number): void {
     this.denials = denials;
     this.now = now;
     this.show();
@@ -74,7 +74,7 @@ export class DeniedTable {
     this.table.update(rows, empty);
   }
 
-  private row(denial: Denial): ItemView<Denial> {
+  private row(denial: DeniedAddress): ItemView<DeniedAddress> {
     const [nameColumn, peerColumn, addressColumn, whyColumn, countColumn, lastColumn] = this.columns;
     const { text, cure } = reason(denial.reason);
     const count = element('span');

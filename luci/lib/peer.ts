@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A peer, as LuCI's WireGuard page shows it.
 
+import type { PeerAddress } from '../../src/service/answers.ts';
 import { element } from './dom.ts';
-import type { PeerAddress } from './service.ts';
 import { shortKey } from './text.ts';
 
 /** Peers by their descriptions, those without one last. */

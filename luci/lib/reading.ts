@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Everything the status page shows, as it was read at one time.
 
-import { type Denial, isEnabled, isRunning, type LearnedAddress, type Status, service } from './service.ts';
+import type { DeniedAddress, LearnedAddress, StatusAnswer } from '../../src/service/answers.ts';
+import { isEnabled, isRunning, service } from './service.ts';
 
 export type Reading =
   | {
       readonly state: 'running';
-      readonly status: Status;
+      readonly status: StatusAnswer;
       readonly addresses: readonly LearnedAddress[];
       /** How many more there are than an answer can hold. */
       readonly omitted: number;
-      readonly denied: readonly Denial[];
+      readonly denied: readonly DeniedAddress[];
     }
   /** `starting`: procd runs it, but it does not answer on ubus. `idle`: there is nothing to run it for. */
   | { readonly state: 'stopped' | 'starting' | 'idle' }

@@ -2,55 +2,7 @@
 // What the page asks the router, and what it answers.
 
 import rpc from 'luci:rpc';
-
-export interface Problem {
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string;
-}
-
-export interface InterfaceStatus {
-  readonly name: string;
-  readonly device: string;
-  readonly enabled: boolean;
-  readonly up: boolean;
-  readonly prefixes: readonly string[];
-  /** How many are learned. */
-  readonly addresses: number;
-  /** Packets that the hook has met. */
-  readonly counters: Readonly<Record<string, number>>;
-}
-
-export interface Status {
-  readonly version: string;
-  /** Seconds. */
-  readonly uptime: number;
-  readonly hook: 'fexit' | 'kprobe' | 'lending' | 'none';
-  readonly problems: readonly Problem[];
-  readonly interfaces: readonly InterfaceStatus[];
-}
-
-/** An address that a peer has, or would have. */
-export interface PeerAddress {
-  readonly interface: string;
-  readonly address: string;
-  /** Its public key. */
-  readonly peer: string;
-  readonly description?: string;
-}
-
-/** Times in Unix seconds; `expires` in seconds from now. */
-export interface LearnedAddress extends PeerAddress {
-  readonly learned: number;
-  readonly last_seen: number;
-  readonly expires: number;
-}
-
-export interface Denial extends PeerAddress {
-  readonly reason: string;
-  readonly count: number;
-  readonly last: number;
-}
+import type { AddressesAnswer, DeniedAnswer, StatusAnswer } from '../../src/service/answers.ts';
 
 /** An interface as netifd knows it. */
 export interface NetifdInterface {
@@ -68,13 +20,13 @@ export interface NetworkDevice {
 }
 
 export const service = {
-  status: rpc.declare<Status, []>({ object: 'wg-slaacer', method: 'status', reject: true }),
-  addresses: rpc.declare<{ readonly addresses: readonly LearnedAddress[]; readonly omitted?: number }, []>({
+  status: rpc.declare<StatusAnswer, []>({ object: 'wg-slaacer', method: 'status', reject: true }),
+  addresses: rpc.declare<AddressesAnswer, []>({
     object: 'wg-slaacer',
     method: 'get_addresses',
     reject: true,
   }),
-  denied: rpc.declare<{ readonly denied: readonly Denial[] }, []>({
+  denied: rpc.declare<DeniedAnswer, []>({
     object: 'wg-slaacer',
     method: 'get_denied',
     reject: true,

@@ -2,13 +2,13 @@
 
 import fs from 'luci:fs';
 import ui from 'luci:ui';
+import type { InterfaceStatus, LearnedAddress } from '../../src/service/answers.ts';
 import { banner, paragraph } from './banner.ts';
 import { confirmForget, confirmPin } from './confirm.ts';
 import { DeniedTable } from './denied-table.ts';
 import { element, type ItemView, LiveList, setAttribute, setText } from './dom.ts';
 import { InterfaceSection } from './interface-section.ts';
 import { errorText, type Reading, read } from './reading.ts';
-import type { InterfaceStatus, LearnedAddress } from './service.ts';
 import { style } from './style.ts';
 import { duration, hook } from './text.ts';
 

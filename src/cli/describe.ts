@@ -3,8 +3,8 @@
 
 import type { AddressEvent, EngineEvent } from '../events.ts';
 import type { ForgetReason } from '../learner.ts';
+import type { PeerName } from '../service/answers.ts';
 import type { UbusTable } from '../ubus/types.ts';
-import type { PeerName } from './answers.ts';
 import { plain } from './text.ts';
 
 const forgetReasons: Record<ForgetReason, string> = {

@@ -2,8 +2,8 @@
 // Commands that ask the running service, over ubus.
 
 import { formatAddress, parseAddress } from '../address.ts';
+import type { AddressesAnswer, DeniedAnswer, StatusAnswer } from '../service/answers.ts';
 import { type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
-import type { AddressesAnswer, DeniedAnswer, StatusAnswer } from './answers.ts';
 import { parsePositionals } from './arguments.ts';
 import { type Screen, standardOutput } from './screen.ts';
 import { addressLines, deniedLines, statusLines } from './show.ts';

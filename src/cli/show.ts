@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The service's answers as lines to read.
 
-import { ago, ahead, span } from './ages.ts';
 import type {
   AddressesAnswer,
   DeniedAddress,
@@ -9,7 +8,8 @@ import type {
   InterfaceStatus,
   LearnedAddress,
   StatusAnswer,
-} from './answers.ts';
+} from '../service/answers.ts';
+import { ago, ahead, span } from './ages.ts';
 import { peerName } from './describe.ts';
 import { type Screen, styled } from './screen.ts';
 import { type Column, tableLines } from './table.ts';

@@ -15,6 +15,7 @@ import {
   type UbusTable,
   ubusStatus,
 } from '../ubus/types.ts';
+import type { DeniedAddress, LearnedAddress, StatusAnswer } from './answers.ts';
 import * as argument from './arguments.ts';
 import { NotConfigured } from './pin.ts';
 
@@ -104,7 +105,7 @@ export class ServiceObject {
           counters: { ...(enabled ? counters : noCounters) },
         };
       }),
-    };
+    } satisfies StatusAnswer;
   }
 
   private addresses(args: UbusTable): UbusTable {
@@ -117,15 +118,18 @@ export class ServiceObject {
       .filter((entry) => peer === undefined || entry.peer === peer);
     return bounded(
       'addresses',
-      entries.map(({ interface: name, address, peer, learned, lastSeen }) => ({
-        interface: name,
-        address,
-        peer,
-        ...this.description(name, peer),
-        learned: this.seconds(learned),
-        last_seen: this.seconds(lastSeen),
-        expires: Math.max(0, Math.round((lastSeen + (lifetimes.get(name) ?? 0) - clock.now()) / 1000)),
-      })),
+      entries.map(
+        ({ interface: name, address, peer, learned, lastSeen }) =>
+          ({
+            interface: name,
+            address,
+            peer,
+            ...this.description(name, peer),
+            learned: this.seconds(learned),
+            last_seen: this.seconds(lastSeen),
+            expires: Math.max(0, Math.round((lastSeen + (lifetimes.get(name) ?? 0) - clock.now()) / 1000)),
+          }) satisfies LearnedAddress,
+      ),
     );
   }
 
@@ -136,15 +140,18 @@ export class ServiceObject {
       .filter((denial) => section === undefined || denial.interface === section.name);
     return bounded(
       'denied',
-      denied.map(({ interface: name, address, peer, reason, count, last }) => ({
-        interface: name,
-        address,
-        peer,
-        ...this.description(name, peer),
-        reason,
-        count,
-        last: this.seconds(last),
-      })),
+      denied.map(
+        ({ interface: name, address, peer, reason, count, last }) =>
+          ({
+            interface: name,
+            address,
+            peer,
+            ...this.description(name, peer),
+            reason,
+            count,
+            last: this.seconds(last),
+          }) satisfies DeniedAddress,
+      ),
     );
   }
 

@@ -2,13 +2,13 @@
 // Commands that ask the service.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { DeniedAddress, LearnedAddress, StatusAnswer } from '../../src/cli/answers.ts';
 import type { Screen } from '../../src/cli/screen.ts';
 import { overUbus } from '../../src/cli/service.ts';
 import { addressLines, deniedLines, statusLines } from '../../src/cli/show.ts';
 import { displayWidth } from '../../src/cli/text.ts';
 import { exitStatus, UsageError, UserError } from '../../src/cli/usage.ts';
 import { watch } from '../../src/cli/watch.ts';
+import type { DeniedAddress, LearnedAddress, StatusAnswer } from '../../src/service/answers.ts';
 import { UbusError, type UbusTable, ubusStatus } from '../../src/ubus/types.ts';
 import { alice, bob } from './bench.ts';
 import { FakeCaller } from './fake-caller.ts';
@@ -74,7 +74,7 @@ wg3: off
   });
 
   it('what is in the way of learning, and that nothing is configured', () => {
-    const problems = [{ message: 'no hook\u001b[2J', hint: 'do this' }];
+    const problems = [{ code: 'no-hook', message: 'no hook\u001b[2J', hint: 'do this' }];
     expect(statusLines({ ...status, hook: 'none', problems, interfaces: [] }, screen)).toEqual([
       'wg-slaacer 0.1.0, running for 3 d, hook none',
       '',

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the service answers over ubus, as far as it is shown. Times are Unix seconds.
+// What the ubus object "wg-slaacer" answers: of use to the service, its command line and its page, so that this file
+// imports nothing. Times are Unix seconds.
 
 export interface StatusAnswer {
   readonly version: string;
   /** Seconds. */
   readonly uptime: number;
   /** "none" if new addresses cannot be seen. */
-  readonly hook: string;
-  readonly problems: readonly { readonly message: string; readonly hint: string }[];
+  readonly hook: 'fexit' | 'kprobe' | 'lending' | 'none';
+  /** Each with its cure. */
+  readonly problems: readonly { readonly code: string; readonly message: string; readonly hint: string }[];
   readonly interfaces: readonly InterfaceStatus[];
 }
 
@@ -29,9 +31,13 @@ export interface PeerName {
   readonly description?: string | undefined;
 }
 
-export interface LearnedAddress extends PeerName {
+/** An address that a peer has, or would have. */
+export interface PeerAddress extends PeerName {
   readonly interface: string;
   readonly address: string;
+}
+
+export interface LearnedAddress extends PeerAddress {
   readonly learned: number;
   readonly last_seen: number;
   /** Seconds from now. */
@@ -44,9 +50,7 @@ export interface AddressesAnswer {
   readonly omitted?: number;
 }
 
-export interface DeniedAddress extends PeerName {
-  readonly interface: string;
-  readonly address: string;
+export interface DeniedAddress extends PeerAddress {
   readonly reason: string;
   readonly count: number;
   readonly last: number;
