@@ -212,7 +212,14 @@ ip address add 2001:db8:1::1/64 dev wg1 nodad valid_lft 90 preferred_lft 90`);
   test('reaches every client at once; a connection by the old one lives until that has run out', async () => {
     const phone = lab.client('phone');
     const [old] = await addressesIn(phone, '2001:db8:1:');
-    const pinging = phone.ping({ from: old!, to: SERVER, count: 10, interval: 1, timeout: 5 });
+    const server = lab.guest.spawn('exec nc -6 -l 7000', { netns: 'server' });
+    await lab.guest.run('until ss -ltn | grep -q :7000; do sleep 0.1; done', { netns: 'server' });
+    const connection = phone.spawn(`exec nc -6 -s ${old} ${SERVER} 7000`);
+    const carries = async (text: string) => {
+      connection.write(`${text}\n`);
+      await server.waitFor(new RegExp(`^${text}$`));
+    };
+    await carries('before');
     await lab.router.run(
       'ip address add 2001:db8:2::1/64 dev wg1 nodad; ip address delete 2001:db8:1::1/64 dev wg1',
     );
@@ -220,11 +227,17 @@ ip address add 2001:db8:1::1/64 dev wg1 nodad valid_lft 90 preferred_lft 90`);
     for (const client of lab.clients)
       await expect.poll(() => addressesIn(client, '2001:db8:2:'), { timeout: 10_000 }).not.toEqual([]);
     console.log(`addresses in the new prefix after ${Date.now() - start} ms at most`);
-    expect((await pinging).received).toBe(10);
+    await carries('meanwhile');
     const routes = async () => (await lab.router.run('ip -6 route show dev wg1')).stdout;
     expect(await routes()).toMatch(/^2001:db8:1::\/64 proto 87 .*expires/m);
     expect(Object.values(await lab.allowedIps()).flat()).toContain(`${old}/128`);
 
+    const remaining = async () => {
+      const { stdout } = await phone.run(`ip -6 address show dev wg0 to ${old}`);
+      return Number(/valid_lft (\d+)sec/.exec(stdout)?.[1] ?? 0);
+    };
+    await expect.poll(remaining, { timeout: 100_000, interval: 500 }).toBeLessThan(10);
+    await carries('at the end');
     const left = async () =>
       Object.values(await lab.allowedIps())
         .flat()
