@@ -175,6 +175,7 @@ ip link set wg2 up`,
   });
 
   test('rate and burst take effect', async () => {
+    await lab.router.run('sleep 1.1'); // what was used less than a second ago would cost no token
     await engine.configure(wg1({ rate: '1', burst: '1' }));
     await learn(laptop, a);
     expect(await use(engine, laptop, d)).toMatchObject({ event: 'denied', reason: 'rate' });
