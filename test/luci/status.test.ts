@@ -331,7 +331,8 @@ describe('when something is wrong', () => {
     await page.locator(addresses).waitFor(REFRESHED);
     expect(router.executed).toEqual(['/etc/init.d/wg-slaacer start']);
     expect((await textOf(page, '.cbi-map > p'))[0]).toMatch(/^Running/);
-    expect(await page.locator(entries).count()).toBe(7);
+    // It may have been asked before it has read its configuration.
+    await expect.poll(() => page.locator(entries).count(), REFRESHED).toBe(7);
   });
 
   it('points to the settings if there is nothing to run the service for', async () => {
