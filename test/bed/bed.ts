@@ -18,9 +18,6 @@ export const kernel = inject('kernel');
 export const ways = ['fexit', 'kprobe', 'lending'] as const;
 export type Way = (typeof ways)[number];
 
-/** As on the kernels of stock OpenWrt images, there is neither a kprobe nor BTF, and BPF may not read the kernel. */
-export const LOCKED = 'lockdown=confidentiality';
-
 let open: Promise<Guest> | undefined;
 let locked: Promise<Guest> | undefined;
 
@@ -35,10 +32,7 @@ export function sharedGuest(): Promise<Guest> {
 
 /** Likewise one of this kernel on which no hook works. */
 export function lockedGuest(): Promise<Guest> {
-  locked ??= Guest.boot({ kernel, append: LOCKED }).then(async (guest) => {
-    await guest.run('mount -t tmpfs tmpfs /sys/kernel/btf');
-    return guest;
-  });
+  locked ??= Guest.boot({ kernel, locked: true });
   return locked;
 }
 

@@ -14,8 +14,15 @@ export interface BootOptions {
   kernel: string;
   /** Added to the kernel command line. */
   append?: string;
+  /**
+   * As the kernels of stock OpenWrt images are: there is neither a kprobe nor BTF, and BPF may not read the kernel, so no
+   * hook works.
+   */
+  locked?: boolean;
   /** MiB. */
   memory?: number;
+  /** Makes time deterministic: every instruction takes INSTRUCTION nanoseconds, on one CPU, and waiting none at all. */
+  icount?: boolean;
 }
 
 export interface SpawnOptions {
@@ -39,6 +46,9 @@ export interface Result {
 }
 
 type Report = { id: number; stdout?: string; stderr?: string; exit?: number } | { release: string };
+
+/** Nanoseconds of guest time that an instruction takes where instructions are counted. */
+export const INSTRUCTION = 2;
 
 const BOOT_TIMEOUT = 120_000;
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
@@ -97,6 +107,7 @@ export class Guest {
     const { stdout } = await promisify(execFile)(path('../../scripts/kernel.sh'), [options.kernel]);
     const guest = new Guest(options, stdout.trim());
     await guest.#ready();
+    if (options.locked) await guest.run('mount -t tmpfs tmpfs /sys/kernel/btf');
     return guest;
   }
 
@@ -108,14 +119,18 @@ export class Guest {
       `console=${machine.console} panic=-1 mitigations=off cryptomgr.notests`,
       `"bed_init=${path('guest-init')}" "bed_node=${machine.node}" "bed_kernel=${kernel}"`,
       ...Object.entries(shares).map(([tag, folder]) => `"bed_share_${tag}=${folder}"`),
+      options.locked ? 'lockdown=confidentiality' : '',
       options.append ?? '',
     ].join(' ');
     // One thread for both CPUs: with one each, a busy host makes them trip over code that the kernel patches, and it is
     // no faster.
+    const cpus = options.icount
+      ? ['-smp', '1', '-icount', `shift=${Math.log2(INSTRUCTION)},sleep=off`]
+      : ['-smp', '2'];
     // biome-ignore format: one option a line
     const args = [
       '-nodefaults', '-display', 'none', '-no-reboot',
-      ...machine.args, '-accel', 'tcg,thread=single', '-smp', '2', '-m', `${options.memory ?? 2048}`, '-nic', 'none',
+      ...machine.args, '-accel', 'tcg,thread=single', ...cpus, '-m', `${options.memory ?? 2048}`, '-nic', 'none',
       '-kernel', `${kernel}/vmlinux`, '-initrd', `${kernel}/initramfs`, '-append', append,
       ...share(machine.root, 'host'), ...Object.entries(shares).flatMap(([tag, folder]) => share(folder, tag)),
       '-serial', 'stdio',

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// attach.js ADDON OBJECT PROGRAM…: attaches programs of a BPF object until it is killed. Plain JavaScript, since the
+// guest's Node runs it as it is.
+
+import { dlopen } from 'node:process';
+
+const [addon = '', object = '', ...programs] = process.argv.slice(2);
+const module = { exports: /** @type {import('../../src/kernel/native.ts').Native} */ ({}) };
+dlopen(module, addon);
+const loaded = new module.exports.BpfObject(object);
+for (const program of programs) loaded.enable(program);
+loaded.load();
+for (const program of programs) loaded.attach(program);
+console.log('ready');
+setInterval(() => loaded, 1e9);

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// How many instructions the router and a client spend for a packet in all, in a guest that counts them.
+
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { type Guest, INSTRUCTION } from '../bed/guest.ts';
+import { Lab } from '../bed/lab.ts';
+import type { Learner } from './learners.ts';
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+const PROGRAM = path('../../build/bench/packets');
+const BURSTS = 2_000;
+
+const LEARNED = '2001:db8:1::a';
+const CONFIGURED = { ipv6: '2001:db8:5::/64', ipv4: '10.0.5.0/24' };
+const ROUTER = { ipv6: '2001:db8:1::1', ipv4: '10.0.5.1' };
+
+/** Instructions for a packet, by where it comes from. */
+export interface PacketCosts {
+  /** An address that has been learned. */
+  known: number;
+  /** A prefix that the peer has by configuration. */
+  configured: number;
+  ipv4: number;
+  /** An IPv6 address, on an interface where nothing is to be learned. */
+  off: number;
+}
+
+export function buildPackets(): void {
+  execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', PROGRAM, path('packets.c')], { stdio: 'inherit' });
+}
+
+/** In a guest with icount. */
+export async function packetCosts(guest: Guest, learner: Learner): Promise<PacketCosts> {
+  const lab = await Lab.create(guest, {
+    clients: ['laptop'],
+    allowedIps: { laptop: [CONFIGURED.ipv6, CONFIGURED.ipv4] },
+  });
+  try {
+    const laptop = lab.client('laptop');
+    await laptop.run(`ip address add ${LEARNED}/64 dev wg0 nodad
+wg set wg0 peer "$(wg show wg0 peers)" allowed-ips ::/0,0.0.0.0/0`);
+    await lab.router.run(`ip address add ${ROUTER.ipv4}/24 dev wg1
+ip link add wg2 type wireguard
+ip link set wg2 up`);
+    const measure = async (source: string, destination: string) => {
+      const command = `${PROGRAM} laptop ${source} ${destination} ${BURSTS}`;
+      const { stdout } = await lab.router.run(command, { timeout: 300_000 });
+      return Number(stdout) / INSTRUCTION;
+    };
+
+    const allowed = [CONFIGURED.ipv6, CONFIGURED.ipv4, LEARNED].join();
+    const allow = () => lab.router.run(`wg set wg1 peer '${laptop.publicKey}' allowed-ips ${allowed}`);
+    const running = await learner.start(lab, 'wg1');
+    if (!learner.learns) await allow();
+    // A rival loses the first one; by lending some are lost until it is this peer's turn.
+    while (!(await lab.allowedIps()).laptop!.includes(`${LEARNED}/128`))
+      await laptop.ping({ from: LEARNED, to: ROUTER.ipv6, timeout: 1 });
+    const known = await measure(LEARNED, ROUTER.ipv6);
+    const configured = await measure('2001:db8:5::a', ROUTER.ipv6);
+    const ipv4 = await measure('10.0.5.10', ROUTER.ipv4);
+    await running.stop();
+
+    const elsewhere = await learner.start(lab, 'wg2');
+    await allow();
+    const off = await measure(LEARNED, ROUTER.ipv6);
+    await elsewhere.stop();
+    return { known, configured, ipv4, off };
+  } finally {
+    await guest.run('ip link delete wg2 2>/dev/null', { check: false });
+    await lab.destroy();
+  }
+}
