@@ -24,7 +24,8 @@ include $(PACKAGE)/Makefile
 # What it defines, one file each.
 defined:
 	$(file >$(BUILD)/version,$(PKG_VERSION))
-	$(foreach part,conffiles prerm,$(file >$(BUILD)/$(part),$(Package/wg-slaacer/$(part))))
+	$(foreach part,conffiles prerm postrm,$(file >$(BUILD)/$(part),$(Package/wg-slaacer/$(part))))
+	$(file >$(BUILD)/luci-postrm,$(Package/luci-app-wg-slaacer/postrm))
 
 # What becomes of a package's control data, evaluated as package.mk does: control/NAME, one "KEY: VALUE" a line.
 KEYS:=DEPENDS EXTRA_DEPENDS PKGARCH SOURCE

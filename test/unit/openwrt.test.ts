@@ -207,6 +207,56 @@ describe('both packages together', () => {
   });
 });
 
+/** Runs a script of a package, with the build folder for the router's root. */
+function runScript(name: string, environment: Record<string, string> = {}): void {
+  put('script', content(name).replaceAll(/(?<= |^|\t)\/(?=etc|lib|sys|usr|www)/gm, `${build}/`), 0o755);
+  const { status, stderr } = spawnSync('sh', [join(build, 'script')], {
+    env: { PATH: `${build}/bin:${process.env.PATH}`, ...environment },
+    encoding: 'utf8',
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+}
+
+describe('the scripts that run after removal', () => {
+  const folders = (...names: string[]) => names.filter((name) => existsSync(join(build, name)));
+  const ours = [
+    'etc/capabilities',
+    'lib/bpf',
+    'usr/lib/wg-slaacer',
+    'www/luci-static/resources/view/wg-slaacer',
+  ];
+
+  /** As opkg leaves them: without the packages' files. */
+  function remove(environment: Record<string, string> = {}): void {
+    make('defined');
+    for (const name of ours) mkdirSync(join(build, name), { recursive: true });
+    put('lib/bpf/another.o', '');
+    for (const script of ['postrm', 'luci-postrm']) runScript(script, environment);
+  }
+
+  it('leave no empty folder, and those that others use', () => {
+    remove();
+    expect(folders(...ours)).toEqual(['lib/bpf']);
+  });
+
+  it('do nothing while an image is built', () => {
+    remove({ IPKG_INSTROOT: '/image' });
+    expect(folders(...ours)).toEqual(ours);
+  });
+
+  it('know every folder that the packages install beside those of every router', () => {
+    const theirs = filesIn(rootfs).map((name) => dirname(name));
+    const everywhere = [
+      'etc/config',
+      'etc/init.d',
+      'usr/sbin',
+      'usr/share/luci/menu.d',
+      'usr/share/rpcd/acl.d',
+    ];
+    expect([...new Set(theirs)].filter((name) => !everywhere.includes(name)).sort()).toEqual(ours);
+  });
+});
+
 describe('the script that runs before removal', () => {
   /** What it calls, one a line, with the programs of the package in its own folder; `withdrawals` that fail at first. */
   function run(environment: Record<string, string> = {}, failing = 0): string[] {
@@ -221,12 +271,7 @@ describe('the script that runs before removal', () => {
       `#!/bin/sh\necho "$@" >>${build}/calls\nread -r left <${build}/left\necho $((left - 1)) >${build}/left\n[ "$left" -le 0 ]\n`,
       0o755,
     );
-    put('script', content('prerm').replaceAll(/(?<= |^|\t)\/(?=etc|usr|sys)/gm, `${build}/`), 0o755);
-    const { status, stderr } = spawnSync('sh', [join(build, 'script')], {
-      env: { PATH: `${build}/bin:${process.env.PATH}`, ...environment },
-      encoding: 'utf8',
-    });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    runScript('prerm', environment);
     return content('calls').split('\n').slice(0, -1);
   }
 
