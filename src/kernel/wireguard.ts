@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Generic netlink "wireguard" (<linux/wireguard.h>, drivers/net/wireguard/netlink.c).
 
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:os';
 import { type AddressBytes, type Prefix, parseAddress } from '../address.ts';
 import type { AllowedIp, Device, Endpoint, Peer, WireGuard } from './kernel.ts';
@@ -72,7 +71,7 @@ const { EINVAL, ENODEV, ENOENT, EOPNOTSUPP } = constants.errno;
 export class GenetlinkWireGuard implements WireGuard {
   readonly #netlink: NetlinkSocket;
   /** Always the same key: each removal sweeps up what an earlier one may have left behind. */
-  readonly #temporaryPeer = randomBytes(WG_KEY_LEN);
+  #temporaryPeer: Uint8Array | undefined;
   /** The id of the generic netlink family, another one each time that the module is loaded. */
   #family: number | undefined;
   #removesSingly = true;
@@ -129,6 +128,8 @@ export class GenetlinkWireGuard implements WireGuard {
    * still their peer's own are given to it.
    */
   #removeThroughTemporaryPeer(device: string, entries: readonly AllowedIp[]): void {
+    // Not node:crypto, which would be loaded at each start.
+    this.#temporaryPeer ??= crypto.getRandomValues(new Uint8Array(WG_KEY_LEN));
     const removePeer = encodePeer(this.#temporaryPeer, WGPEER_F_REMOVE_ME | WGPEER_F_UPDATE_ONLY, []);
     for (const chunk of chunks(ownedOf(this.#getDevice(device), entries))) {
       const addresses = chunk.map((entry) => encodeAllowedIp(prefixOfEntry(entry)));
