@@ -66,28 +66,48 @@ function writeDottedQuad(text: string, bytes: Uint8Array, at: number): boolean {
   return parts.length === 4 && parts.every((part, i) => part === `${bytes[at + i]}`);
 }
 
+/** Where a text is made, of 39 characters at most: this is quicker than joining parts, and takes less memory. */
+const scratch = Buffer.alloc(39);
+
 /** The canonical text of an address (RFC 5952), IPv4-mapped ones in dotted form. */
 export function formatAddress(bytes: AddressBytes): string {
   if (isMapped(bytes)) return `::ffff:${bytes.subarray(12).join('.')}`;
   // The first of the longest runs of zeros; there is none at first.
-  let [gap, gapEnd] = [16, 18];
+  let gap = 16;
+  let gapEnd = 18;
   for (let start = 0; start < 16; start += 2) {
     let end = start;
     while (end < 16 && bytes[end] === 0 && bytes[end + 1] === 0) end += 2;
-    if (end - start > gapEnd - gap) [gap, gapEnd] = [start, end];
+    if (end - start > gapEnd - gap) {
+      gap = start;
+      gapEnd = end;
+    }
     if (end > start) start = end;
   }
-  let text = '';
+  let size = 0;
   for (let at = 0; at < 16; at += 2) {
     if (at === gap) {
-      text += '::';
+      scratch[size++] = COLON;
+      scratch[size++] = COLON;
       at = gapEnd - 2;
     } else {
-      if (at > 0 && at !== gapEnd) text += ':';
-      text += ((bytes[at]! << 8) | bytes[at + 1]!).toString(16);
+      if (at > 0 && at !== gapEnd) scratch[size++] = COLON;
+      size = writeGroup((bytes[at]! << 8) | bytes[at + 1]!, size);
     }
   }
-  return text;
+  return scratch.toString('latin1', 0, size);
+}
+
+const COLON = 58;
+
+/** In hexadecimal, without leading zeros; where it ends. */
+function writeGroup(group: number, start: number): number {
+  let at = start;
+  for (let shift = group > 0xfff ? 12 : group > 0xff ? 8 : group > 0xf ? 4 : 0; shift >= 0; shift -= 4) {
+    const digit = (group >> shift) & 0xf;
+    scratch[at++] = digit < 10 ? 48 + digit : 87 + digit;
+  }
+  return at;
 }
 
 function isMapped(bytes: AddressBytes): boolean {
