@@ -35,7 +35,11 @@ export class Denials {
   }
 
   private deleteOldest(matches: (record: DenialRecord) => boolean): void {
-    for (const [key, record] of this.records) if (matches(record)) return this.delete(key);
+    for (const [key, record] of this.records) {
+      if (!matches(record)) continue;
+      this.delete(key);
+      return;
+    }
   }
 
   private delete(key: string): void {
