@@ -24,6 +24,8 @@ export default defineConfig({
     projects: [
       // Properties are tried often, and two kernels may be busy beside them.
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000 } },
+      // npm run bench:micro
+      { test: { name: 'micro', include: [], benchmark: { include: ['test/bench/micro/**/*.bench.ts'] } } },
       // A browser, and a router in the process of each file.
       {
         test: {
