@@ -75,15 +75,17 @@ export async function holdLoan(lab: Lab, daemon: Daemon, client: Client, address
   expect(await lab.borrower()).toBe(client.name);
 }
 
-/** Has a client use an address that is not to be learned. By lending it may be that WireGuard alone knows. */
+/** Has a client use an address that is not to be learned, after `before`. By lending it may be that WireGuard alone knows. */
 export async function expectRefused(
   lab: Lab,
   daemon: Daemon,
   client: Client,
   denial: Pick<Denial, 'address' | 'reason'> & Partial<Denial>,
+  before: () => Promise<void> = async () => {},
 ): Promise<void> {
   const denied = { peer: client.publicKey, ...denial };
   const [from, refused, allowedIps] = [daemon.mark, await lab.refused(), await lab.allowedIps()];
+  await before();
   await client.sendFrom(denied.address);
   if (daemon.way !== 'lending') await daemon.event('denied', denied, PATIENCE, from);
   else

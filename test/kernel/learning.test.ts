@@ -88,7 +88,10 @@ describe.each(ways)('by %s', (hook) => {
     const address = '2001:db8:1::8';
     await phone.addAddress(address);
     await reveal(daemon, phone, [address]);
-    await expectRefused(lab, daemon, laptop, { address, reason: 'owned', owner: phone.publicKey });
+    const denial = { address, reason: 'owned', owner: phone.publicKey } as const;
+    // Also right after packets of its owner, which come to all CPUs.
+    const inUse = () => phone.sendFrom(address, { count: 100 });
+    await expectRefused(lab, daemon, laptop, denial, inUse);
     expect(await learnedBy(phone)).toEqual([`${address}/128`]);
     expect(await phone.ping({ from: address })).toMatchObject({ received: 1 });
   });

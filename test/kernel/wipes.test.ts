@@ -144,3 +144,23 @@ describe.each(ways)('by %s', (hook) => {
     });
   });
 });
+
+describe.each(['fexit', 'kprobe'] as const)('by %s', (hook) => {
+  test('a wipe in the midst of traffic costs no packet but one that is on its way', async () => {
+    const lab = await Lab.create(await guestFor(hook), { clients: ['laptop'] });
+    const daemon = await Daemon.start(lab.router, { hook });
+    try {
+      const laptop = lab.client('laptop');
+      await laptop.addAddress(first);
+      await reveal(daemon, laptop, [first]);
+      const ping = laptop.ping({ from: first, count: 60, interval: 0.03, timeout: 5 });
+      const from = daemon.mark;
+      await lab.syncconf();
+      await daemon.event('restored', { address: first }, PATIENCE, from);
+      expect((await ping).received).toBeGreaterThanOrEqual(59);
+    } finally {
+      await daemon.stop();
+      await lab.destroy();
+    }
+  });
+});
