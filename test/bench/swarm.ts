@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A router with as many peers as a guest can bear: all in one network namespace, an interface each.
+//
+//   ┌─ router (the guest's own namespace) ───────────────┐
+//   │ wg1:   2001:db8:1::1/64, fe80::1/64, UDP port 51820 │
+//   │ veth1: 10.9.1.1/24                                  │
+//   └───┬─────────────────────────────────────────────────┘
+//   ┌───┴─ swarm ─────────────────────────────────────────┐
+//   │ eth0:     10.9.1.2/24                               │
+//   │ s0, s1 …: UDP ports 20000, 20001 …                  │
+//   │ lo:       all of 2001:db8:1::/64                    │
+//   └─────────────────────────────────────────────────────┘
+
+import { fileURLToPath } from 'node:url';
+import { ROUTER } from '../bed/client.ts';
+import type { Guest } from '../bed/guest.ts';
+import { keyPair } from '../bed/keys.ts';
+import { CPU_STAT, WatchedRouter } from './watched.ts';
+
+const SCRIPT = fileURLToPath(new URL('swarm.py', import.meta.url));
+const NETNS = 'swarm';
+/** How many there can be. */
+const PEERS = 1_000;
+const FIRST_PORT = 20_000;
+const CONF = '/run/swarm.conf';
+
+/** In seconds of the guest. */
+export interface Rest {
+  /** Until the learner had nothing left to do. */
+  readonly seconds: number;
+  /** Of CPU that the learner used meanwhile. */
+  readonly cpu: number;
+}
+
+export interface Storm extends Rest {
+  /** Until WireGuard had all packets. */
+  readonly sending: number;
+  /** How many of the packets had a reply. */
+  readonly answered: number;
+}
+
+const created = new WeakMap<Guest, Promise<Swarm>>();
+
+export class Swarm {
+  readonly guest: Guest;
+  readonly router: WatchedRouter;
+  readonly #keys = keyPair();
+  readonly #peers = Array.from({ length: PEERS }, () => keyPair());
+  #used = 0;
+
+  /** A guest's, which has no other network from then on. */
+  static of(guest: Guest): Promise<Swarm> {
+    const swarm = created.get(guest) ?? Swarm.#create(guest);
+    created.set(guest, swarm);
+    return swarm;
+  }
+
+  static async #create(guest: Guest): Promise<Swarm> {
+    const swarm = new Swarm(guest);
+    await swarm.#setUp();
+    return swarm;
+  }
+
+  private constructor(guest: Guest) {
+    this.guest = guest;
+    this.router = new WatchedRouter(guest);
+  }
+
+  async #setUp(): Promise<void> {
+    const each = (command: (n: number) => string) => this.#peers.map((_, n) => command(n)).join('\n');
+    await this.guest.run(
+      `set -e
+modprobe -a wireguard veth
+sysctl -qw net.ipv6.conf.all.forwarding=1
+ip -batch - <<END
+netns add ${NETNS}
+link add veth1 type veth peer name eth0 netns ${NETNS}
+address add 10.9.1.1/24 dev veth1
+link set veth1 up
+END
+ip netns exec ${NETNS} sysctl -qw net.ipv6.icmp.ratelimit=0
+ip -netns ${NETNS} -batch - <<END
+address add 10.9.1.2/24 dev eth0
+link set eth0 addrgenmode none
+link set lo up
+link set eth0 up
+route add local 2001:db8:1::/64 dev lo
+${each((n) => `link add s${n} type wireguard`)}
+END`,
+      { timeout: 300_000 },
+    );
+    const keys = this.#peers.map(({ privateKey }) => privateKey);
+    const router = this.#keys.publicKey;
+    await this.#ask({ operation: 'configure', endpoint: '10.9.1.1', port: FIRST_PORT, router, keys });
+    await this.guest.run(`set -e
+ip link add wg1 type wireguard
+ip -batch - <<END
+address add 2001:db8:1::1/64 dev wg1 nodad
+address add fe80::1/64 dev wg1 nodad
+link set wg1 up
+END`);
+  }
+
+  /** Lets the router have only the first so many of the peers, who begin anew. */
+  async use(peers: number): Promise<void> {
+    this.#used = peers;
+    const conf = this.#peers.slice(0, peers).map(
+      ({ publicKey }, n) => `[Peer]
+PublicKey = ${publicKey}
+Endpoint = 10.9.1.2:${FIRST_PORT + n}
+AllowedIPs = 10.10.${n >> 8}.${n & 255}/32
+`,
+    );
+    const own = `[Interface]\nPrivateKey = ${this.#keys.privateKey}\nListenPort = 51820\n`;
+    await this.guest.run(`cat >${CONF}`, { input: [own, ...conf].join('') });
+    const links = (state: string) => conf.map((_, n) => `link set s${n} ${state}`).join('\n');
+    await this.guest.run(
+      `set -e
+wg setconf wg1 ${CONF}
+ip -netns ${NETNS} -batch - <<END
+${links('down')}
+${links('up')}
+END`,
+      { timeout: 300_000 },
+    );
+  }
+
+  async #ask<T>(request: object): Promise<T> {
+    const command = `/usr/bin/python3 -IBS '${SCRIPT}' ${CPU_STAT}`;
+    const { stdout } = await this.guest.run(command, {
+      input: JSON.stringify(request),
+      timeout: 900_000,
+    });
+    return JSON.parse(stdout);
+  }
+
+  /** The peers in use send one packet each from so many addresses. */
+  async storm(each: number): Promise<Storm> {
+    return this.#ask({ operation: 'storm', prefix: '2001:db8:1::', to: ROUTER, peers: this.#used, each });
+  }
+
+  /** Takes from the peers all that was learned, upon which one of them sends a packet. */
+  async wipeAndSend(): Promise<Rest> {
+    const command = ['wg', 'syncconf', 'wg1', CONF];
+    return this.#ask({ operation: 'after', command, prefix: '2001:db8:1::', to: ROUTER });
+  }
+
+  /** Until the learner has nothing left to do. */
+  async rest(): Promise<Rest> {
+    return this.#ask({ operation: 'rest' });
+  }
+
+  /** How many addresses the router's peers have. */
+  async allowed(): Promise<number> {
+    const { stdout } = await this.guest.run(`wg show wg1 allowed-ips | grep -o '/128' | wc -l`);
+    return Number(stdout);
+  }
+
+  /** Takes from the router's peers all that was learned. */
+  async wipe(): Promise<void> {
+    await this.guest.run(`wg syncconf wg1 ${CONF}`);
+  }
+
+  /** Likewise, and from learners what they remember; none may run. */
+  async forgetAll(): Promise<void> {
+    await this.guest.run('rm -rf /sys/fs/bpf/*');
+    await this.wipe();
+  }
+}
