@@ -9,7 +9,7 @@ interface Panel {
   readonly title: string;
 }
 
-const PANELS: readonly Panel[] = [
+export const PANELS: readonly Panel[] = [
   { key: 'packets.known', title: 'Instructions for a packet from a learned address' },
   { key: 'first-reply.median', title: 'First packet from a new address to its reply, ms' },
   { key: 'slaac.median', title: 'Link up to first reply by SLAAC, ms' },
