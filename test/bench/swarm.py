@@ -67,15 +67,16 @@ class Netlink:
 
 def configure(request):
     """Gives each interface its private key and port, and the router as its peer."""
+    with open(request["file"]) as file:
+        keys = json.load(file)
     netlink = Netlink()
     endpoint = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", 51820, socket.inet_aton(request["endpoint"]))
     everything = [
         nest(0, attribute(1, struct.pack("=H", family)), attribute(2, bytes(length)), attribute(3, b"\0"))
         for family, length in ((socket.AF_INET, 4), (socket.AF_INET6, 16))
     ]
-    key = attribute(1, base64.b64decode(request["router"]))
-    router = nest(0, key, attribute(4, endpoint), nest(9, *everything))
-    for n, key in enumerate(request["keys"]):
+    router = nest(0, attribute(1, base64.b64decode(keys["router"])), attribute(4, endpoint), nest(9, *everything))
+    for n, key in enumerate(keys["keys"]):
         name = attribute(2, f"s{n}\0".encode())
         port = attribute(6, struct.pack("=H", request["port"] + n))
         device = name + attribute(3, base64.b64decode(key)) + port + nest(8, router)

@@ -11,6 +11,9 @@
 //   │ lo:       all of 2001:db8:1::/64                    │
 //   └─────────────────────────────────────────────────────┘
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ROUTER } from '../bed/client.ts';
 import type { Guest } from '../bed/guest.ts';
@@ -67,9 +70,15 @@ export class Swarm {
   }
 
   async #setUp(): Promise<void> {
-    const each = (command: (n: number) => string) => this.#peers.map((_, n) => command(n)).join('\n');
-    await this.guest.run(
-      `set -e
+    // The guest sees this machine's files.
+    const folder = mkdtempSync(join(tmpdir(), 'wg-slaacer-'));
+    try {
+      const keys = this.#peers.map(({ privateKey }) => privateKey);
+      writeFileSync(`${folder}/keys`, JSON.stringify({ router: this.#keys.publicKey, keys }));
+      writeFileSync(`${folder}/conf`, this.#conf());
+      await this.guest.run(
+        `set -e
+cp ${folder}/conf ${CONF}.all
 modprobe -a wireguard veth
 sysctl -qw net.ipv6.conf.all.forwarding=1
 ip -batch - <<END
@@ -77,50 +86,56 @@ netns add ${NETNS}
 link add veth1 type veth peer name eth0 netns ${NETNS}
 address add 10.9.1.1/24 dev veth1
 link set veth1 up
+link add wg1 type wireguard
+address add 2001:db8:1::1/64 dev wg1 nodad
+address add fe80::1/64 dev wg1 nodad
 END
-ip netns exec ${NETNS} sysctl -qw net.ipv6.icmp.ratelimit=0
 ip -netns ${NETNS} -batch - <<END
 address add 10.9.1.2/24 dev eth0
 link set eth0 addrgenmode none
 link set lo up
 link set eth0 up
 route add local 2001:db8:1::/64 dev lo
-${each((n) => `link add s${n} type wireguard`)}
-END`,
-      { timeout: 300_000 },
-    );
-    const keys = this.#peers.map(({ privateKey }) => privateKey);
-    const router = this.#keys.publicKey;
-    await this.#ask({ operation: 'configure', endpoint: '10.9.1.1', port: FIRST_PORT, router, keys });
-    await this.guest.run(`set -e
-ip link add wg1 type wireguard
-ip -batch - <<END
-address add 2001:db8:1::1/64 dev wg1 nodad
-address add fe80::1/64 dev wg1 nodad
-link set wg1 up
-END`);
+END
+${eachPeer(PEERS, 'link add & type wireguard')}`,
+        { timeout: 300_000 },
+      );
+      await this.#ask({
+        operation: 'configure',
+        file: `${folder}/keys`,
+        endpoint: '10.9.1.1',
+        port: FIRST_PORT,
+      });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   }
 
-  /** Lets the router have only the first so many of the peers, who begin anew. */
-  async use(peers: number): Promise<void> {
-    this.#used = peers;
-    const conf = this.#peers.slice(0, peers).map(
+  /** As wg setconf takes it: three lines for the interface, four for each peer. */
+  #conf(): string {
+    const peers = this.#peers.map(
       ({ publicKey }, n) => `[Peer]
 PublicKey = ${publicKey}
 Endpoint = 10.9.1.2:${FIRST_PORT + n}
 AllowedIPs = 10.10.${n >> 8}.${n & 255}/32
 `,
     );
-    const own = `[Interface]\nPrivateKey = ${this.#keys.privateKey}\nListenPort = 51820\n`;
-    await this.guest.run(`cat >${CONF}`, { input: [own, ...conf].join('') });
-    const links = (state: string) => conf.map((_, n) => `link set s${n} ${state}`).join('\n');
+    return `[Interface]
+PrivateKey = ${this.#keys.privateKey}
+ListenPort = 51820
+${peers.join('')}`;
+  }
+
+  /** Lets the router have only the first so many of the peers, who begin anew. */
+  async use(peers: number): Promise<void> {
+    this.#used = peers;
     await this.guest.run(
       `set -e
+head -n ${3 + 4 * peers} ${CONF}.all >${CONF}
 wg setconf wg1 ${CONF}
-ip -netns ${NETNS} -batch - <<END
-${links('down')}
-${links('up')}
-END`,
+ip link set wg1 up
+${eachPeer(PEERS, 'link set & down')}
+${eachPeer(peers, 'link set & up')}`,
       { timeout: 300_000 },
     );
   }
@@ -166,4 +181,9 @@ END`,
     await this.guest.run('rm -rf /sys/fs/bpf/*');
     await this.wipe();
   }
+}
+
+/** Shell: an ip command for the interface & of each peer. */
+function eachPeer(peers: number, command: string): string {
+  return `seq 0 ${peers - 1} | sed 's/.*/${command.replace('&', 's&')}/' | ip -netns ${NETNS} -batch -`;
 }
