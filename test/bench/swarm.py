@@ -9,6 +9,7 @@ import base64
 import ctypes
 import ipaddress
 import json
+import os
 import re
 import socket
 import struct
@@ -23,6 +24,7 @@ GETFAMILY, FAMILY_ID, FAMILY_NAME = 3, 1, 2
 SET_DEVICE = 1
 REQUEST, ACK, NESTED = 1, 4, 0x8000
 ETH_P_IP, ETH_P_IPV6 = 0x0800, 0x86DD
+FIRST_PORT = 20000
 # How many packets may be on their way through WireGuard, so that it is never its queues that lose one.
 WINDOW = 64
 # A learner that has used no more than that much of a time has nothing left to do. In seconds.
@@ -66,21 +68,33 @@ class Netlink:
 
 
 def configure(request):
-    """Gives each interface its private key and port, and the router as its peer."""
-    with open(request["file"]) as file:
-        keys = json.load(file)
+    """Gives each interface a key, a port, and the router as its peer; writes what the router is to have of them."""
+    with open(request["key"]) as file:
+        private = file.read().strip()
+    public = subprocess.run(["wg", "pubkey"], input=private, stdout=subprocess.PIPE, text=True, check=True).stdout
     netlink = Netlink()
-    endpoint = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", 51820, socket.inet_aton(request["endpoint"]))
+    endpoint = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", 51820, socket.inet_aton("10.9.1.1"))
     everything = [
         nest(0, attribute(1, struct.pack("=H", family)), attribute(2, bytes(length)), attribute(3, b"\0"))
         for family, length in ((socket.AF_INET, 4), (socket.AF_INET6, 16))
     ]
-    router = nest(0, attribute(1, base64.b64decode(keys["router"])), attribute(4, endpoint), nest(9, *everything))
-    for n, key in enumerate(keys["keys"]):
+    router = nest(0, attribute(1, base64.b64decode(public)), attribute(4, endpoint), nest(9, *everything))
+    for n in range(request["peers"]):
         name = attribute(2, f"s{n}\0".encode())
-        port = attribute(6, struct.pack("=H", request["port"] + n))
-        device = name + attribute(3, base64.b64decode(key)) + port + nest(8, router)
-        netlink.ask(netlink.family, SET_DEVICE, device)
+        port = attribute(6, struct.pack("=H", FIRST_PORT + n))
+        netlink.ask(netlink.family, SET_DEVICE, name + attribute(3, os.urandom(32)) + port + nest(8, router))
+    shown = subprocess.run(["wg", "show", "all", "public-key"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    keys = dict(line.split() for line in shown.splitlines())
+    with open(request["conf"], "w") as file:
+        file.write(f"[Interface]\nPrivateKey = {private}\nListenPort = 51820\n")
+        for n in range(request["peers"]):
+            file.write(f"[Peer]\nPublicKey = {keys[f's{n}']}\nEndpoint = 10.9.1.2:{FIRST_PORT + n}\n")
+            file.write(f"AllowedIPs = {inner(n)}/32\n")
+
+
+def inner(peer):
+    """The IPv4 address that a peer has in the tunnel."""
+    return ipaddress.IPv4Address("10.10.0.0") + peer
 
 
 def checksum(data):
@@ -115,8 +129,7 @@ class Tunnels:
 
     def hello(self, peer):
         """An IPv4 packet, of no interest to learners: for the peer to have a session."""
-        source = ipaddress.IPv4Address("10.10.0.0") + peer
-        header = struct.pack("!BBHHHBBH", 0x45, 0, 20, 0, 0, 64, 59, 0) + source.packed + bytes((192, 0, 2, 1))
+        header = struct.pack("!BBHHHBBH", 0x45, 0, 20, 0, 0, 64, 59, 0) + inner(peer).packed + bytes((192, 0, 2, 1))
         self.send(peer, header[:10] + struct.pack("!H", checksum(header)) + header[12:], ETH_P_IP)
 
     def echo(self, peer, n):

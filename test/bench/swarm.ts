@@ -11,20 +11,15 @@
 //   │ lo:       all of 2001:db8:1::/64                    │
 //   └─────────────────────────────────────────────────────┘
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ROUTER } from '../bed/client.ts';
 import type { Guest } from '../bed/guest.ts';
-import { keyPair } from '../bed/keys.ts';
 import { CPU_STAT, WatchedRouter } from './watched.ts';
 
 const SCRIPT = fileURLToPath(new URL('swarm.py', import.meta.url));
 const NETNS = 'swarm';
 /** How many there can be. */
 const PEERS = 1_000;
-const FIRST_PORT = 20_000;
 const CONF = '/run/swarm.conf';
 
 /** In seconds of the guest. */
@@ -47,8 +42,6 @@ const created = new WeakMap<Guest, Promise<Swarm>>();
 export class Swarm {
   readonly guest: Guest;
   readonly router: WatchedRouter;
-  readonly #keys = keyPair();
-  readonly #peers = Array.from({ length: PEERS }, () => keyPair());
   #used = 0;
 
   /** A guest's, which has no other network from then on. */
@@ -70,17 +63,11 @@ export class Swarm {
   }
 
   async #setUp(): Promise<void> {
-    // The guest sees this machine's files.
-    const folder = mkdtempSync(join(tmpdir(), 'wg-slaacer-'));
-    try {
-      const keys = this.#peers.map(({ privateKey }) => privateKey);
-      writeFileSync(`${folder}/keys`, JSON.stringify({ router: this.#keys.publicKey, keys }));
-      writeFileSync(`${folder}/conf`, this.#conf());
-      await this.guest.run(
-        `set -e
-cp ${folder}/conf ${CONF}.all
+    await this.guest.run(
+      `set -e
 modprobe -a wireguard veth
 sysctl -qw net.ipv6.conf.all.forwarding=1
+wg genkey >/run/swarm.key
 ip -batch - <<END
 netns add ${NETNS}
 link add veth1 type veth peer name eth0 netns ${NETNS}
@@ -98,32 +85,9 @@ link set eth0 up
 route add local 2001:db8:1::/64 dev lo
 END
 ${eachPeer(PEERS, 'link add & type wireguard')}`,
-        { timeout: 300_000 },
-      );
-      await this.#ask({
-        operation: 'configure',
-        file: `${folder}/keys`,
-        endpoint: '10.9.1.1',
-        port: FIRST_PORT,
-      });
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  }
-
-  /** As wg setconf takes it: three lines for the interface, four for each peer. */
-  #conf(): string {
-    const peers = this.#peers.map(
-      ({ publicKey }, n) => `[Peer]
-PublicKey = ${publicKey}
-Endpoint = 10.9.1.2:${FIRST_PORT + n}
-AllowedIPs = 10.10.${n >> 8}.${n & 255}/32
-`,
+      { timeout: 300_000 },
     );
-    return `[Interface]
-PrivateKey = ${this.#keys.privateKey}
-ListenPort = 51820
-${peers.join('')}`;
+    await this.#ask({ operation: 'configure', peers: PEERS, key: '/run/swarm.key', conf: `${CONF}.all` });
   }
 
   /** Lets the router have only the first so many of the peers, who begin anew. */
@@ -156,7 +120,7 @@ ${eachPeer(peers, 'link set & up')}`,
 
   /** Takes from the peers all that was learned, upon which one of them sends a packet. */
   async wipeAndSend(): Promise<Rest> {
-    const command = ['wg', 'syncconf', 'wg1', CONF];
+    const command = ['nsenter', '--net=/proc/1/ns/net', 'wg', 'syncconf', 'wg1', CONF];
     return this.#ask({ operation: 'after', command, prefix: '2001:db8:1::', to: ROUTER });
   }
 
