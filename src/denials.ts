@@ -14,13 +14,19 @@ const TOTAL = 1024;
 export class Denials {
   /** Oldest first. */
   private readonly records = new Map<string, DenialRecord>();
+  /** How many there are of each peer on an interface. */
+  private readonly counts = new Map<string, number>();
 
   add(denial: Denial, now: number): void {
     const key = [denial.interface, denial.peer, denial.address, denial.reason].join(' ');
     const count = (this.records.get(key)?.count ?? 0) + denial.count;
-    this.records.delete(key);
+    this.delete(key);
     this.records.set(key, { ...denial, count, last: now });
-    this.trim(`${denial.interface} ${denial.peer} `);
+    const peer = peerOf(denial);
+    const ofPeer = (this.counts.get(peer) ?? 0) + 1;
+    this.counts.set(peer, ofPeer);
+    if (ofPeer > PER_PEER) this.deleteOldest((record) => peerOf(record) === peer);
+    else if (this.records.size > TOTAL) this.deleteOldest(() => true);
   }
 
   /** Newest first. */
@@ -28,10 +34,25 @@ export class Denials {
     return [...this.records.values()].reverse();
   }
 
-  private trim(ofPeer: string): void {
-    const keys = [...this.records.keys()];
-    const own = keys.filter((key) => key.startsWith(ofPeer));
-    if (own.length > PER_PEER) this.records.delete(own[0]!);
-    else if (keys.length > TOTAL) this.records.delete(keys[0]!);
+  private deleteOldest(matches: (record: DenialRecord) => boolean): void {
+    for (const [key, record] of this.records) {
+      if (!matches(record)) continue;
+      this.delete(key);
+      return;
+    }
   }
+
+  private delete(key: string): void {
+    const record = this.records.get(key);
+    if (!record) return;
+    this.records.delete(key);
+    const peer = peerOf(record);
+    const left = this.counts.get(peer)! - 1;
+    if (left > 0) this.counts.set(peer, left);
+    else this.counts.delete(peer);
+  }
+}
+
+function peerOf({ interface: name, peer }: Denial): string {
+  return `${name} ${peer}`;
 }

@@ -2,8 +2,8 @@
 // The heart: what follows from a sighting, from the passing of time, from what WireGuard has. It keeps the ledger, and
 // answers with a plan of what is to be done in the kernel. No I/O.
 
-import { contains, formatAddress, type Prefix, parseAddress } from './address.ts';
-import type { Device, PeerAddress, Scope, Sighting, Verdict } from './kernel/kernel.ts';
+import { type AddressBytes, contains, formatAddress, parseAddress } from './address.ts';
+import type { Device, Peer, PeerAddress, Scope, Sighting, Verdict } from './kernel/kernel.ts';
 import type { Entry, Ledger } from './ledger.ts';
 import { inScope, linkLocal } from './scope.ts';
 import type { InterfaceSettings } from './settings.ts';
@@ -213,22 +213,25 @@ export class Learner {
    */
   reconcile(name: string, device: Device, now: number): Plan {
     const plan = emptyPlan();
+    this.confirm(name, device, now);
+    const peers = new Set(device.peers.map(({ key }) => key));
     const owners = new Owners(device);
+    for (const key of this.missing.keys()) {
+      const [of, peer] = key.split(' ') as [string, string];
+      if (of === name && peers.has(peer)) this.missing.delete(key);
+    }
     for (const entry of [...this.ledger.entries(name)]) {
+      if (entry.confirmed === now) continue;
       const owner = owners.of(entry.address);
-      const key = `${name} ${entry.peer}`;
-      if (owners.peers.has(entry.peer)) this.missing.delete(key);
-      else this.missing.set(key, this.missing.get(key) ?? now);
-
       if (owner !== undefined && owner !== entry.peer) {
         this.remove(plan, { entry, event: 'forgotten', reason: 'owned' });
-      } else if (this.missing.has(key)) {
-        if (now - this.missing.get(key)! < PEER_GRACE) continue;
-        this.remove(plan, { entry, event: 'forgotten', reason: 'peer' });
-      } else if (owners.exact.get(entry.address) === entry.peer) {
-        entry.confirmed = now;
-      } else {
+      } else if (peers.has(entry.peer)) {
         plan.add.push({ entry, event: 'restored' });
+      } else {
+        const key = `${name} ${entry.peer}`;
+        const since = this.missing.get(key) ?? now;
+        this.missing.set(key, since);
+        if (now - since >= PEER_GRACE) this.remove(plan, { entry, event: 'forgotten', reason: 'peer' });
       }
     }
     for (const key of this.missing.keys()) {
@@ -236,6 +239,17 @@ export class Learner {
       if (this.ledger.ofPeer(of, peer).size === 0) this.missing.delete(key);
     }
     return plan;
+  }
+
+  /** Notes which entries WireGuard has just as they are in the ledger: mostly all. */
+  private confirm(name: string, device: Device, now: number): void {
+    for (const entry of this.ledger.entries(name)) entry.confirmed = Number.NEGATIVE_INFINITY;
+    for (const { key, allowedIps } of device.peers) {
+      for (const { bytes, length } of allowedIps) {
+        const entry = length === 128 ? this.ledger.get(name, formatAddress(bytes)) : undefined;
+        if (entry?.peer === key) entry.confirmed = now;
+      }
+    }
   }
 
   /** Of an interface that was not there: how long its peers have been missing counts from now. */
@@ -269,7 +283,7 @@ export class Learner {
 }
 
 function isLinkLocal({ address }: Entry): boolean {
-  return contains(linkLocal, parseAddress(address)!);
+  return address.startsWith('fe80:') && contains(linkLocal, parseAddress(address)!);
 }
 
 function emptyPlan(): Plan {
@@ -292,28 +306,46 @@ function withoutPassing(plan: Plan): Plan {
   };
 }
 
+/** So many searches take as long as an index of all. */
+const SEARCHES = 20;
+
 /** Whose an address is, by the longest match among all peers' allowed IPs. */
 class Owners {
-  readonly peers = new Set<string>();
-  /** The /128s. */
-  readonly exact = new Map<string, string>();
-  private readonly wide: { readonly prefix: Prefix; readonly peer: string }[] = [];
+  private searches = 0;
+  /** All peers' allowed IPs but those in the index. */
+  private peers: readonly Pick<Peer, 'key' | 'allowedIps'>[];
+  /** The owners of /128s, by their text. */
+  private readonly index = new Map<string, string>();
 
-  constructor(device: Device) {
-    for (const { key, allowedIps } of device.peers) {
-      this.peers.add(key);
-      for (const prefix of allowedIps) {
-        if (prefix.length === 128) this.exact.set(formatAddress(prefix.bytes), key);
-        else this.wide.push({ prefix, peer: key });
-      }
-    }
-    this.wide.sort((a, b) => b.prefix.length - a.prefix.length);
+  constructor({ peers }: Device) {
+    this.peers = peers;
   }
 
   of(address: string): string | undefined {
-    const exact = this.exact.get(address);
-    if (exact !== undefined || this.wide.length === 0) return exact;
-    const bytes = parseAddress(address)!;
-    return this.wide.find(({ prefix }) => contains(prefix, bytes))?.peer;
+    if (++this.searches === SEARCHES) this.makeIndex();
+    return this.index.get(address) ?? this.search(parseAddress(address)!);
+  }
+
+  private makeIndex(): void {
+    for (const { key, allowedIps } of this.peers)
+      for (const { bytes, length } of allowedIps)
+        if (length === 128) this.index.set(formatAddress(bytes), key);
+    this.peers = this.peers.flatMap(({ key, allowedIps }) => {
+      const wide = allowedIps.filter(({ length }) => length < 128);
+      return wide.length > 0 ? [{ key, allowedIps: wide }] : [];
+    });
+  }
+
+  private search(address: AddressBytes): string | undefined {
+    let longest = -1;
+    let owner: string | undefined;
+    for (const { key, allowedIps } of this.peers) {
+      for (const prefix of allowedIps) {
+        if (prefix.length <= longest || !contains(prefix, address)) continue;
+        longest = prefix.length;
+        owner = key;
+      }
+    }
+    return owner;
   }
 }

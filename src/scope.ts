@@ -37,8 +37,14 @@ export function scopeOf(
 
 /** Whether a scope lets an address be learned: the rules that the hook follows in the kernel. */
 export function inScope(scope: Scope, address: AddressBytes): boolean {
-  const longest = (prefixes: readonly Prefix[]) =>
-    Math.max(-1, ...prefixes.filter((prefix) => contains(prefix, address)).map(({ length }) => length));
-  if (address.subarray(8).every((byte) => byte === 0)) return false;
-  return longest(scope.learn) > longest(scope.reserved);
+  if (address.every((byte, i) => i < 8 || byte === 0)) return false;
+  return longestMatch(scope.learn, address) > longestMatch(scope.reserved, address);
+}
+
+/** The length of the longest prefix that holds an address; −1 if none does. */
+function longestMatch(prefixes: readonly Prefix[], address: AddressBytes): number {
+  let longest = -1;
+  for (const prefix of prefixes)
+    if (prefix.length > longest && contains(prefix, address)) longest = prefix.length;
+  return longest;
 }

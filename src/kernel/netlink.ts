@@ -138,17 +138,29 @@ export function decodeMessages(datagram: Buffer): Message[] {
 /** The attributes from `start` to the end. Throws where the bytes end within one. */
 export function decodeAttributes(bytes: Buffer, start = 0): Attribute[] {
   const attributes: Attribute[] = [];
-  for (let offset = start; offset < bytes.length; ) {
-    const left = bytes.length - offset;
+  visitAttributes(bytes, start, bytes.length, (type, from, to) => {
+    attributes.push({ type, value: bytes.subarray(from, to) });
+  });
+  return attributes;
+}
+
+/**
+ * Calls back with the type of each attribute from `start` to `end` and where its value begins and ends: where there are
+ * many, a Buffer for each would cost more than all else. Throws where the bytes end within one.
+ */
+export function visitAttributes(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  visit: (type: number, from: number, to: number) => void,
+): void {
+  for (let offset = start; offset < end; ) {
+    const left = end - offset;
     const length = left < NLA_HDRLEN ? 0 : readU16(bytes, offset);
     if (length < NLA_HDRLEN || length > left) throw new Error(`netlink: bad attribute at byte ${offset}`);
-    attributes.push({
-      type: readU16(bytes, offset + 2) & NLA_TYPE_MASK,
-      value: bytes.subarray(offset + NLA_HDRLEN, offset + length),
-    });
+    visit(readU16(bytes, offset + 2) & NLA_TYPE_MASK, offset + NLA_HDRLEN, offset + length);
     offset += align(length);
   }
-  return attributes;
 }
 
 /** NLMSG_ALIGN, NLA_ALIGN */

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Generic netlink "wireguard" (<linux/wireguard.h>, drivers/net/wireguard/netlink.c).
 
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:os';
-import { type AddressBytes, type Prefix, parseAddress } from '../address.ts';
+import { type Prefix, parseAddress } from '../address.ts';
 import type { AllowedIp, Device, Endpoint, Peer, WireGuard } from './kernel.ts';
 import {
   attribute,
@@ -18,6 +17,7 @@ import {
   u8,
   u16,
   u32,
+  visitAttributes,
 } from './netlink.ts';
 import { hasErrno, NETLINK_GENERIC, NetlinkError, NetlinkSocket, type Sockets } from './netlink-socket.ts';
 
@@ -72,7 +72,7 @@ const { EINVAL, ENODEV, ENOENT, EOPNOTSUPP } = constants.errno;
 export class GenetlinkWireGuard implements WireGuard {
   readonly #netlink: NetlinkSocket;
   /** Always the same key: each removal sweeps up what an earlier one may have left behind. */
-  readonly #temporaryPeer = randomBytes(WG_KEY_LEN);
+  #temporaryPeer: Uint8Array | undefined;
   /** The id of the generic netlink family, another one each time that the module is loaded. */
   #family: number | undefined;
   #removesSingly = true;
@@ -129,6 +129,8 @@ export class GenetlinkWireGuard implements WireGuard {
    * still their peer's own are given to it.
    */
   #removeThroughTemporaryPeer(device: string, entries: readonly AllowedIp[]): void {
+    // Not node:crypto, which would be loaded at each start.
+    this.#temporaryPeer ??= crypto.getRandomValues(new Uint8Array(WG_KEY_LEN));
     const removePeer = encodePeer(this.#temporaryPeer, WGPEER_F_REMOVE_ME | WGPEER_F_UPDATE_ONLY, []);
     for (const chunk of chunks(ownedOf(this.#getDevice(device), entries))) {
       const addresses = chunk.map((entry) => encodeAllowedIp(prefixOfEntry(entry)));
@@ -233,10 +235,10 @@ function decodePeer(attributes: Buffer, peers: Map<string, PeerSoFar>): void {
     if (type === WGPEER_A_LAST_HANDSHAKE_TIME) peer.latestHandshake = readS64(value); // struct __kernel_timespec
     if (type === WGPEER_A_RX_BYTES) peer.rxBytes = readS64(value);
     if (type === WGPEER_A_ALLOWEDIPS) {
-      for (const { value: allowedIp } of decodeAttributes(value)) {
-        const prefix = decodeAllowedIp(allowedIp);
+      visitAttributes(value, 0, value.length, (_, from, to) => {
+        const prefix = decodeAllowedIp(value, from, to);
         if (prefix) peer.allowedIps.push(prefix);
-      }
+      });
     }
   }
 }
@@ -253,16 +255,21 @@ function decodeEndpoint(bytes: Buffer): Endpoint | undefined {
 }
 
 /** Undefined for IPv4. */
-function decodeAllowedIp(allowedIp: Buffer): Prefix | undefined {
-  let bytes: AddressBytes | undefined;
-  let length: number | undefined;
-  for (const { type, value } of decodeAttributes(allowedIp)) {
-    if (type === WGALLOWEDIP_A_FAMILY && readU16(value) !== AF_INET6) return undefined;
-    if (type === WGALLOWEDIP_A_IPADDR) bytes = new Uint8Array(value);
-    if (type === WGALLOWEDIP_A_CIDR_MASK) length = value[0];
-  }
-  if (!bytes || length === undefined) throw new Error('netlink: WG_CMD_GET_DEVICE gave half an allowed IP');
-  return { bytes, length };
+function decodeAllowedIp(bytes: Buffer, start: number, end: number): Prefix | undefined {
+  let family = AF_INET6;
+  let address = Number.NaN;
+  let length = Number.NaN;
+  visitAttributes(bytes, start, end, (type, from) => {
+    if (type === WGALLOWEDIP_A_FAMILY) family = readU16(bytes, from);
+    if (type === WGALLOWEDIP_A_IPADDR) address = from;
+    if (type === WGALLOWEDIP_A_CIDR_MASK) length = bytes.readUInt8(from);
+  });
+  if (family !== AF_INET6) return undefined;
+  if (!(address + 16 <= end && length <= 128))
+    throw new Error('netlink: WG_CMD_GET_DEVICE gave half an allowed IP');
+  const copy = new Uint8Array(16);
+  for (let i = 0; i < 16; i++) copy[i] = bytes[address + i]!;
+  return { bytes: copy, length };
 }
 
 /** One peer attribute for all the allowed IPs of a peer. UPDATE_ONLY: a peer that does not exist is not created. */

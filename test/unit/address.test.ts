@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-import { SocketAddress } from 'node:net';
+import { isIPv6, SocketAddress } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -49,6 +49,30 @@ describe('an address', () => {
         const text = formatAddress(bytes);
         expect(text).toBe(new SocketAddress({ address: text, family: 'ipv6' }).address);
       }),
+    );
+  });
+
+  /** Mostly addresses, with something cut out and something else put in. */
+  const nearly = fc
+    .record({
+      bytes: address,
+      mapped: fc.boolean(),
+      at: fc.nat(40),
+      cut: fc.nat(3),
+      put: fc.string({ unit: fc.constantFrom(...'0189afAFg:.-% '), maxLength: 4 }),
+    })
+    .map(({ bytes, mapped, at, cut, put }) => {
+      if (mapped) bytes.set(parseAddress('::ffff:0:0')!.subarray(0, 12));
+      const text = formatAddress(bytes);
+      return text.slice(0, at) + put + text.slice(at + cut);
+    });
+
+  it('is read if the system takes it for one, without a zone', () => {
+    fc.assert(
+      fc.property(nearly, (text) => {
+        expect(parseAddress(text) !== undefined).toBe(isIPv6(text) && !text.includes('%'));
+      }),
+      { numRuns: 2_000 },
     );
   });
 
