@@ -5,7 +5,7 @@ import { Lab } from '../bed/lab.ts';
 import { anyLearner, type Measurement } from './measurement.ts';
 import { median, worst } from './statistics.ts';
 
-const COUNT = 40;
+const COUNT = 30;
 
 export const firstReply: Measurement = {
   name: 'first-reply',

@@ -10,8 +10,8 @@ import { WatchedRouter } from './watched.ts';
 const CLIENTS = ['laptop', 'phone', 'tablet'];
 const ADDRESSES = 4;
 /** Seconds. */
-const SETTLING = 60;
-const WATCHED = 1_200;
+const SETTLING = 30;
+const WATCHED = 600;
 
 export const idle: Measurement = {
   name: 'idle',
