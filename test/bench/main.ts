@@ -95,6 +95,7 @@ for (const { measurement, learner } of inOrder) {
   try {
     const values = await measurement.measure(await guestFor({ measurement, learner }), learner);
     measured.set(learner.name, { ...measured.get(learner.name), ...values });
+    writeReport(); // there may be no end
   } catch (error) {
     failures.push(`${measurement.name} of ${learner.name}: ${(error as Error).message}`);
     progress('failed');
@@ -103,18 +104,23 @@ for (const { measurement, learner } of inOrder) {
 }
 await close();
 
-const figures = wanted.flatMap((measurement) => measurement.figures);
-const report: Report = {
-  kernel: options.kernel,
-  date: new Date().toISOString(),
-  results: resultsOf(figures, measured),
-};
+const report = writeReport();
 for (const line of resultLines(report.results)) console.log(line);
-write(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
 if (options.plot) write(options.plot, plot(report));
 for (const failure of failures) console.error(`failed: ${failure}`);
 progress('done');
 process.exitCode = failures.length > 0 ? 1 : 0;
+
+function writeReport(): Report {
+  const figures = wanted.flatMap((measurement) => measurement.figures);
+  const report = {
+    kernel: options.kernel,
+    date: new Date().toISOString(),
+    results: resultsOf(figures, measured),
+  };
+  write(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  return report;
+}
 
 function write(file: string, text: string): void {
   mkdirSync(dirname(file), { recursive: true });
