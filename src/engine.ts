@@ -169,14 +169,18 @@ export class Engine {
     return entries;
   }
 
-  state(device: string): InterfaceState {
-    const link = this.kernel.links.list().find(({ name }) => name === device);
-    const on = link && this.active.get(link.ifindex);
-    return {
-      up: link?.up === true,
-      prefixes: on?.scope.learn.filter((prefix) => prefix !== linkLocal) ?? [],
-      counters: on?.sightings.counters(on.ifindex),
-    };
+  /** Of each device, in this order. */
+  states(devices: readonly string[]): InterfaceState[] {
+    const links = this.kernel.links.list();
+    return devices.map((device) => {
+      const link = links.find(({ name }) => name === device);
+      const on = link && this.active.get(link.ifindex);
+      return {
+        up: link?.up === true,
+        prefixes: on?.scope.learn.filter((prefix) => prefix !== linkLocal) ?? [],
+        counters: on?.sightings.counters(on.ifindex),
+      };
+    });
   }
 
   /** Withdraws one address; false if it is not a learned one. */

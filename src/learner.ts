@@ -141,7 +141,8 @@ export class Learner {
     // What cost no token pushes nothing out: else one token would buy several changes.
     if (sighting.repeat && this.surplus(on, peer, 1) > 0) return undefined;
     this.makeRoom(plan, on, peer, 1);
-    const entry = { interface: on.name, address, peer, learned: time, lastSeen: time, confirmed: time };
+    const key = this.ledger.keyOf(on.name, peer);
+    const entry = { interface: on.name, address, peer: key, learned: time, lastSeen: time, confirmed: time };
     this.ledger.put(entry);
     plan.add.push({ entry, event: 'learned', seen: time, accepted: sighting.accepted === true });
     return entry;

@@ -31,6 +31,12 @@ export class Ledger {
     return this.byPeer.get(peerKey(name, peer)) ?? new Set();
   }
 
+  /** A peer's key as its other entries have it: texts that are the same are held once only. */
+  keyOf(name: string, peer: string): string {
+    const [other] = this.ofPeer(name, peer);
+    return other?.peer ?? peer;
+  }
+
   count(name: string): number {
     return this.byInterface.get(name)?.size ?? 0;
   }

@@ -57,7 +57,8 @@ export function leftovers(
 }
 
 function adopt(ledger: Ledger, name: string, record: LearnedRecord, now: number): Entry {
-  const { address, peer, learned, lastSeen } = record;
+  const { address, learned, lastSeen } = record;
+  const peer = ledger.keyOf(name, record.peer);
   const entry = { interface: name, address, peer, learned, lastSeen, confirmed: now };
   ledger.put(entry);
   return entry;

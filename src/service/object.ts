@@ -88,13 +88,14 @@ export class ServiceObject {
 
   private status(): UbusTable {
     const { version, clock, engine, interfaces } = this.subject;
+    const states = engine.states(interfaces.map(({ device }) => device));
     return {
       version,
       uptime: Math.floor((clock.now() - this.started) / 1000),
       hook: engine.hook ?? 'none',
       problems: this.subject.problems().map(({ code, message, hint }) => ({ code, message, hint })),
-      interfaces: interfaces.map(({ name, device, enabled }) => {
-        const { up, prefixes, counters = noCounters } = engine.state(device);
+      interfaces: interfaces.map(({ name, device, enabled }, i) => {
+        const { up, prefixes, counters = noCounters } = states[i]!;
         return {
           name,
           device,

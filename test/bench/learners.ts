@@ -20,14 +20,19 @@ export interface Running {
   stop(): Promise<unknown>;
 }
 
+/** A router to run on. */
+export type Site = Pick<Lab, 'guest' | 'router'>;
+
 export interface Learner {
   readonly name: string;
+  /** Ours alone. */
+  readonly way?: Way;
   /** Whether anything gets learned. */
   readonly learns: boolean;
   /** Whether it is for kernels that let no hook be set. */
   readonly locked: boolean;
   /** Resolves when it does its work on a lab's router, for this interface, with our settings. */
-  start(lab: Lab, device: string, set?: Readonly<Record<string, string | number>>): Promise<Running>;
+  start(site: Site, device: string, set?: Readonly<Record<string, string | number>>): Promise<Running>;
 }
 
 /** Compiles what none of them brings along. */
@@ -61,8 +66,8 @@ function empty(hook: string, ...programs: string[]): Learner {
     name: `empty ${hook}`,
     learns: false,
     locked: false,
-    async start(lab) {
-      const process = lab.router.spawn(['exec node', path('attach.js'), ADDON, FLOOR, ...programs].join(' '));
+    async start({ router }) {
+      const process = router.spawn(['exec node', path('attach.js'), ADDON, FLOOR, ...programs].join(' '));
       await process.waitFor(/^ready$/, 60_000);
       return { stop: ended(process) };
     },
@@ -72,10 +77,11 @@ function empty(hook: string, ...programs: string[]): Learner {
 function ours(way: Way): Learner {
   return {
     name: way,
+    way,
     learns: true,
     locked: way === 'lending',
-    async start(lab, device, set) {
-      const daemon = await Daemon.start(lab.router, { hook: way, interfaces: [device], ...(set && { set }) });
+    async start({ router }, device, set) {
+      const daemon = await Daemon.start(router, { hook: way, interfaces: [device], ...(set && { set }) });
       return { daemon, stop: () => daemon.stop() };
     },
   };
@@ -87,12 +93,12 @@ export function rival(command: string): Learner {
     name: 'rival',
     learns: true,
     locked: false,
-    async start(lab) {
-      const process = lab.router.spawn(`exec ${command}`);
+    async start({ guest, router }) {
+      const process = router.spawn(`exec ${command}`);
       const gone = process.exit.then((code) => {
         throw new Error(`${command}: it ended with ${code}\n${process.lines.join('\n')}`);
       });
-      await Promise.race([gone, lab.guest.run('sleep 5')]);
+      await Promise.race([gone, guest.run('sleep 5')]);
       gone.catch(() => {});
       return { stop: ended(process) };
     },

@@ -970,13 +970,15 @@ describe('what is asked', () => {
   it('is the state of an interface, whether something is learned on it or not', () => {
     bench.kernel.addLink('wg2', { addresses: ['2001:db8:2::1/64'] });
     started().kernel.receive('wg1', alice, '2001:db8:bad::1');
-    expect(bench.engine.state('wg1')).toMatchObject({
+    expect(bench.engine.states(['wg1'])[0]).toMatchObject({
       up: true,
       prefixes: prefixes('2001:db8:1::/64'),
       counters: { scope: 1 },
     });
-    expect(bench.engine.state('wg2')).toEqual({ up: true, prefixes: [], counters: undefined });
-    expect(bench.engine.state('wg3')).toEqual({ up: false, prefixes: [], counters: undefined });
+    expect(bench.engine.states(['wg2', 'wg3'])).toEqual([
+      { up: true, prefixes: [], counters: undefined },
+      { up: false, prefixes: [], counters: undefined },
+    ]);
   });
 });
 
