@@ -15,6 +15,7 @@ const packets: Measurement = {
   name: 'packets',
   figures: [
     ['known', 'Packet from a learned address'],
+    ['alternating', '… from 16 of them in turn'],
     ['configured', '… from a configured IPv6 prefix'],
     ['ipv4', '… by IPv4'],
     ['off', '… by IPv6, where learning is off'],

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * packets NETNS SOURCE DESTINATION BURSTS
+ * packets NETNS SOURCE SOURCES DESTINATION BURSTS
  *
- * Sends that many bursts of small UDP packets through wg0 of a network namespace, from any source address,
- * and receives them in its own, so that the CPU is never idle. Prints the nanoseconds that each packet took
- * in the cheapest burst: that is without interrupts, and always of the same order of events, since this
- * program gives way to all others. In C, as it is to cost little beside what is measured.
+ * Sends that many bursts of small UDP packets through wg0 of a network namespace, from any source address or
+ * from those that follow it in turn, and receives them in its own, so that the CPU is never idle. Prints the
+ * nanoseconds that each packet took in the cheapest burst: that is without interrupts, and always of the same
+ * order of events, since this program gives way to all others. In C, as it is to cost little beside what is
+ * measured.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -53,7 +54,8 @@ static uint16_t folded(uint32_t sum)
 	return htons(~sum);
 }
 
-static struct packet packet_of(int family, const char *source, const char *destination)
+/* From the n-th address. */
+static struct packet packet_of(int family, const char *source, int n, const char *destination)
 {
 	struct udp udp = {htons(PORT), htons(PORT), htons(sizeof(udp)), 0};
 	int addresses = family == AF_INET6 ? 8 : 12, size = family == AF_INET6 ? 16 : 4;
@@ -63,6 +65,7 @@ static struct packet packet_of(int family, const char *source, const char *desti
 	if (!inet_pton(family, source, bytes + addresses) ||
 	    !inet_pton(family, destination, bytes + addresses + size))
 		errx(1, "%s and %s are no addresses of one family", source, destination);
+	bytes[addresses + size - 1] += n;
 	if (family == AF_INET6) {
 		memcpy(bytes, (uint8_t[]){0x60, 0, 0, 0, 0, sizeof(udp), IPPROTO_UDP, 64}, 8);
 	} else {
@@ -116,26 +119,28 @@ static uint64_t now(void)
 
 int main(int argc, char **argv)
 {
-	int family, in, out, bursts = argc == 5 ? atoi(argv[4]) : 0;
-	struct packet packet;
+	int family, in, out, sources = argc == 6 ? atoi(argv[3]) : 0, bursts = argc == 6 ? atoi(argv[5]) : 0;
+	struct packet packets[BURST];
 	uint64_t cheapest = UINT64_MAX;
 
-	if (bursts < 1)
-		errx(1, "usage: packets NETNS SOURCE DESTINATION BURSTS");
+	if (bursts < 1 || sources < 1)
+		errx(1, "usage: packets NETNS SOURCE SOURCES DESTINATION BURSTS");
 	family = strchr(argv[2], ':') ? AF_INET6 : AF_INET;
-	packet = packet_of(family, argv[2], argv[3]);
+	for (int i = 0; i < BURST; i++)
+		packets[i] = packet_of(family, argv[2], i % sources, argv[4]);
 	in = receiver();
 	out = sender(argv[1], family);
 	if (sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0}))
 		err(1, "SCHED_IDLE");
 	for (int burst = 0; burst < bursts; burst++) {
 		uint64_t start = now(), took;
+		uint8_t byte;
 
 		for (int i = 0; i < BURST; i++)
-			if (send(out, packet.bytes, packet.length, 0) != packet.length)
+			if (send(out, packets[i].bytes, packets[i].length, 0) != packets[i].length)
 				err(1, "sending");
 		for (int i = 0; i < BURST; i++)
-			if (recv(in, packet.bytes + sizeof(packet.bytes) - 1, 1, MSG_TRUNC) < 0)
+			if (recv(in, &byte, 1, MSG_TRUNC) < 0)
 				err(1, "packet %d of burst %d", i, burst);
 		took = now() - start;
 		if (took < cheapest)
