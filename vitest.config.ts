@@ -11,8 +11,8 @@ const onKernel = (kernel: string, index: number): TestProjectInlineConfiguration
     provide: { kernel },
     isolate: false,
     maxWorkers: 1,
-    // Emulation is slow, and a first test boots the guest.
-    testTimeout: 60_000,
+    // Emulation is slow, of another CPU more so, and a first test boots the guest.
+    testTimeout: kernel === 'arm64' ? 180_000 : 60_000,
     hookTimeout: 180_000,
     // After the unit tests, one kernel after the other.
     sequence: { groupOrder: index + 2 },

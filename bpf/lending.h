@@ -92,7 +92,7 @@ int accepted(struct __sk_buff *skb)
 		return 0;
 	known = bpf_map_lookup_elem(&learned, &source);
 	if (known) {
-		used(known);
+		used(known, bpf_jiffies64());
 		return 0;
 	}
 	borrower = bpf_map_lookup_elem(&borrowers, &source.ifindex);

@@ -179,10 +179,8 @@ static __always_inline enum scope scope_of(const struct source *source)
 	return value ? *value : SCOPE_NONE;
 }
 
-static __always_inline void used(struct learned *known)
+static __always_inline void used(struct learned *known, __u64 jiffies)
 {
-	__u64 jiffies = bpf_jiffies64();
-
 	if (jiffies - known->last_seen_jiffies < LAST_SEEN_SLACK)
 		return;
 	known->last_seen_jiffies = jiffies;

@@ -26,7 +26,7 @@ struct {
 	__type(value, __u64);
 } enabled SEC(".maps");
 
-/* From kprobe to kretprobe: the packet, or NULL if it is of no interest. */
+/* From kprobe to kretprobe: the packet. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -34,11 +34,28 @@ struct {
 	__type(value, struct sk_buff *);
 } entry SEC(".maps");
 
+/* A packet whose address was the sender's, and when it was last noted as used. */
+struct settled {
+	const struct noise_keypair *keypair;
+	const struct wg_peer *owner;
+	__u64 address[2];
+	__u64 jiffies;
+};
+
+/* The last one: most packets are followed by more of the same kind, for which there is nothing left to do. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct settled);
+} settled SEC(".maps");
+
 struct packet {
 	struct sk_buff *skb;
-	const unsigned char *header; /* the IPv6 header */
+	const unsigned char *header;	     /* the IPv6 header */
+	const struct noise_keypair *keypair; /* what has decrypted it */
+	struct wg_peer *sender, *owner;	     /* no owner: NULL */
 	struct source source;
-	struct wg_peer *sender, *owner; /* no owner: NULL */
 };
 
 static __always_inline bool is_enabled(__u32 ifindex)
@@ -125,74 +142,136 @@ static __always_inline void refused(struct packet *packet, struct learned *known
 	end_report(&report);
 }
 
-/* PACKET_CB(skb)->keypair->entry.peer: whose key has decrypted it. */
-static __always_inline struct wg_peer *sender_of(struct sk_buff *skb)
+/* Whether the last packet was like this one, and that not long ago. */
+static __always_inline bool is_settled(const struct packet *packet)
 {
-	struct packet_cb *cb = __builtin_preserve_access_index((void *)&skb->cb);
+	const struct settled *last = bpf_map_lookup_elem(&settled, &zero);
+	__u64 address[2];
 
-	return BPF_CORE_READ(cb, keypair, entry.peer);
+	if (!last || last->keypair != packet->keypair || last->owner != packet->owner ||
+	    bpf_jiffies64() - last->jiffies >= LAST_SEEN_SLACK)
+		return false;
+	bpf_probe_read_kernel(address, 16, packet->header + IPV6_SADDR);
+	return address[0] == last->address[0] && address[1] == last->address[1];
 }
 
-/* Every IPv6 packet that an enabled interface has decrypted. */
+static __always_inline void settle(const struct packet *packet, __u64 jiffies)
+{
+	struct settled *last = bpf_map_lookup_elem(&settled, &zero);
+
+	if (!last)
+		return;
+	last->keypair = packet->keypair;
+	last->owner = packet->owner;
+	__builtin_memcpy(last->address, packet->source.address, 16);
+	last->jiffies = jiffies;
+}
+
+/* Every other IPv6 packet that an enabled interface has decrypted. */
 static __always_inline void received(struct packet *packet)
 {
+	const struct noise_keypair *keypair = packet->keypair;
+	__u64 jiffies = bpf_jiffies64();
 	struct learned *known;
 
 	bpf_probe_read_kernel(packet->source.address, 16, packet->header + IPV6_SADDR);
-	packet->sender = sender_of(packet->skb);
+	packet->sender = BPF_CORE_READ(keypair, entry.peer);
 	known = bpf_map_lookup_elem(&learned, &packet->source);
 	if (packet->owner != packet->sender) {
 		refused(packet, known);
 		return;
 	}
-	if (known)
-		used(known);
+	if (known) {
+		used(known, jiffies);
+		jiffies = known->last_seen_jiffies;
+	}
+	settle(packet, jiffies);
+}
+
+/* PACKET_CB(skb) */
+static __always_inline struct packet_cb *cb_of(struct sk_buff *skb)
+{
+	return __builtin_preserve_access_index((void *)&skb->cb);
 }
 
 SEC("fexit/wg_allowedips_lookup_src")
 int BPF_PROG(lookup_exit, void *table, struct sk_buff *skb, struct wg_peer *owner)
 {
-	struct packet packet = {.skb = skb, .owner = owner};
+	struct packet packet;
 
 	if (skb->protocol != bpf_htons(ETH_P_IPV6))
 		return 0;
 	packet.source.ifindex = skb->dev->ifindex;
 	if (!is_enabled(packet.source.ifindex))
 		return 0;
+	packet.skb = skb;
 	packet.header = skb->head + skb->network_header;
-	received(&packet);
+	packet.keypair = cb_of(skb)->keypair;
+	packet.owner = owner;
+	if (!is_settled(&packet))
+		received(&packet);
 	return 0;
 }
 
 SEC("kprobe/wg_allowedips_lookup_src")
 int lookup_enter(struct pt_regs *ctx)
 {
-	struct sk_buff *skb = (struct sk_buff *)PT_REGS_PARM2(ctx);
 	struct sk_buff **slot = bpf_map_lookup_elem(&entry, &zero);
 
-	if (!slot)
-		return 0;
-	*slot = NULL;
-	if (BPF_CORE_READ(skb, protocol) == bpf_htons(ETH_P_IPV6) &&
-	    is_enabled(BPF_CORE_READ(skb, dev, ifindex)))
-		*slot = skb;
+	if (slot)
+		*slot = (struct sk_buff *)PT_REGS_PARM2(ctx);
 	return 0;
 }
+
+/*
+ * A kprobe cannot follow pointers, and to read costs more by the call than by the byte: so what lies close to
+ * skb->protocol is read at once.
+ */
+struct neighbours {
+	__u8 bytes[32];
+};
+
+#define OFFSET(member) ((__u64)__builtin_preserve_access_index(&((struct sk_buff *)0)->member))
+#define FIRST	       (OFFSET(protocol) & ~7ULL)
+
+/* One of them, unless this kernel has it elsewhere. */
+#define NEIGHBOUR(neighbours, skb, member)                                                                   \
+	({                                                                                                   \
+		__u64 at = OFFSET(member) - FIRST;                                                           \
+		typeof((skb)->member) value;                                                                 \
+		barrier_var(at); /* or it becomes something that the verifier cannot follow */               \
+		if (at <= sizeof((neighbours).bytes) - sizeof(value))                                        \
+			value = *(typeof(value) *)((neighbours).bytes + at);                                 \
+		else                                                                                         \
+			value = BPF_CORE_READ(skb, member);                                                  \
+		value;                                                                                       \
+	})
 
 SEC("kretprobe/wg_allowedips_lookup_src")
 int lookup_return(struct pt_regs *ctx)
 {
 	struct sk_buff **slot = bpf_map_lookup_elem(&entry, &zero);
-	struct packet packet = {.owner = (struct wg_peer *)PT_REGS_RC(ctx)};
 	struct sk_buff *skb = slot ? *slot : NULL;
+	struct neighbours near;
+	struct packet packet;
+	struct packet_cb *cb;
 
 	if (!skb)
 		return 0;
 	*slot = NULL;
+	bpf_probe_read_kernel(&near, sizeof(near), (void *)skb + FIRST);
+	if (NEIGHBOUR(near, skb, protocol) != bpf_htons(ETH_P_IPV6))
+		return 0;
+	cb = cb_of(skb);
 	packet.skb = skb;
+	packet.header = NEIGHBOUR(near, skb, head) + NEIGHBOUR(near, skb, network_header);
+	packet.keypair = BPF_CORE_READ(cb, keypair);
+	packet.owner = (struct wg_peer *)PT_REGS_RC(ctx);
+	if (is_settled(&packet))
+		return 0;
 	packet.source.ifindex = BPF_CORE_READ(skb, dev, ifindex);
-	packet.header = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
-	received(&packet);
+	if (is_enabled(packet.source.ifindex))
+		received(&packet);
 	return 0;
 }
 

@@ -43,7 +43,7 @@ export class Traffic {
   static async #start(guest: Guest): Promise<Traffic> {
     const script = fileURLToPath(new URL('traffic.py', import.meta.url));
     const process = guest.spawn(`exec /usr/bin/python3 -IBS '${script}'`);
-    await process.waitFor(/^ready$/, 30_000);
+    await process.waitFor(/^ready$/, 120_000);
     return new Traffic(process);
   }
 

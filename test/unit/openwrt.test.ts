@@ -45,8 +45,9 @@ function put(name: string, content: string, mode = 0o644): void {
   chmodSync(file, mode);
 }
 
-function make(target: string, cpu = 'x86_64'): string {
+function make(target: string, cpu = 'x86_64', more: readonly string[] = []): string {
   const variables = [
+    ...more,
     `BUILD=${build}`,
     `TOPDIR=${build}`,
     `PACKAGE=${path('../../openwrt/wg-slaacer')}`,
@@ -64,6 +65,21 @@ function make(target: string, cpu = 'x86_64'): string {
   execFileSync('make', options, { encoding: 'utf8', stdio: ['ignore', 'inherit', 'inherit'] });
   return build;
 }
+
+/** What a package's control data are made of. */
+function control(name: string, ...variables: string[]): Partial<Record<string, string>> {
+  make(`control/${name}`, 'x86_64', variables);
+  const lines = content('control').split('\n');
+  return Object.fromEntries(
+    lines.filter(Boolean).map((line) => {
+      const [key, ...value] = line.trim().split(':');
+      return [key, value.join(':').trim()];
+    }),
+  );
+}
+
+/** The packages that come along, of what DEPENDS says. */
+const selected = (depends = '') => [...depends.matchAll(/\+(\S+)/g)].map(([, name]) => name as string);
 
 const content = (name: string) => readFileSync(join(build, name), 'utf8');
 
@@ -86,6 +102,38 @@ describe('the package', () => {
     expect(existsSync(join(rootfs, 'etc/config/wg-slaacer'))).toBe(true);
   });
 
+  /** The addon's, and who brings it: the names that OpenWrt's libraries and packages have. */
+  const bringers: Record<string, string> = { 'libbpf.so.1': 'libbpf', 'libstdc++.so.6': 'libstdcpp' };
+  /** There on every router. */
+  const base = /^(libc|libm|libgcc_s|ld-linux)\b/;
+
+  it('depends on the libraries of its addon, on Node, WireGuard and rpcd, and on nothing else', () => {
+    const { DEPENDS, EXTRA_DEPENDS } = control('wg-slaacer');
+    const dynamic = execFileSync('readelf', ['-dW', join(rootfs, 'usr/lib/wg-slaacer/wg_slaacer.node')], {
+      encoding: 'utf8',
+    });
+    const libraries = [...dynamic.matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, name]) => name as string);
+    const packages = libraries.filter((name) => !base.test(name)).map((name) => bringers[name]);
+    expect(libraries.length).toBeGreaterThan(0);
+    expect(selected(DEPENDS).sort()).toEqual([...packages, 'kmod-wireguard', 'rpcd'].sort());
+    // By no name that has a version of Node in it.
+    expect(EXTRA_DEPENDS).toBe('node');
+  });
+
+  it('brings Node into an image that it is chosen for', () => {
+    expect(selected(control('wg-slaacer', 'DUMP=1').DEPENDS)).toContain('node');
+  });
+
+  it('is for CPUs that Node and the BPF object can be had for, and selects nothing of the kernel', () => {
+    const { DEPENDS = '' } = control('wg-slaacer');
+    expect(DEPENDS).toContain('@(x86_64||aarch64||arm||riscv64)');
+    expect(DEPENDS).not.toContain('KERNEL_');
+  });
+
+  it('says nothing of where it was built', () => {
+    for (const name of ['wg-slaacer', 'luci-app-wg-slaacer']) expect(control(name).SOURCE).toBe('wg-slaacer');
+  });
+
   it.each(['x86_64', 'aarch64', 'arm', 'riscv64'])(
     'has a BPF object for %s, with types and without paths',
     (cpu) => {
@@ -105,6 +153,14 @@ describe('the package', () => {
     make('compiled', { x64: 'x86_64', arm64: 'aarch64' }[arch() as string]);
     const [ours, packaged] = [join(rootfs, 'lib/bpf/wg-slaacer.o'), join(build, 'tree/wg-slaacer.o')];
     expect(readFileSync(packaged).equals(readFileSync(ours))).toBe(true);
+  });
+});
+
+describe('the page', () => {
+  it('is for all CPUs, and comes with LuCI and the daemon', () => {
+    const { DEPENDS, PKGARCH } = control('luci-app-wg-slaacer');
+    expect(selected(DEPENDS).sort()).toEqual(['luci-base', 'wg-slaacer']);
+    expect(PKGARCH).toBe('all');
   });
 });
 
@@ -151,6 +207,56 @@ describe('both packages together', () => {
   });
 });
 
+/** Runs a script of a package, with the build folder for the router's root. */
+function runScript(name: string, environment: Record<string, string> = {}): void {
+  put('script', content(name).replaceAll(/(?<= |^|\t)\/(?=etc|lib|sys|usr|www)/gm, `${build}/`), 0o755);
+  const { status, stderr } = spawnSync('sh', [join(build, 'script')], {
+    env: { PATH: `${build}/bin:${process.env.PATH}`, ...environment },
+    encoding: 'utf8',
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+}
+
+describe('the scripts that run after removal', () => {
+  const folders = (...names: string[]) => names.filter((name) => existsSync(join(build, name)));
+  const ours = [
+    'etc/capabilities',
+    'lib/bpf',
+    'usr/lib/wg-slaacer',
+    'www/luci-static/resources/view/wg-slaacer',
+  ];
+
+  /** As opkg leaves them: without the packages' files. */
+  function remove(environment: Record<string, string> = {}): void {
+    make('defined');
+    for (const name of ours) mkdirSync(join(build, name), { recursive: true });
+    put('lib/bpf/another.o', '');
+    for (const script of ['postrm', 'luci-postrm']) runScript(script, environment);
+  }
+
+  it('leave no empty folder, and those that others use', () => {
+    remove();
+    expect(folders(...ours)).toEqual(['lib/bpf']);
+  });
+
+  it('do nothing while an image is built', () => {
+    remove({ IPKG_INSTROOT: '/image' });
+    expect(folders(...ours)).toEqual(ours);
+  });
+
+  it('know every folder that the packages install beside those of every router', () => {
+    const theirs = filesIn(rootfs).map((name) => dirname(name));
+    const everywhere = [
+      'etc/config',
+      'etc/init.d',
+      'usr/sbin',
+      'usr/share/luci/menu.d',
+      'usr/share/rpcd/acl.d',
+    ];
+    expect([...new Set(theirs)].filter((name) => !everywhere.includes(name)).sort()).toEqual(ours);
+  });
+});
+
 describe('the script that runs before removal', () => {
   /** What it calls, one a line, with the programs of the package in its own folder; `withdrawals` that fail at first. */
   function run(environment: Record<string, string> = {}, failing = 0): string[] {
@@ -165,12 +271,7 @@ describe('the script that runs before removal', () => {
       `#!/bin/sh\necho "$@" >>${build}/calls\nread -r left <${build}/left\necho $((left - 1)) >${build}/left\n[ "$left" -le 0 ]\n`,
       0o755,
     );
-    put('script', content('prerm').replaceAll(/(?<= |^|\t)\/(?=etc|usr|sys)/gm, `${build}/`), 0o755);
-    const { status, stderr } = spawnSync('sh', [join(build, 'script')], {
-      env: { PATH: `${build}/bin:${process.env.PATH}`, ...environment },
-      encoding: 'utf8',
-    });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    runScript('prerm', environment);
     return content('calls').split('\n').slice(0, -1);
   }
 
