@@ -66,3 +66,9 @@ it('does not take one entry for another of the same address', () => {
   expect(ledger.get('wg1', 'fe80::5')).toBe(entry);
   expect([...ledger.ofPeer('wg1', alice)]).toEqual([entry]);
 });
+
+it('gives a key back as a peer has it, or as it was given', () => {
+  put('wg1', 'fe80::5', alice);
+  expect(ledger.keyOf('wg1', alice)).toBe(alice);
+  expect(ledger.keyOf('wg1', bob)).toBe(bob);
+});
