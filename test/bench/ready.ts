@@ -9,7 +9,7 @@ import type { Measurement } from './measurement.ts';
 import { median } from './statistics.ts';
 
 const SCRIPT = fileURLToPath(new URL('ready.py', import.meta.url));
-const COUNT = 5;
+const COUNT = 3;
 /** In the guest: a file system with Node and the program, whose pages nothing else has in use. */
 const DISK = '/run/disk';
 
