@@ -38,14 +38,17 @@ struct {
 struct settled {
 	const struct noise_keypair *keypair;
 	const struct wg_peer *owner;
-	__u64 address[2];
+	__u32 address[4];
 	__u64 jiffies;
 };
 
-/* The last one: most packets are followed by more of the same kind, for which there is nothing left to do. */
+/*
+ * The last ones, by the last byte of their addresses: most packets are followed by more of theirs, for which
+ * there is nothing left to do.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 64);
 	__type(key, __u32);
 	__type(value, struct settled);
 } settled SEC(".maps");
@@ -142,22 +145,28 @@ static __always_inline void refused(struct packet *packet, struct learned *known
 	end_report(&report);
 }
 
-/* Whether the last packet was like this one, and that not long ago. */
+static __always_inline struct settled *settled_of(const struct packet *packet)
+{
+	__u32 slot = packet->source.address[15] % 64;
+
+	return bpf_map_lookup_elem(&settled, &slot);
+}
+
+/* Whether one like this has come not long ago. */
 static __always_inline bool is_settled(const struct packet *packet)
 {
-	const struct settled *last = bpf_map_lookup_elem(&settled, &zero);
-	__u64 address[2];
+	const __u32 *address = (const __u32 *)packet->source.address;
+	const struct settled *last = settled_of(packet);
 
-	if (!last || last->keypair != packet->keypair || last->owner != packet->owner ||
-	    bpf_jiffies64() - last->jiffies >= LAST_SEEN_SLACK)
-		return false;
-	bpf_probe_read_kernel(address, 16, packet->header + IPV6_SADDR);
-	return address[0] == last->address[0] && address[1] == last->address[1];
+	return last && last->keypair == packet->keypair && last->owner == packet->owner &&
+	       last->address[0] == address[0] && last->address[1] == address[1] &&
+	       last->address[2] == address[2] && last->address[3] == address[3] &&
+	       bpf_jiffies64() - last->jiffies < LAST_SEEN_SLACK;
 }
 
 static __always_inline void settle(const struct packet *packet, __u64 jiffies)
 {
-	struct settled *last = bpf_map_lookup_elem(&settled, &zero);
+	struct settled *last = settled_of(packet);
 
 	if (!last)
 		return;
@@ -174,7 +183,6 @@ static __always_inline void received(struct packet *packet)
 	__u64 jiffies = bpf_jiffies64();
 	struct learned *known;
 
-	bpf_probe_read_kernel(packet->source.address, 16, packet->header + IPV6_SADDR);
 	packet->sender = BPF_CORE_READ(keypair, entry.peer);
 	known = bpf_map_lookup_elem(&learned, &packet->source);
 	if (packet->owner != packet->sender) {
@@ -208,6 +216,7 @@ int BPF_PROG(lookup_exit, void *table, struct sk_buff *skb, struct wg_peer *owne
 	packet.header = skb->head + skb->network_header;
 	packet.keypair = cb_of(skb)->keypair;
 	packet.owner = owner;
+	bpf_probe_read_kernel(packet.source.address, 16, packet.header + IPV6_SADDR);
 	if (!is_settled(&packet))
 		received(&packet);
 	return 0;
@@ -267,6 +276,7 @@ int lookup_return(struct pt_regs *ctx)
 	packet.header = NEIGHBOUR(near, skb, head) + NEIGHBOUR(near, skb, network_header);
 	packet.keypair = BPF_CORE_READ(cb, keypair);
 	packet.owner = (struct wg_peer *)PT_REGS_RC(ctx);
+	bpf_probe_read_kernel(packet.source.address, 16, packet.header + IPV6_SADDR);
 	if (is_settled(&packet))
 		return 0;
 	packet.source.ifindex = BPF_CORE_READ(skb, dev, ifindex);
