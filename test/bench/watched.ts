@@ -47,9 +47,9 @@ export class WatchedRouter extends Host {
     await this.run(`xargs kill -${name} <${GROUP}/cgroup.procs`);
   }
 
-  /** How often its threads have been scheduled. */
+  /** How often its threads have gone to sleep, and so were woken. */
   async wakeUps(): Promise<number> {
-    return this.#sum('cat /proc/$pid/task/*/status', /^(?:non)?voluntary_ctxt_switches:\s*(\d+)$/gm);
+    return this.#sum('cat /proc/$pid/task/*/status', /^voluntary_ctxt_switches:\s*(\d+)$/gm);
   }
 
   async memory(): Promise<Memory> {
