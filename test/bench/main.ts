@@ -68,7 +68,7 @@ function kindOf(run: Run): string {
 /** One at a time, as they would disturb each other. */
 async function guestFor(run: Run): Promise<Guest> {
   const kind = kindOf(run);
-  if (open?.kind === kind) return open.guest;
+  if (open?.kind === kind && !run.measurement.fresh) return open.guest;
   await close();
   const guest = await Guest.boot(bootOptions(run));
   open = { kind, guest };

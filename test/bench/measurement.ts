@@ -27,6 +27,8 @@ export interface Measurement {
    * Where it is not, they are emulation's.
    */
   readonly counting: boolean;
+  /** Whether in a guest that nothing has run in before. */
+  readonly fresh?: boolean;
   /** The series of the kernel that it needs; any unless told. */
   readonly kernel?: string;
   /** Whether it makes sense of a learner. */
