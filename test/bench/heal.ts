@@ -2,8 +2,8 @@
 // How long peers wait for replies after their router has read its configuration again, which takes from them what was
 // learned.
 
-import type { Client } from '../bed/client.ts';
 import { Lab } from '../bed/lab.ts';
+import { addAddresses } from './addresses.ts';
 import { anyLearner, type Measurement } from './measurement.ts';
 import { median, worst } from './statistics.ts';
 
@@ -29,14 +29,7 @@ export const heal: Measurement = {
     const lab = await Lab.create(guest, { clients: ['laptop', 'phone'] });
     try {
       const running = await learner.start(lab, 'wg1', { rate: 0 });
-      const uses: [Client, string][] = [];
-      for (const [index, client] of lab.clients.entries()) {
-        for (let n = 0; n < ADDRESSES; n++) {
-          const address = `2001:db8:1::${index + 1}:${n.toString(16)}`;
-          await client.addAddress(address);
-          uses.push([client, address]);
-        }
-      }
+      const uses = await addAddresses(lab, ADDRESSES);
       const connectAll = () =>
         Promise.all(uses.map(([client, from]) => client.connect({ from, timeout: PATIENCE })));
       await connectAll();

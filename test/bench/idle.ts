@@ -3,6 +3,7 @@
 
 import type { Guest } from '../bed/guest.ts';
 import { Lab } from '../bed/lab.ts';
+import { addAddresses } from './addresses.ts';
 import { anyLearner, type Measurement } from './measurement.ts';
 import { median } from './statistics.ts';
 import { WatchedRouter } from './watched.ts';
@@ -34,13 +35,7 @@ export const idle: Measurement = {
     try {
       const before = await available(guest);
       const running = await learner.start({ guest, router }, 'wg1', { rate: 0, ra: 1 });
-      for (const [index, client] of lab.clients.entries()) {
-        for (let n = 0; n < ADDRESSES; n++) {
-          const from = `2001:db8:1::${index + 1}:${n.toString(16)}`;
-          await client.addAddress(from);
-          await client.connect({ from });
-        }
-      }
+      for (const [client, from] of await addAddresses(lab, ADDRESSES)) await client.connect({ from });
       await guest.run(`sleep ${SETTLING}`);
       const [wakeUps, cpu] = [await router.wakeUps(), await router.cpu()];
       await guest.run(`sleep ${WATCHED}`, { timeout: 300_000 });

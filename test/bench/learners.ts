@@ -15,8 +15,6 @@ const ADDON = `${INSTALLED}/usr/lib/wg-slaacer/wg_slaacer.node`;
 
 /** A run of a learner. */
 export interface Running {
-  /** Ours alone. */
-  readonly daemon?: Daemon;
   stop(): Promise<unknown>;
 }
 
@@ -82,7 +80,7 @@ function ours(way: Way): Learner {
     locked: way === 'lending',
     async start({ router }, device, set) {
       const daemon = await Daemon.start(router, { hook: way, interfaces: [device], ...(set && { set }) });
-      return { daemon, stop: () => daemon.stop() };
+      return { stop: () => daemon.stop() };
     },
   };
 }
