@@ -106,7 +106,6 @@ int accepted(struct __sk_buff *skb)
 	report.key.sender.id = *(__u64 *)borrower->peer;
 	report.verdict = in_scope == SCOPE_LEARN ? VERDICT_CANDIDATE : VERDICT_RESERVED;
 	__builtin_memcpy(report.sighting->sender, borrower->peer, WG_KEY_LEN);
-	__builtin_memset(report.sighting->owner, 0, WG_KEY_LEN);
 	if (is_due(&report))
 		tell(&report, 0);
 	end_report(&report);

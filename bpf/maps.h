@@ -52,7 +52,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, 1 << 21); /* bytes: some 16,000 sightings */
 } sightings SEC(".maps");
 
 static const __u32 zero;

@@ -62,7 +62,7 @@ struct report {
 	struct attempt_key key;
 	struct interface *interface;
 	struct counters *counters;
-	struct sighting *sighting; /* the caller fills in sender, owner and packet */
+	struct sighting *sighting; /* the caller fills in sender and more */
 	__u64 now;
 	enum verdict verdict;
 	__u32 count; /* 0: a repeat */
@@ -132,7 +132,7 @@ static __always_inline bool is_due(struct report *report)
 	       take_token(&budget->report, report->now, REPORT_INTERVAL, REPORT_BURST);
 }
 
-/* Tells of it with so many bytes of the packet. */
+/* Tells of it with so many bytes more. */
 static __always_inline void tell(struct report *report, __u32 length)
 {
 	struct attempt attempt = {.told = report->now, .packets = report->verdict <= VERDICT_RESTORE};
@@ -144,7 +144,7 @@ static __always_inline void tell(struct report *report, __u32 length)
 	sighting->time = report->now;
 	sighting->ifindex = report->key.sender.ifindex;
 	sighting->count = report->count ?: 1;
-	sighting->packet_length = length;
+	sighting->length = length;
 	sighting->verdict = report->verdict;
 	sighting->repeat = !report->count;
 	__builtin_memcpy(sighting->address, report->key.address, 16);

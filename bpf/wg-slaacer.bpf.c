@@ -82,20 +82,20 @@ static __always_inline void read_key(__u8 *key, const struct wg_peer *peer)
 	bpf_core_read(key, WG_KEY_LEN, &peer->handshake.remote_static);
 }
 
-/* For an address that WireGuard does not count as the sender's. Fills in the sighting's sender and owner. */
+/* For an address that WireGuard does not count as the sender's. Fills in the sighting's sender, and the owner
+ * if that is another peer. */
 static __always_inline enum verdict judge(struct packet *packet, struct learned *known,
 					  struct sighting *sighting)
 {
 	read_key(sighting->sender, packet->sender);
-	__builtin_memset(sighting->owner, 0, WG_KEY_LEN);
 	if (packet->owner) {
-		read_key(sighting->owner, packet->owner);
+		read_key(sighting->more, packet->owner);
 		return VERDICT_OWNED;
 	}
 	if (known) {
 		if (same_key(known->peer, sighting->sender))
 			return VERDICT_RESTORE;
-		__builtin_memcpy(sighting->owner, known->peer, WG_KEY_LEN);
+		__builtin_memcpy(sighting->more, known->peer, WG_KEY_LEN);
 		return VERDICT_OWNED;
 	}
 	switch (scope_of(&packet->source)) {
@@ -108,12 +108,15 @@ static __always_inline enum verdict judge(struct packet *packet, struct learned 
 	}
 }
 
-/* The packet's bytes, if it is to be delivered and not too long; how many. */
+/* What follows in the sighting: the packet's bytes, if it is to be delivered and not too long, or the owner's
+ * key; how many bytes. */
 static __always_inline __u32 capture(struct packet *packet, struct report *report)
 {
 	struct sk_buff *skb = packet->skb;
 	__u32 length = 0;
 
+	if (report->verdict == VERDICT_OWNED)
+		return WG_KEY_LEN;
 	if (report->verdict <= VERDICT_RESTORE && !BPF_CORE_READ(skb, data_len))
 		length = BPF_CORE_READ(skb, len);
 	if (length > MAX_PACKET)
@@ -121,7 +124,7 @@ static __always_inline __u32 capture(struct packet *packet, struct report *repor
 	barrier_var(length);
 	if (!length || length > MAX_PACKET) /* said again for the verifier */
 		return 0;
-	return bpf_probe_read_kernel(report->sighting->packet, length, packet->header) ? 0 : length;
+	return bpf_probe_read_kernel(report->sighting->more, length, packet->header) ? 0 : length;
 }
 
 /* As stat(2) tells of /proc/PID/ns/net: an ifindex means something only there. */

@@ -109,16 +109,16 @@ struct traffic {
 struct sighting {
 	__u64 time;
 	__u32 ifindex;
-	__u32 count; /* packets that this record stands for: itself and those not told since the last one */
-	__u16 packet_length; /* 0: not captured */
+	__u32 count;  /* packets that this record stands for: itself and those not told since the last one */
+	__u16 length; /* of `more` */
 	__u8 verdict;
 	__u8 repeat; /* another packet of an attempt that was told, and took its token, within the last second
 		      */
 	__u8 pad[4];
 	__u8 address[16];
 	__u8 sender[WG_KEY_LEN];
-	__u8 owner[WG_KEY_LEN]; /* only with VERDICT_OWNED */
-	__u8 packet[];		/* from the IPv6 header on */
+	__u8 more[]; /* VERDICT_OWNED: the owner's key; else the packet, from the IPv6 header on, if it was
+			captured */
 };
 
 _Static_assert(sizeof(struct source) == 20, "ABI");
@@ -132,6 +132,6 @@ _Static_assert(sizeof(struct lent) == 48, "ABI");
 _Static_assert(sizeof(struct borrower) == 32, "ABI");
 _Static_assert(sizeof(struct endpoint) == 20, "ABI");
 _Static_assert(sizeof(struct traffic) == 8, "ABI");
-_Static_assert(sizeof(struct sighting) == 104, "ABI");
+_Static_assert(sizeof(struct sighting) == 72, "ABI");
 
 #endif

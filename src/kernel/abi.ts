@@ -5,6 +5,7 @@
 import { endianness } from 'node:os';
 import { formatAddress, type Prefix, parseAddress } from '../address.ts';
 import type { Counters, Endpoint, LearnedRecord, Limits, Sighting, Verdict } from './kernel.ts';
+import { readU16, readU32 } from './netlink.ts';
 
 const little = endianness() === 'LE';
 const verdicts = ['candidate', 'restore', 'owned', 'scope', 'reserved', 'rate'] as const satisfies Verdict[];
@@ -23,17 +24,16 @@ export const layout = {
   endpoint: { size: 20, address: 0, port: 16, local_port: 18 },
   traffic: { size: 8, bytes: 0 },
   sighting: {
-    size: 104,
+    size: 72,
     time: 0,
     ifindex: 8,
     count: 12,
-    packet_length: 16,
+    length: 16,
     verdict: 18,
     repeat: 19,
     address: 24,
     sender: 40,
-    owner: 72,
-    packet: 104,
+    more: 72,
   },
 } as const;
 
@@ -44,7 +44,8 @@ function view(buffer: Buffer): DataView {
 }
 
 function readTime(buffer: Buffer, offset: number): number {
-  return Number(view(buffer).getBigUint64(offset, little)) / 1e6;
+  const [low, high] = little ? [offset, offset + 4] : [offset + 4, offset];
+  return (readU32(buffer, high) * 2 ** 32 + readU32(buffer, low)) / 1e6;
 }
 
 function writeTime(buffer: Buffer, offset: number, milliseconds: number): void {
@@ -223,16 +224,17 @@ export function decodeSightings(batch: Buffer): Sighting[] {
 function decodeSighting(record: Buffer): Sighting {
   const at = layout.sighting;
   const verdict = verdicts[record[at.verdict]!]!;
-  const packetLength = view(record).getUint16(at.packet_length, little);
-  return {
+  const sighting: { -readonly [Key in keyof Sighting]: Sighting[Key] } = {
     time: readTime(record, at.time),
-    ifindex: view(record).getUint32(at.ifindex, little),
+    ifindex: readU32(record, at.ifindex),
     verdict,
-    count: view(record).getUint32(at.count, little),
+    count: readU32(record, at.count),
     address: formatAddress(record.subarray(at.address, at.address + 16)),
     sender: record.toString('base64', at.sender, at.sender + KEY),
-    ...(record[at.repeat] === 1 && { repeat: true as const }),
-    ...(verdict === 'owned' && { owner: record.toString('base64', at.owner, at.owner + KEY) }),
-    ...(packetLength > 0 && { packet: record.subarray(at.packet, at.packet + packetLength) }),
   };
+  const end = at.more + readU16(record, at.length);
+  if (record[at.repeat] === 1) sighting.repeat = true;
+  if (verdict === 'owned') sighting.owner = record.toString('base64', at.more, end);
+  else if (end > at.more) sighting.packet = record.subarray(at.more, end);
+  return sighting;
 }

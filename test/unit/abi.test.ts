@@ -233,17 +233,16 @@ it('a key of the scope trie counts the bits of the ifindex', () => {
 });
 
 describe('sightings', () => {
-  const seen = (verdict: number, packet: Buffer) =>
+  const seen = (verdict: number, more: Buffer) =>
     Buffer.concat([
       u64(1_500_000),
       u32(7),
       u32(3),
-      u16(packet.length),
+      u16(more.length),
       Buffer.from([verdict, 0xee, 0xee, 0xee, 0xee, 0xee]),
       Buffer.from('20010db8000000000000000000000005', 'hex'),
       Buffer.from(alice, 'base64'),
-      Buffer.from(bob, 'base64'),
-      packet,
+      more,
     ]);
   const inBatch = (record: Buffer) =>
     Buffer.concat([
@@ -265,7 +264,7 @@ describe('sightings', () => {
 
   it('name an owner only where there is one', () => {
     const [owned, scope] = abi.decodeSightings(
-      Buffer.concat([2, 3].map((verdict) => inBatch(seen(verdict, Buffer.alloc(0))))),
+      Buffer.concat([inBatch(seen(2, Buffer.from(bob, 'base64'))), inBatch(seen(3, Buffer.alloc(0)))]),
     );
     expect(owned).toEqual({ ...common, verdict: 'owned', owner: bob });
     expect(scope).toEqual({ ...common, verdict: 'scope' });

@@ -65,8 +65,8 @@ describe('WireGuard by netlink', () => {
 });
 
 describe('what the hook tells and keeps', () => {
-  const sighting = Buffer.alloc(8 + 104 + 80);
-  sighting.writeUInt32LE(104 + 80);
+  const sighting = Buffer.alloc(8 + 72 + 80);
+  sighting.writeUInt32LE(72 + 80);
   sighting.writeUInt16LE(80, 8 + 16);
   sighting.set(addressOf(1, 1), 8 + 24);
   const batch = Buffer.concat(Array.from({ length: 100 }, () => sighting));
