@@ -88,7 +88,7 @@ export class Learner {
     const ownersOn = (on: Watched) => {
       if (!owners.has(on)) {
         const device = dump(on);
-        owners.set(on, device && new Owners(device));
+        owners.set(on, device && new Owners(device, sightings.length));
       }
       return owners.get(on);
     };
@@ -312,29 +312,33 @@ const SEARCHES = 20;
 
 /** Whose an address is, by the longest match among all peers' allowed IPs. */
 class Owners {
-  private searches = 0;
   /** All peers' allowed IPs but those in the index. */
   private peers: readonly Pick<Peer, 'key' | 'allowedIps'>[];
-  /** The owners of /128s, by their text. */
-  private readonly index = new Map<string, string>();
+  /** The owners of /128s, by their text; made when it pays. */
+  private index: Map<string, string> | undefined;
 
-  constructor({ peers }: Device) {
+  /** `searches`: how many there are going to be, as far as that is known. */
+  constructor(
+    { peers }: Device,
+    private searches = 0,
+  ) {
     this.peers = peers;
   }
 
   of(address: string): string | undefined {
-    if (++this.searches === SEARCHES) this.makeIndex();
-    return this.index.get(address) ?? this.search(parseAddress(address)!);
+    if (!this.index && ++this.searches >= SEARCHES) this.index = this.makeIndex();
+    return this.index?.get(address) ?? this.search(parseAddress(address)!);
   }
 
-  private makeIndex(): void {
+  private makeIndex(): Map<string, string> {
+    const index = new Map<string, string>();
     for (const { key, allowedIps } of this.peers)
-      for (const { bytes, length } of allowedIps)
-        if (length === 128) this.index.set(formatAddress(bytes), key);
+      for (const { bytes, length } of allowedIps) if (length === 128) index.set(formatAddress(bytes), key);
     this.peers = this.peers.flatMap(({ key, allowedIps }) => {
       const wide = allowedIps.filter(({ length }) => length < 128);
       return wide.length > 0 ? [{ key, allowedIps: wide }] : [];
     });
+    return index;
   }
 
   private search(address: AddressBytes): string | undefined {

@@ -48,9 +48,13 @@ export function u8(value: number): Uint8Array {
 /** Two bytes. */
 export function u16(value: number): Uint8Array {
   const bytes = Buffer.alloc(2);
-  if (LITTLE_ENDIAN) bytes.writeUInt16LE(value);
-  else bytes.writeUInt16BE(value);
+  writeU16(bytes, value, 0);
   return bytes;
+}
+
+function writeU16(bytes: Buffer, value: number, offset: number): void {
+  if (LITTLE_ENDIAN) bytes.writeUInt16LE(value, offset);
+  else bytes.writeUInt16BE(value, offset);
 }
 
 /** Four bytes. */
@@ -94,8 +98,8 @@ export function readText(bytes: Buffer): string {
 export function attribute(type: number, value: Uint8Array): Buffer {
   const length = NLA_HDRLEN + value.length;
   const bytes = Buffer.alloc(align(length));
-  bytes.set(u16(length));
-  bytes.set(u16(type), 2);
+  writeU16(bytes, length, 0);
+  writeU16(bytes, type, 2);
   bytes.set(value, NLA_HDRLEN);
   return bytes;
 }
