@@ -5,6 +5,7 @@
 #include "arguments.h"
 #include "bpf_state.h"
 #include "error.h"
+#include "kernel_types.h"
 #include "watcher.h"
 
 #include <cerrno>
@@ -115,11 +116,45 @@ private:
 	bpf_map *find_map(Napi::Env env, const std::string &name, const char *operation, Stage stage) const;
 
 	std::shared_ptr<BpfState> state = std::make_shared<BpfState>();
+	// Until it is loaded.
+	KernelTypes types;
+	static thread_local KernelTypes *loading;
+	static int set_up_fexit(bpf_program *program, long) noexcept;
+	static int prepare_fexit(bpf_program *program, bpf_prog_load_opts *options, long) noexcept;
+	static int attach_fexit(const bpf_program *program, long, bpf_link **link) noexcept;
 	std::map<std::string, std::unique_ptr<Records>> records;
 };
 
+thread_local KernelTypes *BpfObject::loading;
+
+// libbpf reads the kernel's types unless the target is in another program: so that is what it is told, and
+// the number of a descriptor that it does not use.
+int BpfObject::set_up_fexit(bpf_program *program, long) noexcept
+{
+	return bpf_program__set_attach_target(program, 1, nullptr);
+}
+
+int BpfObject::prepare_fexit(bpf_program *program, bpf_prog_load_opts *options, long) noexcept
+{
+	return loading->find_target(strchr(bpf_program__section_name(program), '/') + 1, *options);
+}
+
+int BpfObject::attach_fexit(const bpf_program *program, long, bpf_link **link) noexcept
+{
+	*link = bpf_program__attach_trace(program);
+	return *link ? 0 : -errno;
+}
+
 Napi::Function BpfObject::define(Napi::Env env)
 {
+	// For the whole process.
+	LIBBPF_OPTS(libbpf_prog_handler_opts, options);
+	options.prog_setup_fn = set_up_fexit;
+	options.prog_prepare_load_fn = prepare_fexit;
+	options.prog_attach_fn = attach_fexit;
+	[[maybe_unused]] static const int handler =
+	    libbpf_register_prog_handler("fexit/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, &options);
+
 	return DefineClass(env, "BpfObject",
 			   {
 			       InstanceMethod<&BpfObject::enable>("enable"),
@@ -141,10 +176,12 @@ BpfObject::BpfObject(const Napi::CallbackInfo &info) : Napi::ObjectWrap<BpfObjec
 	LIBBPF_OPTS(bpf_object_open_opts, options);
 	Warnings warnings;
 
-	if (!info[1].IsUndefined()) {
+	if (!info[1].IsUndefined())
 		btf = text_argument(info, 1, "btf");
+	else if (!info[2].IsUndefined() && types.open(text_argument(info, 2, "module").c_str()))
+		btf = types.of_object(file.c_str());
+	if (!btf.empty())
 		options.btf_custom_path = btf.c_str();
-	}
 	state->object.reset(bpf_object__open_file(file.c_str(), &options));
 	if (!state->object)
 		throw_system_error(info.Env(), "bpf_object__open_file", errno, warnings.text());
@@ -218,7 +255,10 @@ void BpfObject::load(const Napi::CallbackInfo &info)
 	static const char operation[] = "bpf_object__load";
 	Warnings warnings;
 
+	loading = &types;
 	int error = bpf_object__load(object(info.Env(), operation, BEFORE_LOAD));
+	loading = nullptr;
+	types.close();
 	if (error)
 		throw_system_error(info.Env(), operation, error, warnings.text());
 	state->loaded = true;

@@ -51,7 +51,7 @@ export abstract class BpfSightings {
   constructor({ native, file, keep }: ObjectOptions, programs: readonly string[], types?: string) {
     const pin = keep && canPin();
     if (keep && !pin) this.lasting.push(notPinned);
-    this.object = new native.BpfObject(file, types);
+    this.object = new native.BpfObject(file, types, 'wireguard');
     try {
       for (const program of [...programs, 'inject']) this.object.enable(program);
       if (pin) for (const [map, path] of Object.entries(pinned)) this.object.pin(map, path);

@@ -91,10 +91,14 @@ export interface NativeSocket {
 }
 
 export interface Native {
-  /** `btf`: a file with the types to relocate against, instead of the running kernel's. */
+  /**
+   * `btf`: a file with the types to relocate against, instead of the running kernel's; else `module`: of whose types
+   * there are some besides.
+   */
   BpfObject: new (
     file: string,
     btf?: string,
+    module?: string,
   ) => BpfObject;
   Socket: new (domain: number, type: number, protocol: number) => NativeSocket;
 }

@@ -7,7 +7,7 @@ import { dlopen } from 'node:process';
 const [addon = '', object = '', ...programs] = process.argv.slice(2);
 const module = { exports: /** @type {import('../../src/kernel/native.ts').Native} */ ({}) };
 dlopen(module, addon);
-const loaded = new module.exports.BpfObject(object);
+const loaded = new module.exports.BpfObject(object, undefined, 'wireguard');
 for (const program of programs) loaded.enable(program);
 loaded.load();
 for (const program of programs) loaded.attach(program);
