@@ -28,8 +28,8 @@ async function runAlone(
   const early: EngineEvent[] = []; // "ready" is told first
   let tell = (event: EngineEvent): unknown => early.push(event);
 
+  const kernel = openKernel(); // first, as what Node loads for its streams is loaded faster then
   const ended = whenToldToEnd();
-  const kernel = openKernel();
   const engine = new Engine(kernel, systemClock, (event) => tell(event));
   try {
     engine.start({

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The connection that comes back: after each connect it publishes, listens and subscribes again.
 
-import { connect } from 'node:net';
 import { MalformedError } from './blob.ts';
 import { decodeTable, encodeTable } from './blobmsg.ts';
 import { Connection, RefusedError, TIMEOUT } from './connection.ts';
@@ -158,6 +157,8 @@ export class UbusClient implements Ubus {
   }
 
   #connect(): void {
+    // Loaded not before it is needed: it is large.
+    const { connect } = process.getBuiltinModule('node:net');
     const connection = new Connection(connect(this.#path), {
       onHello: () => {
         clearTimeout(this.#timer);

@@ -165,7 +165,7 @@ beforeEach(() => {
 describe('opening', () => {
   it('loads two socket filters and the re-injector, with the types in their own file', () => {
     world.open();
-    expect(world.opened).toEqual([['wg-slaacer.o', 'wg-slaacer.o']]);
+    expect(world.opened).toEqual([['wg-slaacer.o', 'wg-slaacer.o', 'wireguard']]);
     expect(world.object.log).toEqual([
       'enable accepted',
       'enable encrypted',
