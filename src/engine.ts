@@ -246,12 +246,13 @@ export class Engine {
     this.letGoConfigured();
     const owned: Problem[] = [];
     for (const on of active.values()) {
+      const asked = this.clock.now();
       const device = this.dump(on);
       if (device) this.learner.noteHandshakes(on.name, device, this.clock.now(), this.clock.wall());
       this.carryOut(this.learner.expire(this.clock.now(), [on]));
       this.carryOut(this.learner.rescope({ ...on, scope: this.scopeToStay(on) }));
       this.carryOut(this.learner.limit(on));
-      if (device) owned.push(...this.reconcile(on, device));
+      if (device) owned.push(...this.reconcile(on, device, asked));
     }
     return [
       ...this.source.problems(),
@@ -379,8 +380,9 @@ export class Engine {
     for (const { entry } of plan.add) this.meet(entry);
     for (const name of plan.wiped) {
       const on = this.place(name)!;
+      const asked = this.clock.now();
       const device = this.dump(on);
-      if (device) this.reconcile(on, device);
+      if (device) this.reconcile(on, device, asked);
     }
     this.scheduleFor(plan);
   }
@@ -392,9 +394,12 @@ export class Engine {
       this.advertising.meet(on.ifindex, entry.peer, entry.address);
   }
 
-  /** Answers with what its configuration makes impossible. */
-  private reconcile(on: Active, device: Device): Problem[] {
-    this.carryOut(this.learner.reconcile(on.name, device, this.clock.now()));
+  /**
+   * Answers with what its configuration makes impossible. `asked` is the time before the device was read: what was wiped
+   * while it was, or since, must not count as confirmed then.
+   */
+  private reconcile(on: Active, device: Device, asked: number): Problem[] {
+    this.carryOut(this.learner.reconcile(on.name, device, asked));
     this.advertising.address(on.ifindex, device);
     return ownedProblems(on, device);
   }

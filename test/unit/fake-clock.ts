@@ -41,7 +41,12 @@ export class FakeClock implements Clock {
       this.time = Math.max(this.time, next.due);
       next.callback();
     }
-    this.time = until;
+    this.time = Math.max(this.time, until);
+  }
+
+  /** Lets time pass while something is under way, so that no timer can fire. */
+  delay(milliseconds: number): void {
+    this.time += milliseconds;
   }
 
   /** As when the process that waited for them has died. */

@@ -39,6 +39,25 @@ describe('an address', () => {
     expect(bench.kernel.owner('wg1', five)).toBe(bob);
   });
 
+  it('wiped while WireGuard was being read, before its packet was seen', () => {
+    const bench = world();
+    bench.packet('wg1', alice, five);
+    const { wireguard } = bench.kernel;
+    const { dump } = wireguard;
+    wireguard.dump = (device) => {
+      wireguard.dump = dump;
+      const read = dump(device);
+      bench.kernel.setPeers('wg1', { [alice]: [], [bob]: [] });
+      bench.clock.delay(500);
+      bench.kernel.receive('wg1', alice, five);
+      bench.clock.delay(500);
+      return read;
+    };
+    bench.clock.advance(25_000);
+    bench.kernel.flush();
+    expect(bench.kernel.owner('wg1', five)).toBe(alice);
+  });
+
   it('on an interface disabled after a change to a hook that does not work: the old one withdraws it', () => {
     const bench = world();
     bench.packet('wg1', alice, five);
