@@ -89,7 +89,7 @@ export function encodeLearned(record: LearnedRecord): Buffer {
 export function decodeRecords(dump: Buffer): LearnedRecord[] {
   const { source, learned } = layout;
   return pairs(dump, source.size, learned.size).map(([key, value]) => ({
-    ifindex: view(key).getUint32(source.ifindex, little),
+    ifindex: readU32(key, source.ifindex),
     interface: readName(value, learned.interface),
     address: formatAddress(key.subarray(source.address)),
     peer: value.toString('base64', learned.peer, learned.peer + KEY),
@@ -171,12 +171,12 @@ export function encodeLent(record: LentRecord): { key: Buffer; value: Buffer } {
 export function decodeLent(dump: Buffer): LentRecord[] {
   const { scope_key: at, lent } = layout;
   return pairs(dump, at.size, lent.size).map(([key, value]) => ({
-    ifindex: view(key).getUint32(at.ifindex, little),
+    ifindex: readU32(key, at.ifindex),
     interface: readName(value, lent.interface),
     peer: value.toString('base64', lent.peer, lent.peer + KEY),
     prefix: {
       bytes: new Uint8Array(key.subarray(at.address, at.address + 16)),
-      length: view(key).getUint32(at.prefix_length, little) - 32,
+      length: readU32(key, at.prefix_length) - 32,
     },
   }));
 }
@@ -214,7 +214,7 @@ function pairs(dump: Buffer, keySize: number, valueSize: number): [key: Buffer, 
 export function decodeSightings(batch: Buffer): Sighting[] {
   const sightings: Sighting[] = [];
   for (let at = 0; at < batch.length; ) {
-    const length = view(batch).getUint32(at, little);
+    const length = readU32(batch, at);
     sightings.push(decodeSighting(batch.subarray(at + 8, at + 8 + length)));
     at += 8 + ((length + 7) & ~7);
   }
