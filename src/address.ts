@@ -71,13 +71,18 @@ const scratch = Buffer.alloc(39);
 
 /** The canonical text of an address (RFC 5952), IPv4-mapped ones in dotted form. */
 export function formatAddress(bytes: AddressBytes): string {
-  if (isMapped(bytes)) return `::ffff:${bytes.subarray(12).join('.')}`;
+  return formatAddressAt(bytes, 0);
+}
+
+/** … of the one that stands at `from`. */
+export function formatAddressAt(bytes: Uint8Array, from: number): string {
+  if (isMapped(bytes, from)) return `::ffff:${bytes.subarray(from + 12, from + 16).join('.')}`;
   // The first of the longest runs of zeros; there is none at first.
   let gap = 16;
   let gapEnd = 18;
   for (let start = 0; start < 16; start += 2) {
     let end = start;
-    while (end < 16 && bytes[end] === 0 && bytes[end + 1] === 0) end += 2;
+    while (end < 16 && bytes[from + end] === 0 && bytes[from + end + 1] === 0) end += 2;
     if (end - start > gapEnd - gap) {
       gap = start;
       gapEnd = end;
@@ -92,7 +97,7 @@ export function formatAddress(bytes: AddressBytes): string {
       at = gapEnd - 2;
     } else {
       if (at > 0 && at !== gapEnd) scratch[size++] = COLON;
-      size = writeGroup((bytes[at]! << 8) | bytes[at + 1]!, size);
+      size = writeGroup((bytes[from + at]! << 8) | bytes[from + at + 1]!, size);
     }
   }
   return scratch.toString('latin1', 0, size);
@@ -110,8 +115,10 @@ function writeGroup(group: number, start: number): number {
   return at;
 }
 
-function isMapped(bytes: AddressBytes): boolean {
-  return bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((byte) => byte === 0);
+function isMapped(bytes: Uint8Array, from: number): boolean {
+  if (bytes[from + 10] !== 0xff || bytes[from + 11] !== 0xff) return false;
+  for (let i = 0; i < 10; i++) if (bytes[from + i] !== 0) return false;
+  return true;
 }
 
 /** The prefix of `length` bits that holds an address. */

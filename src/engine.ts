@@ -448,7 +448,8 @@ export class Engine {
   }
 
   private tick(): void {
-    if (this.clock.now() >= this.lastReconcile + RECONCILE_INTERVAL) this.sync();
+    // A timer may be early by a little, and would be set again for that.
+    if (this.clock.now() + SHORTEST_TICK >= this.lastReconcile + RECONCILE_INTERVAL) this.sync();
     else {
       this.carryOut(this.learner.expire(this.clock.now(), this.active.values()));
       this.schedule();

@@ -2,10 +2,10 @@
 // The heart: what follows from a sighting, from the passing of time, from what WireGuard has. It keeps the ledger, and
 // answers with a plan of what is to be done in the kernel. No I/O.
 
-import { type AddressBytes, contains, formatAddress, parseAddress } from './address.ts';
-import type { Device, Peer, PeerAddress, Scope, Sighting, Verdict } from './kernel/kernel.ts';
+import { type AddressBytes, contains, parseAddress } from './address.ts';
+import type { Device, PeerAddress, Scope, Sighting, Verdict } from './kernel/kernel.ts';
 import type { Entry, Ledger } from './ledger.ts';
-import { inScope, linkLocal } from './scope.ts';
+import { inScope, isLinkLocal } from './scope.ts';
 import type { InterfaceSettings } from './settings.ts';
 
 /** An interface on which addresses are learned. */
@@ -106,10 +106,9 @@ export class Learner {
     on: Watched,
     owners: () => Owners | undefined,
   ): void {
-    const { verdict, address, sender: peer, count } = sighting;
-    const attempt = { interface: on.name, address, peer, count };
+    const { verdict, address, sender: peer } = sighting;
     if (verdict !== 'candidate' && verdict !== 'restore') {
-      plan.denied.push({ ...attempt, reason: verdict, ...(sighting.owner && { owner: sighting.owner }) });
+      plan.denied.push(denialOf(on, sighting, verdict, sighting.owner));
       return;
     }
     const known = this.ledger.get(on.name, address);
@@ -117,7 +116,7 @@ export class Learner {
     const isOthers = known !== undefined && known.peer !== peer;
     const owner = isAllowed ? peer : isOthers ? known.peer : owners()?.of(address);
     if (owner !== undefined && owner !== peer) {
-      plan.denied.push({ ...attempt, reason: 'owned', owner });
+      plan.denied.push(denialOf(on, sighting, 'owned', owner));
       if (known) plan.wiped.add(on.name);
       return;
     }
@@ -190,7 +189,7 @@ export class Learner {
    */
   noteHandshakes(name: string, device: Device, now: number, wall: number): void {
     for (const { key, latestHandshake } of device.peers) {
-      const entries = [...this.ledger.ofPeer(name, key)].filter(isLinkLocal);
+      const entries = [...this.ledger.ofPeer(name, key)].filter(({ address }) => isLinkLocal(address));
       if (entries.length > 1) for (const entry of entries) this.refresh(entry);
       const [last] = entries.sort((a, b) => b.lastSeen - a.lastSeen);
       const age = Math.max(0, wall - 1_000 * latestHandshake);
@@ -245,9 +244,9 @@ export class Learner {
   /** Notes which entries WireGuard has just as they are in the ledger: mostly all. */
   private confirm(name: string, device: Device, now: number): void {
     for (const entry of this.ledger.entries(name)) entry.confirmed = Number.NEGATIVE_INFINITY;
-    for (const { key, allowedIps } of device.peers) {
-      for (const { bytes, length } of allowedIps) {
-        const entry = length === 128 ? this.ledger.get(name, formatAddress(bytes)) : undefined;
+    for (const { key, addresses } of device.peers) {
+      for (const address of addresses) {
+        const entry = this.ledger.get(name, address);
         if (entry?.peer === key) entry.confirmed = now;
       }
     }
@@ -283,8 +282,13 @@ export class Learner {
   }
 }
 
-function isLinkLocal({ address }: Entry): boolean {
-  return address.startsWith('fe80:') && contains(linkLocal, parseAddress(address)!);
+function denialOf(
+  { name }: Watched,
+  { address, sender: peer, count }: Sighting,
+  reason: Denial['reason'],
+  owner: string | undefined,
+): Denial {
+  return { interface: name, address, peer, reason, count, ...(owner !== undefined && { owner }) };
 }
 
 function emptyPlan(): Plan {
@@ -296,6 +300,7 @@ function emptyPlan(): Plan {
  * restored is removed still, as the kernel remembers it.
  */
 function withoutPassing(plan: Plan): Plan {
+  if (plan.remove.length === 0) return plan;
   const removed = new Set(plan.remove.map(({ entry }) => entry));
   const isPassing = ({ entry }: { entry: Entry }) => removed.has(entry);
   const fresh = new Set(plan.add.filter(({ event }) => event === 'learned').map(({ entry }) => entry));
@@ -312,40 +317,36 @@ const SEARCHES = 20;
 
 /** Whose an address is, by the longest match among all peers' allowed IPs. */
 class Owners {
-  /** All peers' allowed IPs but those in the index. */
-  private peers: readonly Pick<Peer, 'key' | 'allowedIps'>[];
-  /** The owners of /128s, by their text; made when it pays. */
+  /** The owners of single addresses; made when it pays. */
   private index: Map<string, string> | undefined;
 
   /** `searches`: how many there are going to be, as far as that is known. */
   constructor(
-    { peers }: Device,
+    private readonly device: Device,
     private searches = 0,
-  ) {
-    this.peers = peers;
-  }
+  ) {}
 
   of(address: string): string | undefined {
     if (!this.index && ++this.searches >= SEARCHES) this.index = this.makeIndex();
-    return this.index?.get(address) ?? this.search(parseAddress(address)!);
+    const owner = this.index
+      ? this.index.get(address)
+      : this.device.peers.find(({ addresses }) => addresses.includes(address))?.key;
+    return owner ?? this.search(parseAddress(address)!);
   }
 
   private makeIndex(): Map<string, string> {
     const index = new Map<string, string>();
-    for (const { key, allowedIps } of this.peers)
-      for (const { bytes, length } of allowedIps) if (length === 128) index.set(formatAddress(bytes), key);
-    this.peers = this.peers.flatMap(({ key, allowedIps }) => {
-      const wide = allowedIps.filter(({ length }) => length < 128);
-      return wide.length > 0 ? [{ key, allowedIps: wide }] : [];
-    });
+    for (const { key, addresses } of this.device.peers)
+      for (const address of addresses) index.set(address, key);
     return index;
   }
 
+  /** Among the prefixes that are wider than an address. */
   private search(address: AddressBytes): string | undefined {
     let longest = -1;
     let owner: string | undefined;
-    for (const { key, allowedIps } of this.peers) {
-      for (const prefix of allowedIps) {
+    for (const { key, prefixes } of this.device.peers) {
+      for (const prefix of prefixes) {
         if (prefix.length <= longest || !contains(prefix, address)) continue;
         longest = prefix.length;
         owner = key;

@@ -14,7 +14,7 @@ export interface Entry extends PeerAddress {
 
 export class Ledger {
   private readonly byInterface = new Map<string, Map<string, Entry>>();
-  private readonly byPeer = new Map<string, Set<Entry>>();
+  private readonly byPeer = new Map<string, Map<string, Set<Entry>>>();
 
   get(name: string, address: string): Entry | undefined {
     return this.byInterface.get(name)?.get(address);
@@ -28,7 +28,7 @@ export class Ledger {
 
   /** A peer's entries on an interface. */
   ofPeer(name: string, peer: string): ReadonlySet<Entry> {
-    return this.byPeer.get(peerKey(name, peer)) ?? new Set();
+    return this.byPeer.get(name)?.get(peer) ?? none;
   }
 
   /** A peer's key as its other entries have it: texts that are the same are held once only. */
@@ -46,7 +46,8 @@ export class Ledger {
     const present = this.get(entry.interface, entry.address);
     if (present) this.delete(present);
     mapOf(this.byInterface, entry.interface, () => new Map<string, Entry>()).set(entry.address, entry);
-    mapOf(this.byPeer, peerKey(entry.interface, entry.peer), () => new Set<Entry>()).add(entry);
+    const peers = mapOf(this.byPeer, entry.interface, () => new Map<string, Set<Entry>>());
+    mapOf(peers, entry.peer, () => new Set<Entry>()).add(entry);
   }
 
   /** No error if it is not there. */
@@ -54,17 +55,16 @@ export class Ledger {
     const entries = this.byInterface.get(entry.interface);
     if (entries?.get(entry.address) !== entry) return;
     entries.delete(entry.address);
-    const key = peerKey(entry.interface, entry.peer);
-    const ofPeer = this.byPeer.get(key);
-    ofPeer?.delete(entry);
-    if (ofPeer?.size === 0) this.byPeer.delete(key);
     if (entries.size === 0) this.byInterface.delete(entry.interface);
+    const peers = this.byPeer.get(entry.interface);
+    const ofPeer = peers?.get(entry.peer);
+    ofPeer?.delete(entry);
+    if (ofPeer?.size === 0) peers?.delete(entry.peer);
+    if (peers?.size === 0) this.byPeer.delete(entry.interface);
   }
 }
 
-function peerKey(name: string, peer: string): string {
-  return `${name} ${peer}`;
-}
+const none: ReadonlySet<Entry> = new Set();
 
 function mapOf<Key, Value>(map: Map<Key, Value>, key: Key, create: () => Value): Value {
   let value = map.get(key);

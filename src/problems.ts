@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What keeps the service from doing its job, each with its cure.
 
-import { contains, formatPrefix } from './address.ts';
-import type { Device, Link, Problem } from './kernel/kernel.ts';
+import { contains, formatAddress, formatPrefix, type Prefix } from './address.ts';
+import type { Device, Link, Peer, Problem } from './kernel/kernel.ts';
 import type { Watched } from './learner.ts';
 import { onLinkPrefixes } from './scope.ts';
 import type { InterfaceSettings } from './settings.ts';
@@ -83,7 +83,7 @@ export function interfaceProblems(
 export function ownedProblems({ name, scope }: Watched, device: Device): Problem[] {
   return device.peers.flatMap((peer) =>
     scope.learn.flatMap((prefix) => {
-      const cover = peer.allowedIps.find((own) => own.length <= prefix.length && contains(own, prefix.bytes));
+      const cover = coverOf(peer, prefix);
       if (!cover) return [];
       return [
         {
@@ -94,6 +94,12 @@ export function ownedProblems({ name, scope }: Watched, device: Device): Problem
       ];
     }),
   );
+}
+
+/** A peer's allowed IP that holds all of a prefix. */
+function coverOf({ addresses, prefixes }: Peer, prefix: Prefix): Prefix | undefined {
+  if (prefix.length === 128 && addresses.includes(formatAddress(prefix.bytes))) return prefix;
+  return prefixes.find((own) => own.length <= prefix.length && contains(own, prefix.bytes));
 }
 
 export function kernelProblem(code: string, device: string, action: string, error: unknown): Problem {

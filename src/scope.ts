@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Which addresses may be learned on an interface.
 
-import { type AddressBytes, contains, type Prefix, parsePrefix, prefixOf } from './address.ts';
+import { type AddressBytes, contains, type Prefix, parseAddress, parsePrefix, prefixOf } from './address.ts';
 import type { Link, Scope } from './kernel/kernel.ts';
 
 export const linkLocal = parsePrefix('fe80::/64')!;
+
+/** Whether the canonical text of an address is that of a link-local one. */
+export function isLinkLocal(address: string): boolean {
+  return address.startsWith('fe80:') && contains(linkLocal, parseAddress(address)!);
+}
 
 /** Never a peer's: multicast, the unspecified address, loopback, IPv4-mapped (RFC 4291, 2.5 and 2.7). */
 export const neverUnicast: readonly Prefix[] = ['ff00::/8', '::/128', '::1/128', '::ffff:0:0/96'].map(
@@ -37,8 +42,14 @@ export function scopeOf(
 
 /** Whether a scope lets an address be learned: the rules that the hook follows in the kernel. */
 export function inScope(scope: Scope, address: AddressBytes): boolean {
-  if (address.every((byte, i) => i < 8 || byte === 0)) return false;
+  if (isSubnetRouter(address)) return false;
   return longestMatch(scope.learn, address) > longestMatch(scope.reserved, address);
+}
+
+/** Whether an address is the subnet-router anycast address of a /64 (RFC 4291, 2.6.1). */
+function isSubnetRouter(address: AddressBytes): boolean {
+  for (let i = 8; i < 16; i++) if (address[i] !== 0) return false;
+  return true;
 }
 
 /** The length of the longest prefix that holds an address; −1 if none does. */

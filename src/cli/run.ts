@@ -22,9 +22,9 @@ async function runAlone(
   { interfaces, global, settings, json }: RunArguments,
   version: string,
 ): Promise<number> {
-  const print = (event: EngineEvent) => {
-    console.log(json ? JSON.stringify(event) : `${clockTime(event.time)} ${describeEvent(event)}`);
-  };
+  const printLine = linePrinter();
+  const print = (event: EngineEvent) =>
+    printLine(json ? JSON.stringify(event) : `${clockTime(event.time)} ${describeEvent(event)}`);
   const early: EngineEvent[] = []; // "ready" is told first
   let tell = (event: EngineEvent): unknown => early.push(event);
 
@@ -46,6 +46,15 @@ async function runAlone(
     engine.stop();
     kernel.close();
   }
+}
+
+/** Prints what comes in one turn of the event loop at once: to write a line takes longer than to make it. */
+function linePrinter(): (line: string) => void {
+  const lines: string[] = [];
+  return (line) => {
+    if (lines.length === 0) queueMicrotask(() => console.log(lines.splice(0).join('\n')));
+    lines.push(line);
+  };
 }
 
 /** The service would wait for what is missing here; whoever types a command wants to know at once. */

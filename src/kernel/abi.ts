@@ -3,9 +3,9 @@
 // addresses; the kernel's nanoseconds are milliseconds here.
 
 import { endianness } from 'node:os';
-import { formatAddress, type Prefix, parseAddress } from '../address.ts';
+import { formatAddressAt, type Prefix, parseAddress } from '../address.ts';
 import type { Counters, Endpoint, LearnedRecord, Limits, Sighting, Verdict } from './kernel.ts';
-import { readU16, readU32 } from './netlink.ts';
+import { readU16, readU32, writeU32 } from './netlink.ts';
 
 const little = endianness() === 'LE';
 const verdicts = ['candidate', 'restore', 'owned', 'scope', 'reserved', 'rate'] as const satisfies Verdict[];
@@ -49,7 +49,15 @@ function readTime(buffer: Buffer, offset: number): number {
 }
 
 function writeTime(buffer: Buffer, offset: number, milliseconds: number): void {
-  view(buffer).setBigUint64(offset, BigInt(Math.round(milliseconds * 1e6)), little);
+  const nanoseconds = Math.round(milliseconds * 1e6);
+  const [low, high] = little ? [offset, offset + 4] : [offset + 4, offset];
+  writeU32(buffer, nanoseconds % 2 ** 32, low);
+  writeU32(buffer, Math.floor(nanoseconds / 2 ** 32), high);
+}
+
+/** Of a pool, as there may be many. */
+function zeroed(size: number): Buffer {
+  return Buffer.allocUnsafe(size).fill(0);
 }
 
 const NAME = 16; // IFNAMSIZ, with the NUL at its end
@@ -63,21 +71,21 @@ function writeName(buffer: Buffer, offset: number, name: string): void {
 }
 
 export function encodeIfindex(ifindex: number): Buffer {
-  const buffer = Buffer.alloc(4);
-  view(buffer).setUint32(0, ifindex, little);
+  const buffer = zeroed(4);
+  writeU32(buffer, ifindex, 0);
   return buffer;
 }
 
 export function encodeSource(ifindex: number, address: string): Buffer {
-  const buffer = Buffer.alloc(layout.source.size);
-  view(buffer).setUint32(layout.source.ifindex, ifindex, little);
+  const buffer = zeroed(layout.source.size);
+  writeU32(buffer, ifindex, layout.source.ifindex);
   buffer.set(parseAddress(address)!, layout.source.address);
   return buffer;
 }
 
 export function encodeLearned(record: LearnedRecord): Buffer {
   const at = layout.learned;
-  const buffer = Buffer.alloc(at.size);
+  const buffer = zeroed(at.size);
   buffer.write(record.peer, at.peer, 'base64');
   writeName(buffer, at.interface, record.interface);
   writeTime(buffer, at.learned, record.learned);
@@ -91,7 +99,7 @@ export function decodeRecords(dump: Buffer): LearnedRecord[] {
   return pairs(dump, source.size, learned.size).map(([key, value]) => ({
     ifindex: readU32(key, source.ifindex),
     interface: readName(value, learned.interface),
-    address: formatAddress(key.subarray(source.address)),
+    address: formatAddressAt(key, source.address),
     peer: value.toString('base64', learned.peer, learned.peer + KEY),
     learned: readTime(value, learned.learned),
     lastSeen: decodeLastSeen(value),
@@ -104,10 +112,10 @@ export function decodeLastSeen(value: Buffer): number {
 
 /** `netns`: the inode number of the network namespace. */
 export function encodeInterface(limits: Limits, netns: number): Buffer {
-  const buffer = Buffer.alloc(layout.interface.size);
+  const buffer = zeroed(layout.interface.size);
   writeTime(buffer, layout.interface.interval, limits.rate === 0 ? 0 : 60_000 / limits.rate);
   view(buffer).setBigUint64(layout.interface.burst, BigInt(limits.burst), little);
-  view(buffer).setUint32(layout.interface.netns, netns, little);
+  writeU32(buffer, netns, layout.interface.netns);
   return buffer;
 }
 
@@ -122,9 +130,9 @@ export function encodeScopeValue(kind: ScopeKind): Buffer {
 
 export function encodeScopeKey(ifindex: number, prefix: Prefix): Buffer {
   const at = layout.scope_key;
-  const buffer = Buffer.alloc(at.size);
-  view(buffer).setUint32(at.prefix_length, 32 + prefix.length, little);
-  view(buffer).setUint32(at.ifindex, ifindex, little);
+  const buffer = zeroed(at.size);
+  writeU32(buffer, 32 + prefix.length, at.prefix_length);
+  writeU32(buffer, ifindex, at.ifindex);
   buffer.set(prefix.bytes, at.address);
   return buffer;
 }
@@ -136,8 +144,8 @@ export function decodeCounters(value: Buffer): Counters {
 
 /** The kernel knows a borrower by the first bytes of its key. */
 export function encodeBorrowerId(ifindex: number, peer: string): Buffer {
-  const buffer = Buffer.alloc(layout.peer_id.size);
-  view(buffer).setUint32(layout.peer_id.ifindex, ifindex, little);
+  const buffer = zeroed(layout.peer_id.size);
+  writeU32(buffer, ifindex, layout.peer_id.ifindex);
   buffer.set(Buffer.from(peer, 'base64').subarray(0, 8), layout.peer_id.id);
   return buffer;
 }
@@ -161,7 +169,7 @@ export interface LentRecord {
 
 export function encodeLent(record: LentRecord): { key: Buffer; value: Buffer } {
   const at = layout.lent;
-  const value = Buffer.alloc(at.size);
+  const value = zeroed(at.size);
   value.write(record.peer, at.peer, 'base64');
   writeName(value, at.interface, record.interface);
   return { key: encodeScopeKey(record.ifindex, record.prefix), value };
@@ -184,7 +192,7 @@ export function decodeLent(dump: Buffer): LentRecord[] {
 /** Ports are in network byte order. */
 export function encodeEndpoint({ address, port }: Endpoint, localPort: number): Buffer {
   const at = layout.endpoint;
-  const buffer = Buffer.alloc(at.size);
+  const buffer = zeroed(at.size);
   buffer.set(address, at.address);
   buffer.writeUInt16BE(port, at.port);
   buffer.writeUInt16BE(localPort, at.local_port);
@@ -215,26 +223,27 @@ export function decodeSightings(batch: Buffer): Sighting[] {
   const sightings: Sighting[] = [];
   for (let at = 0; at < batch.length; ) {
     const length = readU32(batch, at);
-    sightings.push(decodeSighting(batch.subarray(at + 8, at + 8 + length)));
+    sightings.push(decodeSighting(batch, at + 8));
     at += 8 + ((length + 7) & ~7);
   }
   return sightings;
 }
 
-function decodeSighting(record: Buffer): Sighting {
+/** The one at `start`. */
+function decodeSighting(batch: Buffer, start: number): Sighting {
   const at = layout.sighting;
-  const verdict = verdicts[record[at.verdict]!]!;
+  const verdict = verdicts[batch[start + at.verdict]!]!;
   const sighting: { -readonly [Key in keyof Sighting]: Sighting[Key] } = {
-    time: readTime(record, at.time),
-    ifindex: readU32(record, at.ifindex),
+    time: readTime(batch, start + at.time),
+    ifindex: readU32(batch, start + at.ifindex),
     verdict,
-    count: readU32(record, at.count),
-    address: formatAddress(record.subarray(at.address, at.address + 16)),
-    sender: record.toString('base64', at.sender, at.sender + KEY),
+    count: readU32(batch, start + at.count),
+    address: formatAddressAt(batch, start + at.address),
+    sender: batch.toString('base64', start + at.sender, start + at.sender + KEY),
   };
-  const end = at.more + readU16(record, at.length);
-  if (record[at.repeat] === 1) sighting.repeat = true;
-  if (verdict === 'owned') sighting.owner = record.toString('base64', at.more, end);
-  else if (end > at.more) sighting.packet = record.subarray(at.more, end);
+  const [more, size] = [start + at.more, readU16(batch, start + at.length)];
+  if (batch[start + at.repeat] === 1) sighting.repeat = true;
+  if (verdict === 'owned') sighting.owner = batch.toString('base64', more, more + size);
+  else if (size > 0) sighting.packet = batch.subarray(more, more + size);
   return sighting;
 }

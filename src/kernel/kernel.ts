@@ -26,7 +26,10 @@ export interface Endpoint {
 export interface Peer {
   /** The public key in base64. */
   readonly key: string;
-  readonly allowedIps: readonly Prefix[];
+  /** Its allowed IPs that are single addresses, by their canonical texts. */
+  readonly addresses: readonly string[];
+  /** The wider ones. */
+  readonly prefixes: readonly Prefix[];
   /** Where its last authenticated datagram came from, or is expected to come from. */
   readonly endpoint?: Endpoint;
   /** Seconds since 1970; 0 if there was none. */

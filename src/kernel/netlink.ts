@@ -16,7 +16,8 @@ export const NLM_F_CAPPED = 0x100;
 export const NLM_F_ACK_TLVS = 0x200;
 
 export const NLMSG_HDRLEN = 16;
-const NLA_HDRLEN = 4;
+/** NLA_HDRLEN: of an attribute, what comes before its value. */
+export const NLA_HDRLEN = 4;
 const NLA_F_NESTED = 0x8000;
 const NLA_TYPE_MASK = 0x3fff;
 
@@ -47,7 +48,7 @@ export function u8(value: number): Uint8Array {
 
 /** Two bytes. */
 export function u16(value: number): Uint8Array {
-  const bytes = Buffer.alloc(2);
+  const bytes = Buffer.allocUnsafe(2);
   writeU16(bytes, value, 0);
   return bytes;
 }
@@ -59,10 +60,14 @@ function writeU16(bytes: Buffer, value: number, offset: number): void {
 
 /** Four bytes. */
 export function u32(value: number): Uint8Array {
-  const bytes = Buffer.alloc(4);
-  if (LITTLE_ENDIAN) bytes.writeUInt32LE(value);
-  else bytes.writeUInt32BE(value);
+  const bytes = Buffer.allocUnsafe(4);
+  writeU32(bytes, value, 0);
   return bytes;
+}
+
+export function writeU32(bytes: Buffer, value: number, offset: number): void {
+  if (LITTLE_ENDIAN) bytes.writeUInt32LE(value, offset);
+  else bytes.writeUInt32BE(value, offset);
 }
 
 /** UTF-8 with the NUL at its end. */
@@ -97,11 +102,11 @@ export function readText(bytes: Buffer): string {
 /** struct nlattr, the value and its padding. Throws RangeError if the value is longer than 65,531 bytes. */
 export function attribute(type: number, value: Uint8Array): Buffer {
   const length = NLA_HDRLEN + value.length;
-  const bytes = Buffer.alloc(align(length));
+  const bytes = Buffer.allocUnsafe(align(length)); // of a pool: many are made
   writeU16(bytes, length, 0);
   writeU16(bytes, type, 2);
   bytes.set(value, NLA_HDRLEN);
-  return bytes;
+  return bytes.fill(0, length);
 }
 
 /** An attribute made of attributes, marked NLA_F_NESTED as strictly validating families demand. */
@@ -159,12 +164,28 @@ export function visitAttributes(
   visit: (type: number, from: number, to: number) => void,
 ): void {
   for (let offset = start; offset < end; ) {
-    const left = end - offset;
-    const length = left < NLA_HDRLEN ? 0 : readU16(bytes, offset);
-    if (length < NLA_HDRLEN || length > left) throw new Error(`netlink: bad attribute at byte ${offset}`);
+    const length = attributeLength(bytes, offset, end);
     visit(readU16(bytes, offset + 2) & NLA_TYPE_MASK, offset + NLA_HDRLEN, offset + length);
     offset += align(length);
   }
+}
+
+/** Where the value of the first attribute of a type begins. As visitAttributes(), but for attributes that are few. */
+export function findAttribute(bytes: Buffer, start: number, end: number, type: number): number | undefined {
+  for (let offset = start; offset < end; ) {
+    const length = attributeLength(bytes, offset, end);
+    if ((readU16(bytes, offset + 2) & NLA_TYPE_MASK) === type) return offset + NLA_HDRLEN;
+    offset += align(length);
+  }
+  return undefined;
+}
+
+/** nla_len of the attribute at `offset`; throws if it is none. */
+function attributeLength(bytes: Buffer, offset: number, end: number): number {
+  const left = end - offset;
+  const length = left < NLA_HDRLEN ? 0 : readU16(bytes, offset);
+  if (length < NLA_HDRLEN || length > left) throw new Error(`netlink: bad attribute at byte ${offset}`);
+  return length;
 }
 
 /** NLMSG_ALIGN, NLA_ALIGN */

@@ -2,11 +2,13 @@
 // Generic netlink "wireguard" (<linux/wireguard.h>, drivers/net/wireguard/netlink.c).
 
 import { constants } from 'node:os';
-import { type Prefix, parseAddress } from '../address.ts';
+import { formatAddressAt, formatPrefix, type Prefix, parseAddress } from '../address.ts';
 import type { AllowedIp, Device, Endpoint, Peer, WireGuard } from './kernel.ts';
 import {
   attribute,
   decodeAttributes,
+  findAttribute,
+  NLA_HDRLEN,
   NLM_F_ACK,
   NLM_F_DUMP,
   nested,
@@ -97,8 +99,7 @@ export class GenetlinkWireGuard implements WireGuard {
   remove(device: string, entries: readonly AllowedIp[]): void {
     if (this.#removesSingly) {
       try {
-        for (const chunk of chunks(entries))
-          this.#setPeers(device, encodePeers(chunk, WGALLOWEDIP_F_REMOVE_ME));
+        for (const chunk of chunks(entries)) this.#setPeers(device, encodePeers(chunk, removalModel));
         return;
       } catch (error) {
         // Before 6.16 the flag is an unknown attribute. It is refused at the first peer that exists, so nothing has
@@ -131,9 +132,13 @@ export class GenetlinkWireGuard implements WireGuard {
   #removeThroughTemporaryPeer(device: string, entries: readonly AllowedIp[]): void {
     // Not node:crypto, which would be loaded at each start.
     this.#temporaryPeer ??= crypto.getRandomValues(new Uint8Array(WG_KEY_LEN));
-    const removePeer = encodePeer(this.#temporaryPeer, WGPEER_F_REMOVE_ME | WGPEER_F_UPDATE_ONLY, []);
+    const removePeer = encodePeer(
+      this.#temporaryPeer,
+      WGPEER_F_REMOVE_ME | WGPEER_F_UPDATE_ONLY,
+      Buffer.alloc(0),
+    );
     for (const chunk of chunks(ownedOf(this.#getDevice(device), entries))) {
-      const addresses = chunk.map((entry) => encodeAllowedIp(prefixOfEntry(entry)));
+      const addresses = encodeAllowedIps(chunk);
       try {
         this.#setPeers(device, [encodePeer(this.#temporaryPeer, 0, addresses), removePeer]);
       } catch (error) {
@@ -218,14 +223,14 @@ function decodeDevice(payloads: Buffer[]): Device {
   return { ifindex, ...(publicKey && { publicKey }), listenPort, peers: [...peers.values()] };
 }
 
-type PeerSoFar = { -readonly [Key in keyof Peer]: Peer[Key] } & { allowedIps: Prefix[] };
+type PeerSoFar = { -readonly [Key in keyof Peer]: Peer[Key] } & { addresses: string[]; prefixes: Prefix[] };
 
 /** Adds the attributes to those that are known of the peer. */
 function decodePeer(attributes: Buffer, peers: Map<string, PeerSoFar>): void {
   const decoded = decodeAttributes(attributes);
   const key = decoded.find(({ type }) => type === WGPEER_A_PUBLIC_KEY)?.value.toString('base64');
   if (key === undefined) throw new Error('netlink: WG_CMD_GET_DEVICE gave a peer without a key');
-  const peer = peers.get(key) ?? { key, allowedIps: [], latestHandshake: 0, rxBytes: 0 };
+  const peer = peers.get(key) ?? { key, addresses: [], prefixes: [], latestHandshake: 0, rxBytes: 0 };
   peers.set(key, peer);
   for (const { type, value } of decoded) {
     if (type === WGPEER_A_ENDPOINT) {
@@ -235,10 +240,7 @@ function decodePeer(attributes: Buffer, peers: Map<string, PeerSoFar>): void {
     if (type === WGPEER_A_LAST_HANDSHAKE_TIME) peer.latestHandshake = readS64(value); // struct __kernel_timespec
     if (type === WGPEER_A_RX_BYTES) peer.rxBytes = readS64(value);
     if (type === WGPEER_A_ALLOWEDIPS) {
-      visitAttributes(value, 0, value.length, (_, from, to) => {
-        const prefix = decodeAllowedIp(value, from, to);
-        if (prefix) peer.allowedIps.push(prefix);
-      });
+      visitAttributes(value, 0, value.length, (_, from, to) => decodeAllowedIp(value, from, to, peer));
     }
   }
 }
@@ -254,68 +256,84 @@ function decodeEndpoint(bytes: Buffer): Endpoint | undefined {
   return { address, port };
 }
 
-/** Undefined for IPv4. */
-function decodeAllowedIp(bytes: Buffer, start: number, end: number): Prefix | undefined {
-  let family = AF_INET6;
-  let address = Number.NaN;
-  let length = Number.NaN;
-  visitAttributes(bytes, start, end, (type, from) => {
-    if (type === WGALLOWEDIP_A_FAMILY) family = readU16(bytes, from);
-    if (type === WGALLOWEDIP_A_IPADDR) address = from;
-    if (type === WGALLOWEDIP_A_CIDR_MASK) length = bytes.readUInt8(from);
-  });
-  if (family !== AF_INET6) return undefined;
-  if (!(address + 16 <= end && length <= 128))
+/** Adds it to what is known of the peer, unless it is of IPv4. */
+function decodeAllowedIp(bytes: Buffer, start: number, end: number, peer: PeerSoFar): void {
+  const family = findAttribute(bytes, start, end, WGALLOWEDIP_A_FAMILY);
+  if (family !== undefined && readU16(bytes, family) !== AF_INET6) return;
+  const address = findAttribute(bytes, start, end, WGALLOWEDIP_A_IPADDR);
+  const mask = findAttribute(bytes, start, end, WGALLOWEDIP_A_CIDR_MASK);
+  const length = mask === undefined ? undefined : bytes.readUInt8(mask);
+  if (address === undefined || address + 16 > end || length === undefined || length > 128)
     throw new Error('netlink: WG_CMD_GET_DEVICE gave half an allowed IP');
-  const copy = new Uint8Array(16);
-  for (let i = 0; i < 16; i++) copy[i] = bytes[address + i]!;
-  return { bytes: copy, length };
+  if (length === 128) peer.addresses.push(formatAddressAt(bytes, address));
+  else peer.prefixes.push({ bytes: new Uint8Array(bytes.subarray(address, address + 16)), length });
 }
 
 /** One peer attribute for all the allowed IPs of a peer. UPDATE_ONLY: a peer that does not exist is not created. */
-function encodePeers(entries: readonly AllowedIp[], flags = 0): Buffer[] {
-  const allowedIpsOf = new Map<string, Buffer[]>();
+function encodePeers(entries: readonly AllowedIp[], model = additionModel): Buffer[] {
+  const byPeer = new Map<string, AllowedIp[]>();
   for (const entry of entries) {
-    const allowedIps = allowedIpsOf.get(entry.peer) ?? [];
-    allowedIps.push(encodeAllowedIp(prefixOfEntry(entry), flags));
-    allowedIpsOf.set(entry.peer, allowedIps);
+    const ofPeer = byPeer.get(entry.peer);
+    if (ofPeer) ofPeer.push(entry);
+    else byPeer.set(entry.peer, [entry]);
   }
-  return Array.from(allowedIpsOf, ([peer, allowedIps]) =>
-    encodePeer(keyBytes(peer), WGPEER_F_UPDATE_ONLY, allowedIps),
+  return Array.from(byPeer, ([peer, ofPeer]) =>
+    encodePeer(keyBytes(peer), WGPEER_F_UPDATE_ONLY, encodeAllowedIps(ofPeer, model)),
   );
 }
 
-function encodePeer(key: Uint8Array, flags: number, allowedIps: readonly Uint8Array[]): Buffer {
+function encodePeer(key: Uint8Array, flags: number, allowedIps: Uint8Array): Buffer {
   return nested(0, [
     attribute(WGPEER_A_PUBLIC_KEY, key),
     attribute(WGPEER_A_FLAGS, u32(flags)),
-    nested(WGPEER_A_ALLOWEDIPS, allowedIps),
+    nested(WGPEER_A_ALLOWEDIPS, [allowedIps]),
   ]);
 }
 
-function encodeAllowedIp({ bytes, length }: Prefix, flags = 0): Buffer {
-  return nested(0, [
+/** Allowed IPs differ in little: a model is copied for each, as that is far less work than to put it together. */
+function encodeAllowedIps(entries: readonly AllowedIp[], { bytes, address, mask } = additionModel): Buffer {
+  const encoded = Buffer.alloc(entries.length * bytes.length);
+  entries.forEach((entry, i) => {
+    const parsed = parseAddress(entry.address);
+    if (!parsed) throw new TypeError(`not an IPv6 address: ${entry.address}`);
+    const at = i * bytes.length;
+    encoded.set(bytes, at);
+    encoded.set(parsed, at + address);
+    encoded[at + mask] = entry.length ?? 128;
+  });
+  return encoded;
+}
+
+interface Model {
+  readonly bytes: Buffer;
+  /** Where the address and the length of the prefix stand. */
+  readonly address: number;
+  readonly mask: number;
+}
+
+const additionModel = modelOf();
+const removalModel = modelOf(attribute(WGALLOWEDIP_A_FLAGS, u32(WGALLOWEDIP_F_REMOVE_ME)));
+
+function modelOf(...more: Uint8Array[]): Model {
+  const bytes = nested(0, [
     attribute(WGALLOWEDIP_A_FAMILY, u16(AF_INET6)),
-    attribute(WGALLOWEDIP_A_IPADDR, bytes),
-    attribute(WGALLOWEDIP_A_CIDR_MASK, u8(length)),
-    ...(flags ? [attribute(WGALLOWEDIP_A_FLAGS, u32(flags))] : []),
+    attribute(WGALLOWEDIP_A_IPADDR, new Uint8Array(16)),
+    attribute(WGALLOWEDIP_A_CIDR_MASK, u8(0)),
+    ...more,
   ]);
+  const find = (type: number) => findAttribute(bytes, NLA_HDRLEN, bytes.length, type)!;
+  return { bytes, address: find(WGALLOWEDIP_A_IPADDR), mask: find(WGALLOWEDIP_A_CIDR_MASK) };
 }
 
 /** The entries that are an allowed IP of that very peer. */
 function ownedOf(device: Device, entries: readonly AllowedIp[]): AllowedIp[] {
-  const id = (peer: string, { bytes, length }: Prefix) =>
-    `${peer} ${Buffer.from(bytes).toString('hex')}/${length}`;
-  const wanted = new Map(entries.map((entry) => [id(entry.peer, prefixOfEntry(entry)), entry]));
-  return device.peers.flatMap(({ key, allowedIps }) =>
-    allowedIps.flatMap((prefix) => wanted.get(id(key, prefix)) ?? []),
+  const held = new Map(
+    device.peers.map(({ key, addresses, prefixes }) => [
+      key,
+      new Set([...addresses.map((address) => `${address}/128`), ...prefixes.map(formatPrefix)]),
+    ]),
   );
-}
-
-function prefixOfEntry({ address, length = 128 }: AllowedIp): Prefix {
-  const bytes = parseAddress(address);
-  if (!bytes) throw new TypeError(`not an IPv6 address: ${address}`);
-  return { bytes, length };
+  return entries.filter(({ peer, address, length = 128 }) => held.get(peer)?.has(`${address}/${length}`));
 }
 
 function keyBytes(peer: string): Buffer {

@@ -6,6 +6,7 @@ import { Engine, type EngineConfig } from '../../src/engine.ts';
 import type { EngineEvent } from '../../src/events.ts';
 import type { Device } from '../../src/kernel/kernel.ts';
 import { type InterfaceSettings, interfaceDefaults } from '../../src/settings.ts';
+import { parseAllowedIps } from './allowed-ips.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeKernel, key } from './fake-kernel.ts';
 
@@ -35,7 +36,7 @@ export function deviceOf(peers: Record<string, readonly string[]>): Device {
     listenPort: 51820,
     peers: Object.entries(peers).map(([key, allowedIps]) => ({
       key,
-      allowedIps: prefixes(...allowedIps),
+      ...parseAllowedIps(allowedIps),
       latestHandshake: 0,
       rxBytes: 0,
     })),

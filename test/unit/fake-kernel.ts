@@ -31,6 +31,7 @@ import {
   type Verdict,
   type WireGuard,
 } from '../../src/kernel/kernel.ts';
+import { allowedIpsOf } from './allowed-ips.ts';
 import { FakeRouting } from './fake-routing.ts';
 
 const ATTEMPT_HOLD = 1_000;
@@ -333,7 +334,7 @@ export class FakeKernel implements Kernel {
     if (!device) return undefined;
     const peers = [...device.values()].map(({ key, allowedIps }) => ({
       key,
-      allowedIps: [...allowedIps.values()],
+      ...allowedIpsOf(allowedIps.values()),
       latestHandshake: this.handshakes.get(key) ?? 0,
       rxBytes: 0,
     }));

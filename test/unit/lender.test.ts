@@ -5,6 +5,7 @@ import { contains, formatPrefix, parseAddress, parsePrefix } from '../../src/add
 import * as abi from '../../src/kernel/abi.ts';
 import type { AllowedIp, Device, Endpoint, Scope, Sighting } from '../../src/kernel/kernel.ts';
 import { Lender } from '../../src/kernel/lending/lender.ts';
+import { parseAllowedIps } from './allowed-ips.ts';
 import { alice, bob, nameOf, prefixes } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeMap, FakeObject, FakeTaps, fakeNative } from './fake-native.ts';
@@ -70,9 +71,7 @@ class World {
       if (name !== 'wg1') return undefined;
       const peers = this.peers.map((peer) => ({
         ...peer,
-        allowedIps: prefixes(
-          ...[...this.allowed].filter(([, owner]) => owner === peer.key).map(([text]) => text),
-        ),
+        ...parseAllowedIps([...this.allowed].filter(([, owner]) => owner === peer.key).map(([text]) => text)),
       }));
       return { ifindex: 7, listenPort: 51_820, peers };
     },

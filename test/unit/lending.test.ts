@@ -22,6 +22,7 @@ import type {
 } from '../../src/kernel/kernel.ts';
 import { type Books, Lending, strangers } from '../../src/kernel/lending/lending.ts';
 import { routerSolicitation } from '../../src/kernel/lending/solicitation.ts';
+import { parseAllowedIps } from './allowed-ips.ts';
 import { alice, bob, carol, nameOf, prefixes } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';
 
@@ -251,9 +252,7 @@ class World implements Books {
           rxBytes,
           latestHandshake,
           ...(endpoint !== undefined && { endpoint: { address: new Uint8Array(16), port: 1 } }),
-          allowedIps: prefixes(
-            ...[...this.allowed].filter(([, owner]) => owner === key).map(([text]) => text),
-          ),
+          ...parseAllowedIps([...this.allowed].filter(([, owner]) => owner === key).map(([text]) => text)),
         }),
       );
       return { ifindex: this.ifindex, listenPort: 51820, peers };

@@ -13,6 +13,7 @@ import {
   recallLoans,
   withoutLoan,
 } from '../../src/kernel/lending/loans.ts';
+import { formatAllowedIps } from './allowed-ips.ts';
 import { alice, bob, carol, deviceOf, nameOf, prefixes } from './bench.ts';
 
 const scope = (...learn: string[]): Scope => ({ learn: prefixes(...learn), reserved: [] });
@@ -172,10 +173,7 @@ describe('recalling what is on record as lent', () => {
 
   const holds = (peer: string, prefix: Prefix) =>
     [...devices.values()].some(({ peers }) =>
-      peers.some(
-        ({ key, allowedIps }) =>
-          key === peer && allowedIps.some((other) => formatPrefix(other) === formatPrefix(prefix)),
-      ),
+      peers.some((other) => other.key === peer && formatAllowedIps(other).includes(formatPrefix(prefix))),
     );
 
   const wireguard = {

@@ -2,10 +2,11 @@
 
 import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { formatPrefix, parseAddress } from '../../src/address.ts';
+import { parseAddress } from '../../src/address.ts';
 import type { PeerAddress } from '../../src/kernel/kernel.ts';
 import { attribute, encodeMessage, nested, u16, u32 } from '../../src/kernel/netlink.ts';
 import { GenetlinkWireGuard } from '../../src/kernel/wireguard.ts';
+import { formatAllowedIps } from './allowed-ips.ts';
 import { done, FakeSockets, FakeWireGuard } from './fake-netlink.ts';
 
 const { ENODEV, ENOENT, ENOMEM, EOPNOTSUPP } = constants.errno;
@@ -24,7 +25,7 @@ const since616 = () => new FakeWireGuard(true);
 
 function dumped(wireguard: GenetlinkWireGuard, device: string): Record<string, string[]> {
   const { peers } = wireguard.dump(device)!;
-  return Object.fromEntries(peers.map(({ key, allowedIps }) => [key, allowedIps.map(formatPrefix)]));
+  return Object.fromEntries(peers.map((peer) => [peer.key, formatAllowedIps(peer)]));
 }
 
 describe('on the wire', () => {
@@ -88,12 +89,10 @@ describe('dump', () => {
       peers: [
         {
           key: alice,
-          allowedIps: [
-            { bytes: parseAddress('2001:db8:1::'), length: 48 },
-            { bytes: parseAddress('2001:db8::5'), length: 128 },
-          ],
+          addresses: ['2001:db8::5'],
+          prefixes: [{ bytes: parseAddress('2001:db8:1::'), length: 48 }],
         },
-        { key: bob, allowedIps: [] },
+        { key: bob, addresses: [], prefixes: [] },
       ],
     });
   });
@@ -133,19 +132,21 @@ describe('dump', () => {
       peers: [
         {
           key: alice,
-          allowedIps: [{ bytes: parseAddress('2001:db8::5'), length: 128 }],
+          addresses: ['2001:db8::5'],
+          prefixes: [],
           endpoint: { address: parseAddress('::ffff:192.0.2.1'), port: 0x1234 },
           latestHandshake: 2 ** 33,
           rxBytes: 2 ** 40 + 1,
         },
         {
           key: bob,
-          allowedIps: [],
+          addresses: [],
+          prefixes: [],
           endpoint: { address: parseAddress('fe80::5'), port: 51820 },
           latestHandshake: 0,
           rxBytes: 148,
         },
-        { key: nobody, allowedIps: [], latestHandshake: 0, rxBytes: 0 },
+        { key: nobody, addresses: [], prefixes: [], latestHandshake: 0, rxBytes: 0 },
       ],
     });
   });
@@ -163,7 +164,7 @@ describe('dump', () => {
     kernel.facts.set(alice, { latestHandshake: 9, rxBytes: 10 });
     const [peer] = new GenetlinkWireGuard(kernel).dump('wg1')!.peers;
     expect(peer).toMatchObject({ latestHandshake: 9, rxBytes: 10 });
-    expect(peer!.allowedIps).toHaveLength(250);
+    expect(peer!.addresses).toHaveLength(250);
   });
 
   it('leaves no key in the buffers it was given', () => {

@@ -118,6 +118,7 @@ export function isSolicitation(message: Buffer, from: AddressBytes, hopLimit: nu
 /** The link-local source of an IPv6 packet that is a solicitation to all routers; undefined for any other packet. */
 export function solicitorOf(packet: Buffer): string | undefined {
   if (packet.length < IPV6_HEADER || packet[0]! >> 4 !== 6 || packet[6] !== IPPROTO_ICMPV6) return undefined;
+  if (packet[IPV6_HEADER] !== ROUTER_SOLICITATION) return undefined; // most are not
   const from = packet.subarray(8, 24);
   const to = packet.subarray(24, IPV6_HEADER);
   const message = packet.subarray(IPV6_HEADER);

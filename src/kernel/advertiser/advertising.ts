@@ -12,7 +12,7 @@ import {
   prefixOf,
 } from '../../address.ts';
 import { kernelProblem } from '../../problems.ts';
-import { linkLocal } from '../../scope.ts';
+import { isLinkLocal, linkLocal } from '../../scope.ts';
 import type { InterfaceSettings } from '../../settings.ts';
 import type {
   AdvertisementSocket,
@@ -117,17 +117,15 @@ export class Advertising {
     this.active
       .get(ifindex)
       ?.advertiser.address(
-        peers.flatMap(({ key, allowedIps, latestHandshake }) =>
-          allowedIps
-            .filter(({ bytes, length }) => length === 128 && contains(linkLocal, bytes))
-            .map(({ bytes }) => ({ peer: key, address: formatAddress(bytes), latestHandshake })),
+        peers.flatMap(({ key, addresses, latestHandshake }) =>
+          addresses.filter(isLinkLocal).map((address) => ({ peer: key, address, latestHandshake })),
         ),
       );
   }
 
   /** An address is now a peer's, which is there. */
   meet(ifindex: number, peer: string, address: string): void {
-    if (!contains(linkLocal, parseAddress(address)!)) return;
+    if (!isLinkLocal(address)) return;
     const latestHandshake = this.clock.wall() / 1_000;
     this.active.get(ifindex)?.advertiser.meet({ peer, address, latestHandshake });
   }

@@ -328,13 +328,12 @@ export class Lending {
     this.endpoints = this.books.watchEndpoints(device);
 
     const missing = this.books.learned();
-    const isLearned = (key: string, { bytes, length }: Prefix) => {
-      const address = length === 128 ? formatAddress(bytes) : '';
-      return missing.get(address) === key && missing.delete(address);
-    };
-    const configured = device.peers.flatMap(({ key, allowedIps }) =>
-      allowedIps.filter((prefix) => !isLearned(key, prefix)),
-    );
+    const isLearned = (key: string, address: string) =>
+      missing.get(address) === key && missing.delete(address);
+    const configured = device.peers.flatMap(({ key, addresses, prefixes }) => {
+      const others = addresses.filter((address) => !isLearned(key, address));
+      return [...others.map((address) => ({ bytes: parseAddress(address)!, length: 128 })), ...prefixes];
+    });
     const withMissing = new Set(missing.values());
     const isMissing = device.peers.some(({ key }) => withMissing.has(key));
     if (texts(configured) !== texts(this.configured)) {

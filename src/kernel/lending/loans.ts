@@ -20,7 +20,7 @@ const same = (a: Prefix, b: Prefix) => a.length === b.length && contains(a, b.by
  * `device` is without loans.
  */
 export function lendable({ learn }: Scope, device: Device): Prefix[] {
-  const configured = device.peers.flatMap(({ allowedIps }) => allowedIps);
+  const configured = device.peers.flatMap(({ prefixes }) => prefixes);
   const isFree = (prefix: Prefix) =>
     !configured.some((other) => other.length <= prefix.length && contains(other, prefix.bytes));
   return [...learn, allNodes]
@@ -55,7 +55,7 @@ export function withoutLoan(device: Device, loan: Loan | undefined): Device {
   const lent = new Set(loan.allowedIps.map(formatPrefix));
   const peers = device.peers.map((peer) =>
     peer.key === loan.peer
-      ? { ...peer, allowedIps: peer.allowedIps.filter((prefix) => !lent.has(formatPrefix(prefix))) }
+      ? { ...peer, prefixes: peer.prefixes.filter((prefix) => !lent.has(formatPrefix(prefix))) }
       : peer,
   );
   return { ...device, peers };
@@ -63,8 +63,8 @@ export function withoutLoan(device: Device, loan: Loan | undefined): Device {
 
 /** Whether all of a loan is still with its borrower. */
 export function isInPlace(device: Device, loan: Loan): boolean {
-  const has = device.peers.find(({ key }) => key === loan.peer)?.allowedIps ?? [];
-  const present = new Set(has.filter(({ length }) => length < 128).map(formatPrefix));
+  const has = device.peers.find(({ key }) => key === loan.peer)?.prefixes ?? [];
+  const present = new Set(has.map(formatPrefix));
   return loan.allowedIps.every((prefix) => present.has(formatPrefix(prefix)));
 }
 
@@ -87,8 +87,8 @@ export function recallLoans(sightings: BpfSightings, wireguard: WireGuard): Map<
 /** Who has what is lent: one killed while it moved a loan had recorded that before it was done. */
 function heldOf({ ifindex, peers }: Device, records: readonly LentRecord[]): AllowedIp[] {
   const lent = records.filter((record) => record.ifindex === ifindex).map(({ prefix }) => prefix);
-  return peers.flatMap(({ key, allowedIps }) =>
-    allowedIps
+  return peers.flatMap(({ key, prefixes }) =>
+    prefixes
       .filter((prefix) => lent.some((other) => same(other, prefix)))
       .map((prefix) => allowedIp(key, prefix)),
   );

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // As much as 1,000 peers with 16 addresses each make.
 
-import { formatAddress, parsePrefix, prefixOf } from '../../../src/address.ts';
+import { formatAddress, parsePrefix } from '../../../src/address.ts';
 import type { AllowedIp, Device, LearnedRecord } from '../../../src/kernel/kernel.ts';
 import { settings } from '../../unit/bench.ts';
 
@@ -31,7 +31,8 @@ export const device: Device = {
   listenPort: 51820,
   peers: keys.map((key, i) => ({
     key,
-    allowedIps: Array.from({ length: PER_PEER }, (_, n) => prefixOf(addressOf(i, n), 128)),
+    addresses: Array.from({ length: PER_PEER }, (_, n) => formatAddress(addressOf(i, n))),
+    prefixes: [],
     latestHandshake: 0,
     rxBytes: 0,
   })),
