@@ -4,103 +4,195 @@
 
 #include <cerrno>
 #include <cstring>
-#include <set>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <sys/mman.h>
 #include <unistd.h>
 
 namespace
 {
 
-using Names = std::set<std::string_view>;
+constexpr char FOLDER[] = "/sys/kernel/btf/";
 
-// Copies structures and what they are made of; not what they point to, as an access through a pointer begins
-// with the structure that is pointed to.
-class Copy
-{
-public:
-	explicit Copy(btf *types) : types(types)
-	{
-	}
-
-	// Those of `names` that are among the types of `from` from `first` on. All of them: there may be
-	// several of one name. Takes the names that were found out of `names`.
-	void add_structures(const btf *from, uint32_t first, Names &names);
-
-private:
-	uint32_t add(const btf *from, uint32_t id);
-	btf_type *at(uint32_t id)
-	{
-		return const_cast<btf_type *>(btf__type_by_id(types, id));
-	}
-
-	btf *types;
-	// By the original's.
-	std::unordered_map<uint32_t, uint32_t> ids;
+// What structures and members are called.
+struct Names {
+	std::unordered_set<std::string_view> structures, members;
 };
 
-void Copy::add_structures(const btf *from, uint32_t first, Names &names)
-{
-	Names found;
-
-	for (uint32_t id = first; id < btf__type_cnt(from); id++) {
-		const btf_type *type = btf__type_by_id(from, id);
-		if (!btf_is_struct(type))
-			continue;
-		auto name = names.find(btf__name_by_offset(from, type->name_off));
-		if (name == names.end())
-			continue;
-		add(from, id);
-		found.insert(*name);
-	}
-	for (std::string_view name : found)
-		names.erase(name);
-}
-
-// Adding moves what was added before, so that it has to be looked for again.
-uint32_t Copy::add(const btf *from, uint32_t id)
-{
-	if (!id || ids.count(id))
-		return ids[id];
-
-	const btf_type *type = btf__type_by_id(from, id);
-	uint32_t added = btf_is_ptr(type) ? btf__add_ptr(types, 0) : btf__add_type(types, from, type);
-	ids[id] = added;
-	if (btf_is_composite(type)) {
-		for (int i = 0; i < btf_vlen(type); i++) {
-			uint32_t member = add(from, btf_members(type)[i].type);
-			btf_members(at(added))[i].type = member;
-		}
-	} else if (btf_is_array(type)) {
-		uint32_t element = add(from, btf_array(type)->type);
-		uint32_t index = add(from, btf_array(type)->index_type);
-		btf_array(at(added))->type = element;
-		btf_array(at(added))->index_type = index;
-	} else if (btf_is_mod(type) || btf_is_typedef(type)) {
-		uint32_t target = add(from, type->type);
-		at(added)->type = target;
-	}
-	return added;
-}
-
-Names structures(const btf *types)
+Names names_in(const btf *types)
 {
 	Names names;
 
 	for (uint32_t id = 1; id < btf__type_cnt(types); id++) {
 		const btf_type *type = btf__type_by_id(types, id);
-		if (btf_is_struct(type) && type->name_off)
-			names.insert(btf__name_by_offset(types, type->name_off));
+		if (btf_is_struct(type))
+			names.structures.insert(btf__name_by_offset(types, type->name_off));
+		for (int i = 0; btf_is_composite(type) && i < btf_vlen(type); i++)
+			names.members.insert(btf__name_by_offset(types, btf_members(type)[i].name_off));
 	}
+	// An unnamed structure is nothing to look for; an unnamed member has some within.
+	names.structures.erase("");
+	names.members.insert("");
 	return names;
 }
 
-uint32_t find_function(const btf *types, uint32_t first, const char *name)
+// Copies structures and what they are made of; not what they point to, as an access through a pointer begins
+// with the structure that is pointed to. Members of other names than those asked for are left out.
+class Copy
 {
-	for (uint32_t id = first; id < btf__type_cnt(types); id++) {
-		const btf_type *type = btf__type_by_id(types, id);
-		if (btf_is_func(type) && !strcmp(btf__name_by_offset(types, type->name_off), name))
+public:
+	Copy(const TypesFile &from, const Names &names) : from(from), names(names)
+	{
+	}
+
+	// All of these names: there may be several of one.
+	void add_structures(const TypesFile &among);
+	// BTF; empty if there is something in it that does not belong there.
+	std::string finish();
+
+private:
+	uint32_t number(uint32_t original);
+	uint32_t text(const char *original);
+	void append(const void *data, size_t size);
+	bool add(const btf_type *original);
+	std::vector<btf_member> members_of(const btf_type *original);
+
+	const TypesFile &from;
+	const Names &names;
+	// By the original's.
+	std::unordered_map<uint32_t, uint32_t> numbers;
+	// In the order of the copies.
+	std::vector<uint32_t> originals;
+	std::string types, texts = std::string(1, '\0');
+};
+
+void Copy::add_structures(const TypesFile &among)
+{
+	for (uint32_t id = among.first(); id < among.end(); id++) {
+		const btf_type *type = among.type(id);
+		if (btf_is_struct(type) && names.structures.count(among.name(type->name_off)))
+			number(id);
+	}
+}
+
+std::string Copy::finish()
+{
+	btf_header header = {};
+
+	// Grows as it goes.
+	for (size_t i = 0; i < originals.size(); i++) {
+		const btf_type *original = from.type(originals[i]);
+		if (!original || !add(original))
+			return {};
+	}
+	header.magic = BTF_MAGIC;
+	header.version = BTF_VERSION;
+	header.hdr_len = sizeof(header);
+	header.type_len = header.str_off = types.size();
+	header.str_len = texts.size();
+	return std::string(reinterpret_cast<char *>(&header), sizeof(header)) + types + texts;
+}
+
+// The copy's, which may be yet to come.
+uint32_t Copy::number(uint32_t original)
+{
+	if (!original)
+		return 0;
+	auto [entry, is_new] = numbers.try_emplace(original, originals.size() + 1);
+	if (is_new)
+		originals.push_back(original);
+	return entry->second;
+}
+
+uint32_t Copy::text(const char *original)
+{
+	uint32_t offset = texts.size();
+
+	if (!*original)
+		return 0;
+	texts.append(original, strlen(original) + 1);
+	return offset;
+}
+
+void Copy::append(const void *data, size_t size)
+{
+	types.append(static_cast<const char *>(data), size);
+}
+
+// False if no structure can be made of such.
+bool Copy::add(const btf_type *original)
+{
+	btf_type head = *original;
+	std::vector<btf_member> members;
+	struct btf_array array;
+
+	head.name_off = text(from.name(original->name_off));
+	switch (btf_kind(original)) {
+	case BTF_KIND_STRUCT:
+	case BTF_KIND_UNION:
+		members = members_of(original);
+		head.info = head.info - btf_vlen(original) + members.size();
+		append(&head, sizeof(head));
+		append(members.data(), members.size() * sizeof(btf_member));
+		return true;
+	case BTF_KIND_ARRAY:
+		array = *btf_array(original);
+		array.type = number(array.type);
+		array.index_type = number(array.index_type);
+		append(&head, sizeof(head));
+		append(&array, sizeof(array));
+		return true;
+	case BTF_KIND_INT:
+		append(&head, sizeof(head));
+		append(original + 1, sizeof(__u32));
+		return true;
+	case BTF_KIND_PTR:
+		head.type = 0;
+		break;
+	case BTF_KIND_TYPEDEF:
+	case BTF_KIND_VOLATILE:
+	case BTF_KIND_CONST:
+	case BTF_KIND_RESTRICT:
+	case BTF_KIND_TYPE_TAG:
+		head.type = number(head.type);
+		break;
+	case BTF_KIND_ENUM:
+	case BTF_KIND_ENUM64:
+		head.info -= btf_vlen(original); // without its values
+		break;
+	case BTF_KIND_FWD:
+	case BTF_KIND_FLOAT:
+		break;
+	default:
+		return false;
+	}
+	append(&head, sizeof(head));
+	return true;
+}
+
+std::vector<btf_member> Copy::members_of(const btf_type *original)
+{
+	std::vector<btf_member> members;
+
+	for (int i = 0; i < btf_vlen(original); i++) {
+		btf_member member = btf_members(original)[i];
+		const char *name = from.name(member.name_off);
+		if (!names.members.count(name))
+			continue;
+		member.name_off = text(name);
+		member.type = number(member.type);
+		members.push_back(member);
+	}
+	return members;
+}
+
+// 0 if there is none.
+uint32_t find_function(const TypesFile &among, const char *name)
+{
+	for (uint32_t id = among.first(); id < among.end(); id++) {
+		const btf_type *type = among.type(id);
+		if (btf_is_func(type) && !strcmp(among.name(type->name_off), name))
 			return id;
 	}
 	return 0;
@@ -131,31 +223,30 @@ KernelTypes::~KernelTypes()
 	close();
 }
 
-bool KernelTypes::open(const char *name)
+bool KernelTypes::open(const std::string &name)
 {
 	module_name = name;
-	kernel.reset(btf__load_vmlinux_btf());
+	kernel = TypesFile::read(std::string(FOLDER) + "vmlinux");
 	if (kernel)
-		module.reset(btf__load_module_btf(name, kernel.get()));
+		module = TypesFile::read(FOLDER + name, kernel.get());
 	return kernel != nullptr;
 }
 
 std::string KernelTypes::of_object(const char *object)
 {
-	std::unique_ptr<btf, Deleter> own(btf__parse_elf(object, nullptr)), found(btf__new_empty());
-	if (!own || !found)
+	std::unique_ptr<btf, void (*)(btf *)> own(btf__parse_elf(object, nullptr), btf__free);
+	if (!own)
 		return {};
 
-	Names names = structures(own.get());
-	Copy copy(found.get());
-	copy.add_structures(kernel.get(), 1, names);
+	Names names = names_in(own.get());
+	Copy copy(module ? *module : *kernel, names);
+	copy.add_structures(*kernel);
 	if (module)
-		copy.add_structures(module.get(), btf__type_cnt(kernel.get()), names);
+		copy.add_structures(*module);
 
-	uint32_t size;
-	const void *data = btf__raw_data(found.get(), &size);
+	std::string types = copy.finish();
 	file = memfd_create("btf", MFD_CLOEXEC);
-	if (!data || write(file, data, size) != static_cast<ssize_t>(size))
+	if (types.empty() || write(file, types.data(), types.size()) != static_cast<ssize_t>(types.size()))
 		return {};
 	return "/proc/self/fd/" + std::to_string(file);
 }
@@ -164,7 +255,7 @@ int KernelTypes::find_target(const char *function, bpf_prog_load_opts &options)
 {
 	options.attach_prog_fd = 0;
 	if (module) {
-		options.attach_btf_id = find_function(module.get(), btf__type_cnt(kernel.get()), function);
+		options.attach_btf_id = find_function(*module, function);
 		if (options.attach_btf_id) {
 			module_fd = open_module(module_name);
 			options.attach_btf_obj_fd = module_fd;
@@ -172,7 +263,7 @@ int KernelTypes::find_target(const char *function, bpf_prog_load_opts &options)
 		}
 	}
 	if (kernel)
-		options.attach_btf_id = find_function(kernel.get(), 1, function);
+		options.attach_btf_id = find_function(*kernel, function);
 	return options.attach_btf_id ? 0 : -ENOENT;
 }
 

@@ -6,10 +6,11 @@
 #include <memory>
 #include <string>
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
+#include "types_file.h"
 
-// libbpf itself searches all of the kernel's types, some 150,000, for each structure and function, and then
-// those of every module in turn. This goes through those of the kernel once, and through those of one module.
+// libbpf itself goes through all of the kernel's types, some 150,000, to check them and to number them, and
+// then for each structure and function, and through those of every module in turn. This goes through those of
+// the kernel once, and through those of one module.
 class KernelTypes
 {
 public:
@@ -18,8 +19,8 @@ public:
 	KernelTypes(const KernelTypes &) = delete;
 	KernelTypes &operator=(const KernelTypes &) = delete;
 
-	// False if the kernel does not tell its types: libbpf will say so.
-	bool open(const char *module);
+	// False if the kernel does not tell its types, or as nobody knew yet: libbpf will say so.
+	bool open(const std::string &module);
 	// A file, in memory, of those structures that have the names of ones in an object, for
 	// bpf_object_open_opts.btf_custom_path; empty if there cannot be one. It is there until close().
 	std::string of_object(const char *object);
@@ -28,16 +29,9 @@ public:
 	void close();
 
 private:
-	struct Deleter {
-		void operator()(btf *types) const
-		{
-			btf__free(types);
-		}
-	};
-
 	std::string module_name;
 	// The module's go on where the kernel's end. None if it is not loaded, or built in: its types are the
 	// kernel's then.
-	std::unique_ptr<btf, Deleter> kernel, module;
+	std::unique_ptr<TypesFile> kernel, module;
 	int file = -1, module_fd = -1;
 };

@@ -178,7 +178,7 @@ BpfObject::BpfObject(const Napi::CallbackInfo &info) : Napi::ObjectWrap<BpfObjec
 
 	if (!info[1].IsUndefined())
 		btf = text_argument(info, 1, "btf");
-	else if (!info[2].IsUndefined() && types.open(text_argument(info, 2, "module").c_str()))
+	else if (!info[2].IsUndefined() && types.open(text_argument(info, 2, "module")))
 		btf = types.of_object(file.c_str());
 	if (!btf.empty())
 		options.btf_custom_path = btf.c_str();
