@@ -38,6 +38,14 @@ constexpr Rest RESTS[] = {
     {0, sizeof(struct btf_enum64)},   // BTF_KIND_ENUM64
 };
 
+// In bytes, of a type of a kind that is known.
+size_t size_of(const btf_type *type)
+{
+	const Rest &rest = RESTS[btf_kind(type)];
+
+	return sizeof(*type) + rest.fixed + rest.each * btf_vlen(type);
+}
+
 // How much of it was read.
 size_t read_all(int fd, char *to, size_t length)
 {
@@ -55,13 +63,6 @@ std::unique_ptr<TypesFile> TypesFile::read(const std::string &path, const TypesF
 	std::unique_ptr<TypesFile> file(new TypesFile(base));
 
 	return file->load(path) ? std::move(file) : nullptr;
-}
-
-size_t TypesFile::size(const btf_type *type)
-{
-	const Rest &rest = RESTS[btf_kind(type)];
-
-	return sizeof(*type) + rest.fixed + rest.each * btf_vlen(type);
 }
 
 const btf_type *TypesFile::type(uint32_t id) const
@@ -121,10 +122,10 @@ bool TypesFile::find_types(uint32_t length)
 	offsets.reserve(length / sizeof(btf_type));
 	while (length - offset >= sizeof(btf_type)) {
 		auto type = reinterpret_cast<const btf_type *>(types + offset);
-		if (btf_kind(type) >= std::size(RESTS) || size(type) > length - offset)
+		if (btf_kind(type) >= std::size(RESTS) || size_of(type) > length - offset)
 			return false;
 		offsets.push_back(offset);
-		offset += size(type);
+		offset += size_of(type);
 	}
 	return offset == length;
 }

@@ -16,8 +16,6 @@ public:
 	// `base`: whose types and names it goes on from, as a module's do from the kernel's. Null if it
 	// cannot be read, or is not as expected.
 	static std::unique_ptr<TypesFile> read(const std::string &path, const TypesFile *base = nullptr);
-	// What there is of a type; members follow.
-	static size_t size(const btf_type *type);
 
 	// The numbers of its own types: from first() to before end().
 	uint32_t first() const

@@ -117,7 +117,12 @@ function writeGroup(group: number, start: number): number {
 
 function isMapped(bytes: Uint8Array, from: number): boolean {
   if (bytes[from + 10] !== 0xff || bytes[from + 11] !== 0xff) return false;
-  for (let i = 0; i < 10; i++) if (bytes[from + i] !== 0) return false;
+  return isZero(bytes, from, from + 10);
+}
+
+/** Whether all bytes from `start` to before `end` are zero. */
+export function isZero(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (bytes[i] !== 0) return false;
   return true;
 }
 

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Which addresses may be learned on an interface.
 
-import { type AddressBytes, contains, type Prefix, parseAddress, parsePrefix, prefixOf } from './address.ts';
+import {
+  type AddressBytes,
+  contains,
+  isZero,
+  type Prefix,
+  parseAddress,
+  parsePrefix,
+  prefixOf,
+} from './address.ts';
 import type { Link, Scope } from './kernel/kernel.ts';
 
 export const linkLocal = parsePrefix('fe80::/64')!;
@@ -42,14 +50,8 @@ export function scopeOf(
 
 /** Whether a scope lets an address be learned: the rules that the hook follows in the kernel. */
 export function inScope(scope: Scope, address: AddressBytes): boolean {
-  if (isSubnetRouter(address)) return false;
+  if (isZero(address, 8, 16)) return false; // a /64's subnet-router anycast address
   return longestMatch(scope.learn, address) > longestMatch(scope.reserved, address);
-}
-
-/** Whether an address is the subnet-router anycast address of a /64 (RFC 4291, 2.6.1). */
-function isSubnetRouter(address: AddressBytes): boolean {
-  for (let i = 8; i < 16; i++) if (address[i] !== 0) return false;
-  return true;
 }
 
 /** The length of the longest prefix that holds an address; −1 if none does. */

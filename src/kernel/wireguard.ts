@@ -327,11 +327,14 @@ function modelOf(...more: Uint8Array[]): Model {
 
 /** The entries that are an allowed IP of that very peer. */
 function ownedOf(device: Device, entries: readonly AllowedIp[]): AllowedIp[] {
+  const concerned = new Set(entries.map(({ peer }) => peer));
   const held = new Map(
-    device.peers.map(({ key, addresses, prefixes }) => [
-      key,
-      new Set([...addresses.map((address) => `${address}/128`), ...prefixes.map(formatPrefix)]),
-    ]),
+    device.peers
+      .filter(({ key }) => concerned.has(key))
+      .map(({ key, addresses, prefixes }) => [
+        key,
+        new Set([...addresses.map((address) => `${address}/128`), ...prefixes.map(formatPrefix)]),
+      ]),
   );
   return entries.filter(({ peer, address, length = 128 }) => held.get(peer)?.has(`${address}/${length}`));
 }

@@ -181,6 +181,16 @@ describe('expiry', () => {
 });
 
 describe('timers', () => {
+  it('that fire a little early lead to a comparison all the same, and are not set once more for the rest', () => {
+    started();
+    bench.clock.early = 2;
+    learn(five);
+    bench.kernel.calls.length = 0;
+    bench.clock.advance(24_998);
+    expect(bench.kernel.calls.filter((call) => call === 'dump')).toHaveLength(1);
+    expect(bench.clock.pending()).toEqual([24_998]);
+  });
+
   it('there are none while there is nothing to do', () => {
     started();
     expect(bench.clock.pending()).toEqual([]);

@@ -9,6 +9,8 @@ interface Timer {
 
 /** Time that passes when a test says so. */
 export class FakeClock implements Clock {
+  /** By how many milliseconds timers fire before they are due, as setTimeout's may. */
+  early = 0;
   private time = 1_000_000;
   private readonly timers = new Set<Timer>();
 
@@ -21,7 +23,7 @@ export class FakeClock implements Clock {
   }
 
   after(milliseconds: number, callback: () => void): () => void {
-    const timer = { due: this.time + milliseconds, callback };
+    const timer = { due: this.time + milliseconds - this.early, callback };
     this.timers.add(timer);
     return () => this.timers.delete(timer);
   }
