@@ -38,6 +38,7 @@ describe('what it shows', () => {
 
   it('shows who uses which addresses, grouped by peer', async () => {
     const running = await home();
+    await new Promise((resolve) => setTimeout(resolve, 1_000)); // it has a day no longer, but 24 h
     const page = await visit(running, 'status');
     expect(await textOf(page, `${addresses} .wg-slaacer-group .wg-slaacer-peer`)).toEqual([
       expect.stringMatching(/^Alice's laptop .{5}….{6}$/),
