@@ -2,7 +2,7 @@
 // The heart: what follows from a sighting, from the passing of time, from what WireGuard has. It keeps the ledger, and
 // answers with a plan of what is to be done in the kernel. No I/O.
 
-import { type AddressBytes, contains, parseAddress } from './address.ts';
+import { type AddressBytes, contains, type Prefix, parseAddress } from './address.ts';
 import type { Device, PeerAddress, Scope, Sighting, Verdict } from './kernel/kernel.ts';
 import type { Entry, Ledger } from './ledger.ts';
 import { inScope, isLinkLocal } from './scope.ts';
@@ -319,19 +319,26 @@ const SEARCHES = 20;
 class Owners {
   /** The owners of single addresses; made when it pays. */
   private index: Map<string, string> | undefined;
+  /** The wider ones: few, where peers are many. */
+  private readonly prefixes: readonly { prefix: Prefix; owner: string }[];
 
   /** `searches`: how many there are going to be, as far as that is known. */
   constructor(
     private readonly device: Device,
     private searches = 0,
-  ) {}
+  ) {
+    this.prefixes = device.peers.flatMap(({ key: owner, prefixes }) =>
+      prefixes.map((prefix) => ({ prefix, owner })),
+    );
+  }
 
   of(address: string): string | undefined {
     if (!this.index && ++this.searches >= SEARCHES) this.index = this.makeIndex();
     const owner = this.index
       ? this.index.get(address)
       : this.device.peers.find(({ addresses }) => addresses.includes(address))?.key;
-    return owner ?? this.search(parseAddress(address)!);
+    if (owner !== undefined || this.prefixes.length === 0) return owner;
+    return this.search(parseAddress(address)!);
   }
 
   private makeIndex(): Map<string, string> {
@@ -345,12 +352,10 @@ class Owners {
   private search(address: AddressBytes): string | undefined {
     let longest = -1;
     let owner: string | undefined;
-    for (const { key, prefixes } of this.device.peers) {
-      for (const prefix of prefixes) {
-        if (prefix.length <= longest || !contains(prefix, address)) continue;
-        longest = prefix.length;
-        owner = key;
-      }
+    for (const of of this.prefixes) {
+      if (of.prefix.length <= longest || !contains(of.prefix, address)) continue;
+      longest = of.prefix.length;
+      owner = of.owner;
     }
     return owner;
   }

@@ -48,12 +48,15 @@ async function runAlone(
   }
 }
 
-/** Prints what comes in one turn of the event loop at once: to write a line takes longer than to make it. */
+/**
+ * Prints what comes in one turn of the event loop at once: to write a line takes longer than to make it. Not by
+ * console.log(), for which Node loads much that is not needed here.
+ */
 function linePrinter(): (line: string) => void {
   const lines: string[] = [];
   return (line) => {
-    if (lines.length === 0) queueMicrotask(() => console.log(lines.splice(0).join('\n')));
-    lines.push(line);
+    if (lines.length === 0) queueMicrotask(() => process.stdout.write(lines.splice(0).join('')));
+    lines.push(`${line}\n`);
   };
 }
 
@@ -78,7 +81,7 @@ function inWords(problems: readonly Problem[]): string[] {
 export function whenToldToEnd(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
-    process.stdout.once('error', () => resolve());
+    process.stdout.on('error', () => resolve());
   });
 }
 

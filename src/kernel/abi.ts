@@ -5,7 +5,7 @@
 import { endianness } from 'node:os';
 import { formatAddressAt, type Prefix, parseAddress } from '../address.ts';
 import type { Counters, Endpoint, LearnedRecord, Limits, Sighting, Verdict } from './kernel.ts';
-import { readU16, readU32, writeU32 } from './netlink.ts';
+import { readS64, readU16, readU32, writeU32 } from './netlink.ts';
 
 const little = endianness() === 'LE';
 const verdicts = ['candidate', 'restore', 'owned', 'scope', 'reserved', 'rate'] as const satisfies Verdict[];
@@ -44,8 +44,7 @@ function view(buffer: Buffer): DataView {
 }
 
 function readTime(buffer: Buffer, offset: number): number {
-  const [low, high] = little ? [offset, offset + 4] : [offset + 4, offset];
-  return (readU32(buffer, high) * 2 ** 32 + readU32(buffer, low)) / 1e6;
+  return readS64(buffer, offset) / 1e6;
 }
 
 function writeTime(buffer: Buffer, offset: number, milliseconds: number): void {
@@ -138,7 +137,7 @@ export function encodeScopeKey(ifindex: number, prefix: Prefix): Buffer {
 }
 
 export function decodeCounters(value: Buffer): Counters {
-  const counts = verdicts.map((verdict, i) => [verdict, Number(view(value).getBigUint64(8 * i, little))]);
+  const counts = verdicts.map((verdict, i) => [verdict, readS64(value, 8 * i)]);
   return Object.fromEntries(counts) as Record<Verdict, number>;
 }
 
@@ -205,7 +204,7 @@ export function decodeTraffic(dump: Buffer): Map<string, number> {
   return new Map(
     pairs(dump, endpoint.size, traffic.size).map(([key, value]) => [
       key.toString('hex'),
-      Number(view(value).getBigUint64(traffic.bytes, little)),
+      readS64(value, traffic.bytes),
     ]),
   );
 }

@@ -53,7 +53,7 @@ export function u16(value: number): Uint8Array {
   return bytes;
 }
 
-function writeU16(bytes: Buffer, value: number, offset: number): void {
+export function writeU16(bytes: Buffer, value: number, offset: number): void {
   if (LITTLE_ENDIAN) bytes.writeUInt16LE(value, offset);
   else bytes.writeUInt16BE(value, offset);
 }
@@ -88,9 +88,10 @@ export function readS32(bytes: Buffer, offset = 0): number {
   return LITTLE_ENDIAN ? bytes.readInt32LE(offset) : bytes.readInt32BE(offset);
 }
 
-/** Exact up to 2^53. */
+/** Exact up to 2^53. No BigInt, which is slow. */
 export function readS64(bytes: Buffer, offset = 0): number {
-  return Number(LITTLE_ENDIAN ? bytes.readBigInt64LE(offset) : bytes.readBigInt64BE(offset));
+  const [low, high] = LITTLE_ENDIAN ? [offset, offset + 4] : [offset + 4, offset];
+  return readS32(bytes, high) * 2 ** 32 + readU32(bytes, low);
 }
 
 /** Up to the first NUL. */

@@ -20,6 +20,8 @@ import {
   u16,
   u32,
   visitAttributes,
+  writeU16,
+  writeU32,
 } from './netlink.ts';
 import { hasErrno, NETLINK_GENERIC, NetlinkError, NetlinkSocket, type Sockets } from './netlink-socket.ts';
 
@@ -120,7 +122,7 @@ export class GenetlinkWireGuard implements WireGuard {
     return this.#request(WG_CMD_GET_DEVICE, NLM_F_DUMP, device, [], decodeDevice);
   }
 
-  #setPeers(device: string, peers: readonly Uint8Array[]): void {
+  #setPeers(device: string, ...peers: Uint8Array[]): void {
     this.#request(WG_CMD_SET_DEVICE, NLM_F_ACK, device, [nested(WGDEVICE_A_PEERS, peers)], () => undefined);
   }
 
@@ -132,21 +134,16 @@ export class GenetlinkWireGuard implements WireGuard {
   #removeThroughTemporaryPeer(device: string, entries: readonly AllowedIp[]): void {
     // Not node:crypto, which would be loaded at each start.
     this.#temporaryPeer ??= crypto.getRandomValues(new Uint8Array(WG_KEY_LEN));
-    const removePeer = encodePeer(
-      this.#temporaryPeer,
-      WGPEER_F_REMOVE_ME | WGPEER_F_UPDATE_ONLY,
-      Buffer.alloc(0),
-    );
+    const removePeer = encodePeer(this.#temporaryPeer, WGPEER_F_REMOVE_ME | WGPEER_F_UPDATE_ONLY, []);
     for (const chunk of chunks(ownedOf(this.#getDevice(device), entries))) {
-      const addresses = encodeAllowedIps(chunk);
       try {
-        this.#setPeers(device, [encodePeer(this.#temporaryPeer, 0, addresses), removePeer]);
+        this.#setPeers(device, encodePeer(this.#temporaryPeer, 0, chunk), removePeer);
       } catch (error) {
         // Giving them back first needs no memory in the kernel: their nodes in the trie still exist.
         try {
           this.add(device, chunk);
         } finally {
-          this.#setPeers(device, [removePeer]);
+          this.#setPeers(device, removePeer);
         }
         throw error;
       }
@@ -206,53 +203,56 @@ function decodeFamily(payloads: Buffer[]): number {
 
 /** Only the first message has the device's own attributes. A peer too big for one message goes on in the next. */
 function decodeDevice(payloads: Buffer[]): Device {
-  let ifindex: number | undefined;
-  let publicKey: string | undefined;
-  let listenPort = 0;
-  const peers = new Map<string, PeerSoFar>();
+  const device: { ifindex?: number; publicKey?: string; listenPort: number } = { listenPort: 0 };
+  const peers: PeerSoFar[] = [];
   for (const payload of payloads) {
-    for (const { type, value } of decodeAttributes(payload, GENL_HDRLEN)) {
-      if (type === WGDEVICE_A_IFINDEX) ifindex = readU32(value);
-      if (type === WGDEVICE_A_PUBLIC_KEY) publicKey = value.toString('base64');
-      if (type === WGDEVICE_A_LISTEN_PORT) listenPort = readU16(value);
+    visitAttributes(payload, GENL_HDRLEN, payload.length, (type, from, to) => {
+      if (type === WGDEVICE_A_IFINDEX) device.ifindex = readU32(payload, from);
+      if (type === WGDEVICE_A_PUBLIC_KEY) device.publicKey = payload.toString('base64', from, to);
+      if (type === WGDEVICE_A_LISTEN_PORT) device.listenPort = readU16(payload, from);
       if (type === WGDEVICE_A_PEERS)
-        for (const peer of decodeAttributes(value)) decodePeer(peer.value, peers);
-    }
+        visitAttributes(payload, from, to, (_, start, end) => decodePeer(payload, start, end, peers));
+    });
   }
+  const { ifindex } = device;
   if (ifindex === undefined) throw new Error('netlink: WG_CMD_GET_DEVICE gave no ifindex');
-  return { ifindex, ...(publicKey && { publicKey }), listenPort, peers: [...peers.values()] };
+  return { ...device, ifindex, peers };
 }
 
 type PeerSoFar = { -readonly [Key in keyof Peer]: Peer[Key] } & { addresses: string[]; prefixes: Prefix[] };
 
-/** Adds the attributes to those that are known of the peer. */
-function decodePeer(attributes: Buffer, peers: Map<string, PeerSoFar>): void {
-  const decoded = decodeAttributes(attributes);
-  const key = decoded.find(({ type }) => type === WGPEER_A_PUBLIC_KEY)?.value.toString('base64');
-  if (key === undefined) throw new Error('netlink: WG_CMD_GET_DEVICE gave a peer without a key');
-  const peer = peers.get(key) ?? { key, addresses: [], prefixes: [], latestHandshake: 0, rxBytes: 0 };
-  peers.set(key, peer);
-  for (const { type, value } of decoded) {
-    if (type === WGPEER_A_ENDPOINT) {
-      const endpoint = decodeEndpoint(value);
-      if (endpoint) peer.endpoint = endpoint;
-    }
-    if (type === WGPEER_A_LAST_HANDSHAKE_TIME) peer.latestHandshake = readS64(value); // struct __kernel_timespec
-    if (type === WGPEER_A_RX_BYTES) peer.rxBytes = readS64(value);
-    if (type === WGPEER_A_ALLOWEDIPS) {
-      visitAttributes(value, 0, value.length, (_, from, to) => decodeAllowedIp(value, from, to, peer));
-    }
+/** Adds a peer, or what there is more of the last one. */
+function decodePeer(bytes: Buffer, start: number, end: number, peers: PeerSoFar[]): void {
+  const at = findAttribute(bytes, start, end, WGPEER_A_PUBLIC_KEY);
+  if (at === undefined) throw new Error('netlink: WG_CMD_GET_DEVICE gave a peer without a key');
+  const key = bytes.toString('base64', at, at + WG_KEY_LEN);
+  let peer = peers.at(-1);
+  if (peer?.key !== key) {
+    peer = { key, addresses: [], prefixes: [], latestHandshake: 0, rxBytes: 0 };
+    peers.push(peer);
   }
+  const known = peer;
+  visitAttributes(bytes, start, end, (type, from, to) => {
+    if (type === WGPEER_A_ENDPOINT) {
+      const endpoint = decodeEndpoint(bytes, from);
+      if (endpoint) known.endpoint = endpoint;
+    }
+    if (type === WGPEER_A_LAST_HANDSHAKE_TIME) known.latestHandshake = readS64(bytes, from); // struct __kernel_timespec
+    if (type === WGPEER_A_RX_BYTES) known.rxBytes = readS64(bytes, from);
+    if (type === WGPEER_A_ALLOWEDIPS)
+      visitAttributes(bytes, from, to, (_, first, last) => decodeAllowedIp(bytes, first, last, known));
+  });
 }
 
 /** struct sockaddr_in or sockaddr_in6; undefined for the endpoint of a peer that has none. */
-function decodeEndpoint(bytes: Buffer): Endpoint | undefined {
-  const family = readU16(bytes);
-  const port = bytes.readUInt16BE(2);
-  if (family === AF_INET6) return { address: new Uint8Array(bytes.subarray(8, 24)), port };
+function decodeEndpoint(bytes: Buffer, at: number): Endpoint | undefined {
+  const family = readU16(bytes, at);
+  const port = bytes.readUInt16BE(at + 2);
+  if (family === AF_INET6) return { address: new Uint8Array(bytes.subarray(at + 8, at + 24)), port };
   if (family !== AF_INET) return undefined;
-  const address = parseAddress('::ffff:0:0')!;
-  address.set(bytes.subarray(4, 8), 12);
+  const address = new Uint8Array(16);
+  address.fill(0xff, 10, 12);
+  bytes.copy(address, 12, at + 4, at + 8);
   return { address, port };
 }
 
@@ -270,59 +270,98 @@ function decodeAllowedIp(bytes: Buffer, start: number, end: number, peer: PeerSo
 }
 
 /** One peer attribute for all the allowed IPs of a peer. UPDATE_ONLY: a peer that does not exist is not created. */
-function encodePeers(entries: readonly AllowedIp[], model = additionModel): Buffer[] {
+function encodePeers(entries: readonly AllowedIp[], model = additionModel): Buffer {
   const byPeer = new Map<string, AllowedIp[]>();
   for (const entry of entries) {
     const ofPeer = byPeer.get(entry.peer);
     if (ofPeer) ofPeer.push(entry);
     else byPeer.set(entry.peer, [entry]);
   }
-  return Array.from(byPeer, ([peer, ofPeer]) =>
-    encodePeer(keyBytes(peer), WGPEER_F_UPDATE_ONLY, encodeAllowedIps(ofPeer, model)),
-  );
+  const bytes = Buffer.alloc(byPeer.size * peerModel.bytes.length + entries.length * model.bytes.length);
+  let at = 0;
+  for (const [peer, ofPeer] of byPeer)
+    at = writePeer(bytes, at, keyBytes(peer), WGPEER_F_UPDATE_ONLY, ofPeer, model);
+  return bytes;
 }
 
-function encodePeer(key: Uint8Array, flags: number, allowedIps: Uint8Array): Buffer {
-  return nested(0, [
-    attribute(WGPEER_A_PUBLIC_KEY, key),
-    attribute(WGPEER_A_FLAGS, u32(flags)),
-    nested(WGPEER_A_ALLOWEDIPS, [allowedIps]),
-  ]);
+function encodePeer(key: Uint8Array, flags: number, entries: readonly AllowedIp[]): Buffer {
+  const bytes = Buffer.alloc(peerModel.bytes.length + entries.length * additionModel.bytes.length);
+  writePeer(bytes, 0, key, flags, entries, additionModel);
+  return bytes;
 }
 
-/** Allowed IPs differ in little: a model is copied for each, as that is far less work than to put it together. */
-function encodeAllowedIps(entries: readonly AllowedIp[], { bytes, address, mask } = additionModel): Buffer {
-  const encoded = Buffer.alloc(entries.length * bytes.length);
-  entries.forEach((entry, i) => {
+/** Answers with where it ends. */
+function writePeer(
+  bytes: Buffer,
+  start: number,
+  key: Uint8Array,
+  flags: number,
+  entries: readonly AllowedIp[],
+  model: AllowedIpModel,
+): number {
+  const { allowedIps } = peerModel;
+  const size = peerModel.bytes.length + entries.length * model.bytes.length;
+  bytes.set(peerModel.bytes, start);
+  writeU16(bytes, size, start);
+  bytes.set(key, start + peerModel.key);
+  writeU32(bytes, flags, start + peerModel.flags);
+  writeU16(bytes, size - allowedIps, start + allowedIps);
+  let at = start + peerModel.bytes.length;
+  for (const entry of entries) {
     const parsed = parseAddress(entry.address);
     if (!parsed) throw new TypeError(`not an IPv6 address: ${entry.address}`);
-    const at = i * bytes.length;
-    encoded.set(bytes, at);
-    encoded.set(parsed, at + address);
-    encoded[at + mask] = entry.length ?? 128;
-  });
-  return encoded;
+    bytes.set(model.bytes, at);
+    bytes.set(parsed, at + model.address);
+    bytes[at + model.mask] = entry.length ?? 128;
+    at += model.bytes.length;
+  }
+  return at;
 }
 
-interface Model {
+/**
+ * Peers and allowed IPs differ in little: a model is copied for each, as that is far less work than to put it together.
+ * With where the values stand that differ.
+ */
+interface AllowedIpModel {
   readonly bytes: Buffer;
-  /** Where the address and the length of the prefix stand. */
   readonly address: number;
   readonly mask: number;
 }
 
-const additionModel = modelOf();
-const removalModel = modelOf(attribute(WGALLOWEDIP_A_FLAGS, u32(WGALLOWEDIP_F_REMOVE_ME)));
+const peerModel = modelOfPeer();
+const additionModel = modelOfAllowedIp();
+const removalModel = modelOfAllowedIp(attribute(WGALLOWEDIP_A_FLAGS, u32(WGALLOWEDIP_F_REMOVE_ME)));
 
-function modelOf(...more: Uint8Array[]): Model {
+/** Without allowed IPs: they come last, and `allowedIps` is where their attribute begins. */
+function modelOfPeer() {
+  const bytes = nested(0, [
+    attribute(WGPEER_A_PUBLIC_KEY, new Uint8Array(WG_KEY_LEN)),
+    attribute(WGPEER_A_FLAGS, u32(0)),
+    nested(WGPEER_A_ALLOWEDIPS, []),
+  ]);
+  const find = finder(bytes);
+  return {
+    bytes,
+    key: find(WGPEER_A_PUBLIC_KEY),
+    flags: find(WGPEER_A_FLAGS),
+    allowedIps: find(WGPEER_A_ALLOWEDIPS) - NLA_HDRLEN,
+  };
+}
+
+function modelOfAllowedIp(...more: Uint8Array[]): AllowedIpModel {
   const bytes = nested(0, [
     attribute(WGALLOWEDIP_A_FAMILY, u16(AF_INET6)),
     attribute(WGALLOWEDIP_A_IPADDR, new Uint8Array(16)),
     attribute(WGALLOWEDIP_A_CIDR_MASK, u8(0)),
     ...more,
   ]);
-  const find = (type: number) => findAttribute(bytes, NLA_HDRLEN, bytes.length, type)!;
+  const find = finder(bytes);
   return { bytes, address: find(WGALLOWEDIP_A_IPADDR), mask: find(WGALLOWEDIP_A_CIDR_MASK) };
+}
+
+/** Tells where the value of an attribute begins within a nested one. */
+function finder(bytes: Buffer) {
+  return (type: number) => findAttribute(bytes, NLA_HDRLEN, bytes.length, type)!;
 }
 
 /** The entries that are an allowed IP of that very peer. */
