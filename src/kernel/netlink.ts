@@ -75,9 +75,15 @@ export function text(value: string): Uint8Array {
   return Buffer.from(`${value}\0`);
 }
 
-/** Throws RangeError where there are no two bytes, and so do the next ones for theirs. */
-export function readU16(bytes: Buffer, offset = 0): number {
-  return LITTLE_ENDIAN ? bytes.readUInt16LE(offset) : bytes.readUInt16BE(offset);
+/**
+ * Throws RangeError where there are no two bytes, and so do the next ones for theirs. By hand: Node's own takes several
+ * times as long until it is optimised.
+ */
+export function readU16(bytes: Uint8Array, offset = 0): number {
+  if (offset + 2 > bytes.length) throw new RangeError(`no two bytes at byte ${offset}`);
+  return LITTLE_ENDIAN
+    ? bytes[offset]! | (bytes[offset + 1]! << 8)
+    : (bytes[offset]! << 8) | bytes[offset + 1]!;
 }
 
 export function readU32(bytes: Buffer, offset = 0): number {
@@ -90,7 +96,8 @@ export function readS32(bytes: Buffer, offset = 0): number {
 
 /** Exact up to 2^53. No BigInt, which is slow. */
 export function readS64(bytes: Buffer, offset = 0): number {
-  const [low, high] = LITTLE_ENDIAN ? [offset, offset + 4] : [offset + 4, offset];
+  const low = LITTLE_ENDIAN ? offset : offset + 4;
+  const high = LITTLE_ENDIAN ? offset + 4 : offset;
   return readS32(bytes, high) * 2 ** 32 + readU32(bytes, low);
 }
 

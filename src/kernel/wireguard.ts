@@ -258,12 +258,16 @@ function decodeEndpoint(bytes: Buffer, at: number): Endpoint | undefined {
 
 /** Adds it to what is known of the peer, unless it is of IPv4. */
 function decodeAllowedIp(bytes: Buffer, start: number, end: number, peer: PeerSoFar): void {
-  const family = findAttribute(bytes, start, end, WGALLOWEDIP_A_FAMILY);
-  if (family !== undefined && readU16(bytes, family) !== AF_INET6) return;
-  const address = findAttribute(bytes, start, end, WGALLOWEDIP_A_IPADDR);
-  const mask = findAttribute(bytes, start, end, WGALLOWEDIP_A_CIDR_MASK);
-  const length = mask === undefined ? undefined : bytes.readUInt8(mask);
-  if (address === undefined || address + 16 > end || length === undefined || length > 128)
+  let family: number | undefined;
+  let address: number | undefined;
+  let length: number | undefined;
+  visitAttributes(bytes, start, end, (type, from, to) => {
+    if (type === WGALLOWEDIP_A_FAMILY) family = readU16(bytes, from);
+    if (type === WGALLOWEDIP_A_IPADDR && to - from >= 16) address = from;
+    if (type === WGALLOWEDIP_A_CIDR_MASK) length = bytes[from];
+  });
+  if (family !== undefined && family !== AF_INET6) return;
+  if (address === undefined || length === undefined || length > 128)
     throw new Error('netlink: WG_CMD_GET_DEVICE gave half an allowed IP');
   if (length === 128) peer.addresses.push(formatAddressAt(bytes, address));
   else peer.prefixes.push({ bytes: new Uint8Array(bytes.subarray(address, address + 16)), length });

@@ -65,8 +65,10 @@ cp -r ${INSTALLED} ${DISK}`,
 
 async function time(guest: Guest, command: string, cache: 'warm' | 'cold'): Promise<number> {
   const once = async () => {
+    // What was attached before is cleared away long after its program has ended.
     const { stdout } = await guest.run(
-      `${cache === 'cold' ? 'echo 3 >/proc/sys/vm/drop_caches' : ''}
+      `sleep 3
+${cache === 'cold' ? 'echo 3 >/proc/sys/vm/drop_caches' : ''}
 PATH=${DISK}/bin:$PATH exec /usr/bin/python3 -IBS '${SCRIPT}' ${command}`,
     );
     return Number(stdout);
