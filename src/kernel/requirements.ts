@@ -111,14 +111,19 @@ const requirements: readonly Requirement[] = [
 
 /** What a hook needs and this system lacks; may be empty although the hook does not load. */
 export function unmet(hook: Hook): Problem[] {
+  return [...lacking(hook)];
+}
+
+/** … one by one, as it takes long to look for the last ones. */
+function* lacking(hook: Hook): Generator<Problem, void, undefined> {
   let text: string | undefined;
   const symbols = () => {
     text ??= read('/proc/kallsyms');
     return text;
   };
-  return requirements
-    .filter(({ hooks, met }) => hooks.includes(hook) && !met(hook, symbols))
-    .map(({ code, message, hint }) => ({ code, message, hint }));
+  for (const { hooks, met, code, message, hint } of requirements) {
+    if (hooks.includes(hook) && !met(hook, symbols)) yield { code, message, hint };
+  }
 }
 
 /** The verifier can be long-winded. */
@@ -126,7 +131,7 @@ const MESSAGE_LENGTH = 400;
 
 /** The one thing to tell about a hook that failed: the first missing requirement, else what the system said. */
 export function explain(hook: Hook, error: SystemError): Problem {
-  const [first] = unmet(hook);
+  const [first] = lacking(hook); // and no other
   if (first) return first;
   return {
     code: `no-${hook}`,
