@@ -33,6 +33,7 @@ export const idle: Measurement = {
     const lab = await Lab.create(guest, { clients: CLIENTS });
     const router = new WatchedRouter(guest);
     try {
+      await guest.run(`sleep ${SETTLING}`);
       const before = await available(guest);
       const running = await learner.start({ guest, router }, 'wg1', { rate: 0, ra: 1 });
       for (const [client, from] of await addAddresses(lab, ADDRESSES)) await client.connect({ from });
