@@ -35,13 +35,13 @@ export function stormFigures(size: Size): Figure[] {
 export async function storm(swarm: Swarm, size: Size): Promise<Values> {
   const name = nameOf(size);
   const total = size.peers * size.each;
-  const { seconds, cpu, answered } = await swarm.storm(size.each);
+  const { seconds, cpu, delivered } = await swarm.storm(size.each);
   const learned = await swarm.allowed();
   const { peak, anonymous, bpf } = await swarm.router.memory();
   return {
     [`${name}.rate`]: learned / seconds,
     [`${name}.missed`]: total - learned,
-    [`${name}.lost`]: total - answered,
+    [`${name}.lost`]: total - delivered,
     [`${name}.cpu`]: (cpu / learned) * 1e6,
     [`${name}.peak`]: peak / 1024,
     [`${name}.anonymous`]: anonymous / 1024,

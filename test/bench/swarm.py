@@ -157,9 +157,10 @@ def used():
         return int(re.search(r"usage_usec (\d+)", file.read())[1]) / 1e6
 
 
-def replies():
-    with open("/proc/self/net/snmp6") as file:
-        return int(re.search(r"Icmp6InEchoReplies\s+(\d+)", file.read())[1])
+def delivered():
+    """Echo requests that the router has got. Not all have a reply: it gives up some where WireGuard has many to encrypt."""
+    with open("/proc/1/net/snmp6") as file:
+        return int(re.search(r"Icmp6InEchos\s+(\d+)", file.read())[1])
 
 
 def settle(start):
@@ -181,14 +182,14 @@ def storm(request):
         tunnels.hello(peer)
     tunnels.wait(0)
     settle(time.monotonic())
-    answered, cpu, start = replies(), used(), time.monotonic()
+    before, cpu, start = delivered(), used(), time.monotonic()
     for n in range(each):
         for peer in range(peers):
             tunnels.echo(peer, n * peers + peer)
     tunnels.wait(0)
     sending = time.monotonic() - start
     seconds = max(sending, settle(start))
-    return {"sending": sending, "seconds": seconds, "cpu": used() - cpu, "answered": replies() - answered}
+    return {"sending": sending, "seconds": seconds, "cpu": used() - cpu, "delivered": delivered() - before}
 
 
 def rest(request):

@@ -33,8 +33,8 @@ export interface Rest {
 export interface Storm extends Rest {
   /** Until WireGuard had all packets. */
   readonly sending: number;
-  /** How many of the packets had a reply. */
-  readonly answered: number;
+  /** How many of the packets the router got. */
+  readonly delivered: number;
 }
 
 const created = new WeakMap<Guest, Promise<Swarm>>();
