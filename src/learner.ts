@@ -352,10 +352,10 @@ class Owners {
   private search(address: AddressBytes): string | undefined {
     let longest = -1;
     let owner: string | undefined;
-    for (const of of this.prefixes) {
-      if (of.prefix.length <= longest || !contains(of.prefix, address)) continue;
-      longest = of.prefix.length;
-      owner = of.owner;
+    for (const held of this.prefixes) {
+      if (held.prefix.length <= longest || !contains(held.prefix, address)) continue;
+      longest = held.prefix.length;
+      owner = held.owner;
     }
     return owner;
   }

@@ -2,12 +2,10 @@
 // bpf/wg-slaacer.h in TypeScript: maps' keys and values and the ring buffer's records. Host byte order, except
 // addresses; the kernel's nanoseconds are milliseconds here.
 
-import { endianness } from 'node:os';
 import { formatAddressAt, type Prefix, parseAddress } from '../address.ts';
 import type { Counters, Endpoint, LearnedRecord, Limits, Sighting, Verdict } from './kernel.ts';
-import { readS64, readU16, readU32, writeU32 } from './netlink.ts';
+import { readS64, readU16, readU32, writeU32, writeU64 } from './netlink.ts';
 
-const little = endianness() === 'LE';
 const verdicts = ['candidate', 'restore', 'owned', 'scope', 'reserved', 'rate'] as const satisfies Verdict[];
 
 /** Sizes and offsets in bytes, checked against the header by a test and against the object's maps when it is loaded. */
@@ -39,19 +37,12 @@ export const layout = {
 
 const KEY = 32;
 
-function view(buffer: Buffer): DataView {
-  return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
-}
-
 function readTime(buffer: Buffer, offset: number): number {
   return readS64(buffer, offset) / 1e6;
 }
 
 function writeTime(buffer: Buffer, offset: number, milliseconds: number): void {
-  const nanoseconds = Math.round(milliseconds * 1e6);
-  const [low, high] = little ? [offset, offset + 4] : [offset + 4, offset];
-  writeU32(buffer, nanoseconds % 2 ** 32, low);
-  writeU32(buffer, Math.floor(nanoseconds / 2 ** 32), high);
+  writeU64(buffer, Math.round(milliseconds * 1e6), offset);
 }
 
 /** Of a pool, as there may be many. */
@@ -113,7 +104,7 @@ export function decodeLastSeen(value: Buffer): number {
 export function encodeInterface(limits: Limits, netns: number): Buffer {
   const buffer = zeroed(layout.interface.size);
   writeTime(buffer, layout.interface.interval, limits.rate === 0 ? 0 : 60_000 / limits.rate);
-  view(buffer).setBigUint64(layout.interface.burst, BigInt(limits.burst), little);
+  writeU64(buffer, limits.burst, layout.interface.burst);
   writeU32(buffer, netns, layout.interface.netns);
   return buffer;
 }

@@ -70,6 +70,12 @@ export function writeU32(bytes: Buffer, value: number, offset: number): void {
   else bytes.writeUInt32BE(value, offset);
 }
 
+/** Eight bytes, exact up to 2^53. */
+export function writeU64(bytes: Buffer, value: number, offset: number): void {
+  writeU32(bytes, value % 2 ** 32, LITTLE_ENDIAN ? offset : offset + 4);
+  writeU32(bytes, Math.floor(value / 2 ** 32), LITTLE_ENDIAN ? offset + 4 : offset);
+}
+
 /** UTF-8 with the NUL at its end. */
 export function text(value: string): Uint8Array {
   return Buffer.from(`${value}\0`);
@@ -96,9 +102,8 @@ export function readS32(bytes: Buffer, offset = 0): number {
 
 /** Exact up to 2^53. No BigInt, which is slow. */
 export function readS64(bytes: Buffer, offset = 0): number {
-  const low = LITTLE_ENDIAN ? offset : offset + 4;
-  const high = LITTLE_ENDIAN ? offset + 4 : offset;
-  return readS32(bytes, high) * 2 ** 32 + readU32(bytes, low);
+  const low = readU32(bytes, LITTLE_ENDIAN ? offset : offset + 4);
+  return readS32(bytes, LITTLE_ENDIAN ? offset + 4 : offset) * 2 ** 32 + low;
 }
 
 /** Up to the first NUL. */

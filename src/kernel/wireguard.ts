@@ -203,20 +203,21 @@ function decodeFamily(payloads: Buffer[]): number {
 
 /** Only the first message has the device's own attributes. A peer too big for one message goes on in the next. */
 function decodeDevice(payloads: Buffer[]): Device {
-  const device: { ifindex?: number; publicKey?: string; listenPort: number } = { listenPort: 0 };
+  let ifindex: number | undefined;
+  let publicKey: string | undefined;
+  let listenPort = 0;
   const peers: PeerSoFar[] = [];
   for (const payload of payloads) {
-    visitAttributes(payload, GENL_HDRLEN, payload.length, (type, from, to) => {
-      if (type === WGDEVICE_A_IFINDEX) device.ifindex = readU32(payload, from);
-      if (type === WGDEVICE_A_PUBLIC_KEY) device.publicKey = payload.toString('base64', from, to);
-      if (type === WGDEVICE_A_LISTEN_PORT) device.listenPort = readU16(payload, from);
+    for (const { type, value } of decodeAttributes(payload, GENL_HDRLEN)) {
+      if (type === WGDEVICE_A_IFINDEX) ifindex = readU32(value);
+      if (type === WGDEVICE_A_PUBLIC_KEY) publicKey = value.toString('base64');
+      if (type === WGDEVICE_A_LISTEN_PORT) listenPort = readU16(value);
       if (type === WGDEVICE_A_PEERS)
-        visitAttributes(payload, from, to, (_, start, end) => decodePeer(payload, start, end, peers));
-    });
+        visitAttributes(value, 0, value.length, (_, from, to) => decodePeer(value, from, to, peers));
+    }
   }
-  const { ifindex } = device;
   if (ifindex === undefined) throw new Error('netlink: WG_CMD_GET_DEVICE gave no ifindex');
-  return { ...device, ifindex, peers };
+  return { ifindex, ...(publicKey && { publicKey }), listenPort, peers };
 }
 
 type PeerSoFar = { -readonly [Key in keyof Peer]: Peer[Key] } & { addresses: string[]; prefixes: Prefix[] };
@@ -226,33 +227,31 @@ function decodePeer(bytes: Buffer, start: number, end: number, peers: PeerSoFar[
   const at = findAttribute(bytes, start, end, WGPEER_A_PUBLIC_KEY);
   if (at === undefined) throw new Error('netlink: WG_CMD_GET_DEVICE gave a peer without a key');
   const key = bytes.toString('base64', at, at + WG_KEY_LEN);
-  let peer = peers.at(-1);
-  if (peer?.key !== key) {
-    peer = { key, addresses: [], prefixes: [], latestHandshake: 0, rxBytes: 0 };
-    peers.push(peer);
-  }
-  const known = peer;
+  const last = peers.at(-1);
+  const peer: PeerSoFar =
+    last?.key === key ? last : { key, addresses: [], prefixes: [], latestHandshake: 0, rxBytes: 0 };
+  if (peer !== last) peers.push(peer);
   visitAttributes(bytes, start, end, (type, from, to) => {
     if (type === WGPEER_A_ENDPOINT) {
-      const endpoint = decodeEndpoint(bytes, from);
-      if (endpoint) known.endpoint = endpoint;
+      const endpoint = decodeEndpoint(bytes.subarray(from, to));
+      if (endpoint) peer.endpoint = endpoint;
     }
-    if (type === WGPEER_A_LAST_HANDSHAKE_TIME) known.latestHandshake = readS64(bytes, from); // struct __kernel_timespec
-    if (type === WGPEER_A_RX_BYTES) known.rxBytes = readS64(bytes, from);
+    if (type === WGPEER_A_LAST_HANDSHAKE_TIME) peer.latestHandshake = readS64(bytes.subarray(from, to)); // struct __kernel_timespec
+    if (type === WGPEER_A_RX_BYTES) peer.rxBytes = readS64(bytes.subarray(from, to));
     if (type === WGPEER_A_ALLOWEDIPS)
-      visitAttributes(bytes, from, to, (_, first, last) => decodeAllowedIp(bytes, first, last, known));
+      visitAttributes(bytes, from, to, (_, first, end) => decodeAllowedIp(bytes, first, end, peer));
   });
 }
 
 /** struct sockaddr_in or sockaddr_in6; undefined for the endpoint of a peer that has none. */
-function decodeEndpoint(bytes: Buffer, at: number): Endpoint | undefined {
-  const family = readU16(bytes, at);
-  const port = bytes.readUInt16BE(at + 2);
-  if (family === AF_INET6) return { address: new Uint8Array(bytes.subarray(at + 8, at + 24)), port };
+function decodeEndpoint(bytes: Buffer): Endpoint | undefined {
+  const family = readU16(bytes);
+  const port = bytes.readUInt16BE(2);
+  if (family === AF_INET6) return { address: new Uint8Array(bytes.subarray(8, 24)), port };
   if (family !== AF_INET) return undefined;
   const address = new Uint8Array(16);
   address.fill(0xff, 10, 12);
-  bytes.copy(address, 12, at + 4, at + 8);
+  bytes.copy(address, 12, 4, 8);
   return { address, port };
 }
 
