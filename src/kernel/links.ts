@@ -6,8 +6,8 @@ import type { Link, LinkAddress, Links } from './kernel.ts';
 import type { NativeSocket } from './native.ts';
 import {
   attribute,
-  decodeAttributes,
   decodeMessages,
+  findValue,
   type Message,
   NLM_F_ACK,
   NLM_F_DUMP,
@@ -17,6 +17,7 @@ import {
   readU32,
   u16,
   u32,
+  visitAttributes,
 } from './netlink.ts';
 import {
   AF_NETLINK,
@@ -106,8 +107,8 @@ export class RtnetlinkLinks implements Links {
     const request = Buffer.concat([u32(0), u32(ifindex), u32(filter)]);
     return this.#netlink.request('RTM_GETSTATS', RTM_GETSTATS, NLM_F_ACK, request, (payloads) => {
       for (const payload of payloads) {
-        for (const { type, value } of decodeAttributes(payload, IF_STATS_MSG_SIZE))
-          if (type === IFLA_STATS_LINK_64) return readS64(value, RX_FRAME_ERRORS);
+        const statistics = findValue(payload, IF_STATS_MSG_SIZE, IFLA_STATS_LINK_64);
+        if (statistics) return readS64(statistics, RX_FRAME_ERRORS);
       }
       throw new Error('netlink: RTM_GETSTATS gave no statistics');
     });
@@ -173,19 +174,17 @@ function decodeLink(payload: Buffer): Omit<Link, 'addresses'> {
   let name = '';
   let kind = '';
   let mtu = 0;
-  for (const { type, value } of decodeAttributes(payload, IFINFOMSG_SIZE)) {
-    if (type === IFLA_IFNAME) name = readText(value);
-    if (type === IFLA_MTU) mtu = readU32(value);
-    if (type === IFLA_LINKINFO) kind = decodeKind(value);
-  }
+  visitAttributes(payload, IFINFOMSG_SIZE, payload.length, (type, from, to) => {
+    if (type === IFLA_IFNAME) name = readText(payload.subarray(from, to));
+    if (type === IFLA_MTU) mtu = readU32(payload.subarray(from, to));
+    if (type === IFLA_LINKINFO) kind = decodeKind(payload.subarray(from, to));
+  });
   return { name, ifindex, up, kind, mtu };
 }
 
 function decodeKind(linkInfo: Buffer): string {
-  for (const { type, value } of decodeAttributes(linkInfo)) {
-    if (type === IFLA_INFO_KIND) return readText(value);
-  }
-  return '';
+  const kind = findValue(linkInfo, 0, IFLA_INFO_KIND);
+  return kind ? readText(kind) : '';
 }
 
 /** struct ifaddrmsg and IFA_*. On a point-to-point link IFA_ADDRESS may be the other end's, IFA_LOCAL is ours. */
@@ -196,12 +195,13 @@ function decodeAddress(payload: Buffer): Address {
   let local: Buffer | undefined;
   let isOurs = false;
   let [preferred, valid] = [INFINITE, INFINITE];
-  for (const { type, value } of decodeAttributes(payload, IFADDRMSG_SIZE)) {
+  visitAttributes(payload, IFADDRMSG_SIZE, payload.length, (type, from, to) => {
+    const value = payload.subarray(from, to);
     if (type === IFA_ADDRESS) address = value;
     if (type === IFA_LOCAL) local = value;
     if (type === IFA_PROTO) isOurs = value[0] === OUR_PROTOCOL;
     if (type === IFA_CACHEINFO) [preferred, valid] = [readU32(value), readU32(value, 4)]; // struct ifa_cacheinfo
-  }
+  });
   const bytes = local ?? address;
   if (bytes?.length !== 16) throw new Error('netlink: RTM_GETADDR gave no IPv6 address');
   return {

@@ -5,9 +5,9 @@ import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import type { Native, NativeSocket, SystemError } from './native.ts';
 import {
-  decodeAttributes,
   decodeMessages,
   encodeMessage,
+  findValue,
   type Message,
   NLM_F_ACK_TLVS,
   NLM_F_CAPPED,
@@ -179,8 +179,6 @@ function extendedAck({ type, flags, payload }: Message): string | undefined {
   const there = flags & NLM_F_ACK_TLVS && (type === NLMSG_DONE || flags & NLM_F_CAPPED);
   if (!there) return undefined;
   const start = type === NLMSG_DONE ? 4 : 4 + NLMSG_HDRLEN;
-  for (const { type, value } of decodeAttributes(payload, start)) {
-    if (type === NLMSGERR_ATTR_MSG) return readText(value);
-  }
-  return undefined;
+  const message = findValue(payload, start, NLMSGERR_ATTR_MSG);
+  return message && readText(message);
 }

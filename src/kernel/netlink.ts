@@ -34,13 +34,6 @@ export interface Message {
   readonly payload: Buffer;
 }
 
-export interface Attribute {
-  /** nla_type without NLA_F_NESTED and NLA_F_NET_BYTEORDER. */
-  readonly type: number;
-  /** What follows struct nlattr, without padding: a view, not a copy. */
-  readonly value: Buffer;
-}
-
 /** One byte. */
 export function u8(value: number): Uint8Array {
   return Uint8Array.of(value);
@@ -157,18 +150,10 @@ export function decodeMessages(datagram: Buffer): Message[] {
   return messages;
 }
 
-/** The attributes from `start` to the end. Throws where the bytes end within one. */
-export function decodeAttributes(bytes: Buffer, start = 0): Attribute[] {
-  const attributes: Attribute[] = [];
-  visitAttributes(bytes, start, bytes.length, (type, from, to) => {
-    attributes.push({ type, value: bytes.subarray(from, to) });
-  });
-  return attributes;
-}
-
 /**
- * Calls back with the type of each attribute from `start` to `end` and where its value begins and ends: where there are
- * many, a Buffer for each would cost more than all else. Throws where the bytes end within one.
+ * Calls back with the type of each attribute from `start` to `end` (nla_type without NLA_F_NESTED and
+ * NLA_F_NET_BYTEORDER), and where its value begins and ends, without padding: a Buffer for each would cost more than all
+ * else. Throws where the bytes end within one.
  */
 export function visitAttributes(
   bytes: Buffer,
@@ -191,6 +176,13 @@ export function findAttribute(bytes: Buffer, start: number, end: number, type: n
     offset += align(length);
   }
   return undefined;
+}
+
+/** The value of the first attribute of a type from `start` on: a view, not a copy. */
+export function findValue(bytes: Buffer, start: number, type: number): Buffer | undefined {
+  const from = findAttribute(bytes, start, bytes.length, type);
+  if (from === undefined) return undefined;
+  return bytes.subarray(from, from - NLA_HDRLEN + readU16(bytes, from - NLA_HDRLEN));
 }
 
 /** nla_len of the attribute at `offset`; throws if it is none. */

@@ -16,6 +16,8 @@ const programs = {
 
 export class Probe extends BpfSightings implements Sightings {
   private readonly enabled: BpfMap;
+  /** What `enabled` holds. */
+  private readonly words = new BigUint64Array(16);
   private attachedTo: number | undefined;
 
   /** Loads and attaches; what libbpf or the kernel refuses is thrown as SystemError. */
@@ -59,13 +61,14 @@ export class Probe extends BpfSightings implements Sightings {
     this.attachedTo = moduleInstance();
   }
 
-  /** One bit for each watched ifindex modulo their number, as the hook has it. */
+  /** One bit for each watched ifindex modulo their number, as the hook has it. Writes what has changed. */
   private updateEnabled(): void {
-    const words = new BigUint64Array(16);
+    const words = new BigUint64Array(this.words.length);
     for (const ifindex of this.watched()) words[(ifindex >> 6) & 15]! |= 1n << BigInt(ifindex & 63);
-    words.forEach((_, i) => {
-      const word = Buffer.from(words.buffer, 8 * i, 8);
-      this.enabled.update(abi.encodeIfindex(i), word);
+    words.forEach((word, i) => {
+      if (word === this.words[i]) return;
+      this.enabled.update(abi.encodeIfindex(i), Buffer.from(words.buffer, 8 * i, 8));
+      this.words[i] = word;
     });
   }
 }

@@ -10,7 +10,6 @@ import { AF_INET6 } from './inet6.ts';
 import type { KeptRoute, Link, Routing } from './kernel.ts';
 import {
   attribute,
-  decodeAttributes,
   NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
@@ -19,6 +18,7 @@ import {
   readU32,
   u8,
   u32,
+  visitAttributes,
 } from './netlink.ts';
 import { hasErrno, NETLINK_ROUTE, NetlinkSocket, type Sockets } from './netlink-socket.ts';
 
@@ -194,14 +194,14 @@ function decodeRoute(payload: Buffer): Route {
   const bytes = new Uint8Array(16);
   let ifindex: number | undefined;
   let remaining = Number.POSITIVE_INFINITY;
-  for (const { type, value } of decodeAttributes(payload, RTMSG_SIZE)) {
-    if (type === RTA_DST) bytes.set(value.subarray(0, 16));
-    if (type === RTA_OIF) ifindex = readU32(value);
+  visitAttributes(payload, RTMSG_SIZE, payload.length, (type, from, to) => {
+    if (type === RTA_DST) bytes.set(payload.subarray(from, Math.min(to, from + 16)));
+    if (type === RTA_OIF) ifindex = readU32(payload.subarray(from, to));
     if (type === RTA_CACHEINFO) {
-      const ticks = readS32(value, EXPIRES_OFFSET);
+      const ticks = readS32(payload.subarray(from, to), EXPIRES_OFFSET);
       if (ticks !== 0) remaining = MS_PER_TICK * ticks;
     }
-  }
+  });
   const destination = { bytes, length: payload.readUInt8(1) };
   return { destination, type: payload.readUInt8(7), protocol: payload.readUInt8(5), ifindex, remaining };
 }

@@ -6,8 +6,8 @@ import { formatAddressAt, formatPrefix, type Prefix, parseAddress } from '../add
 import type { AllowedIp, Device, Endpoint, Peer, WireGuard } from './kernel.ts';
 import {
   attribute,
-  decodeAttributes,
   findAttribute,
+  findValue,
   NLA_HDRLEN,
   NLM_F_ACK,
   NLM_F_DUMP,
@@ -194,9 +194,8 @@ function encodeGeneric(command: number, attributes: readonly Uint8Array[]): Buff
 
 function decodeFamily(payloads: Buffer[]): number {
   for (const payload of payloads) {
-    for (const { type, value } of decodeAttributes(payload, GENL_HDRLEN)) {
-      if (type === CTRL_ATTR_FAMILY_ID) return readU16(value);
-    }
+    const id = findValue(payload, GENL_HDRLEN, CTRL_ATTR_FAMILY_ID);
+    if (id) return readU16(id);
   }
   throw new Error('netlink: CTRL_CMD_GETFAMILY gave no id');
 }
@@ -208,13 +207,13 @@ function decodeDevice(payloads: Buffer[]): Device {
   let listenPort = 0;
   const peers: PeerSoFar[] = [];
   for (const payload of payloads) {
-    for (const { type, value } of decodeAttributes(payload, GENL_HDRLEN)) {
-      if (type === WGDEVICE_A_IFINDEX) ifindex = readU32(value);
-      if (type === WGDEVICE_A_PUBLIC_KEY) publicKey = value.toString('base64');
-      if (type === WGDEVICE_A_LISTEN_PORT) listenPort = readU16(value);
+    visitAttributes(payload, GENL_HDRLEN, payload.length, (type, from, to) => {
+      if (type === WGDEVICE_A_IFINDEX) ifindex = readU32(payload.subarray(from, to));
+      if (type === WGDEVICE_A_PUBLIC_KEY) publicKey = payload.toString('base64', from, to);
+      if (type === WGDEVICE_A_LISTEN_PORT) listenPort = readU16(payload.subarray(from, to));
       if (type === WGDEVICE_A_PEERS)
-        visitAttributes(value, 0, value.length, (_, from, to) => decodePeer(value, from, to, peers));
-    }
+        visitAttributes(payload, from, to, (_, first, end) => decodePeer(payload, first, end, peers));
+    });
   }
   if (ifindex === undefined) throw new Error('netlink: WG_CMD_GET_DEVICE gave no ifindex');
   return { ifindex, ...(publicKey && { publicKey }), listenPort, peers };

@@ -6,9 +6,9 @@ import { formatPrefix, parseAddress } from '../../src/address.ts';
 import type { NativeSocket, ReceivedMessage } from '../../src/kernel/native.ts';
 import {
   attribute,
-  decodeAttributes,
   decodeMessages,
   encodeMessage,
+  findValue,
   type Message,
   NLM_F_CAPPED,
   NLM_F_DUMP_INTR,
@@ -23,6 +23,7 @@ import {
   u32,
 } from '../../src/kernel/netlink.ts';
 import { NetlinkError, type Sockets } from '../../src/kernel/netlink-socket.ts';
+import { decodeAttributes } from './attributes.ts';
 
 const { EINVAL, EMSGSIZE, ENODEV, ENOENT, ENOMEM, EOPNOTSUPP } = constants.errno;
 
@@ -308,8 +309,7 @@ export class FakeWireGuard extends FakeSockets {
 }
 
 function find(attributes: Buffer, wanted: number): Buffer | undefined {
-  for (const { type, value } of decodeAttributes(attributes)) if (type === wanted) return value;
-  return undefined;
+  return findValue(attributes, 0, wanted);
 }
 
 /** nla_parse_nested() refuses what is not marked so. */

@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   attribute,
-  decodeAttributes,
   decodeMessages,
   encodeMessage,
+  findValue,
   NLM_F_ACK,
   NLM_F_ACK_TLVS,
   NLM_F_CAPPED,
@@ -21,6 +21,7 @@ import {
   u32,
 } from '../../src/kernel/netlink.ts';
 import { type NetlinkError, NetlinkSocket } from '../../src/kernel/netlink-socket.ts';
+import { decodeAttributes } from './attributes.ts';
 import { ack, done, FakeSockets } from './fake-netlink.ts';
 
 const { EBUSY, EINTR, ENOBUFS, EPERM } = constants.errno;
@@ -42,6 +43,14 @@ describe('attributes', () => {
         expect(outer).toEqual({ type: 9, value: bytes });
       }),
     );
+  });
+
+  it('are found by their type, the first one where there are several', () => {
+    const bytes = Buffer.concat([attribute(1, u8(1)), attribute(2, u8(2)), attribute(2, u16(3))]);
+    expect(findValue(bytes, 0, 2)).toEqual(Buffer.of(2));
+    expect(findValue(bytes, 16, 2)).toEqual(Buffer.from(u16(3)));
+    expect(findValue(bytes, 0, 3)).toBeUndefined();
+    expect(() => findValue(bytes.subarray(0, 18), 0, 3)).toThrow('bad attribute at byte 16');
   });
 
   it('either decode or throw, whatever the bytes', () => {
@@ -104,7 +113,9 @@ describe('byte order', () => {
     ]);
     expect(bytes.toString('hex')).toBe(expected.replaceAll(' ', ''));
     expect(codec.readS32(bytes, 8)).toBe(42);
-    expect(Array.from(codec.decodeAttributes(bytes, 16), ({ type }) => type)).toEqual([7, 3, 4]);
+    const types: number[] = [];
+    codec.visitAttributes(bytes, 16, bytes.length, (type) => types.push(type));
+    expect(types).toEqual([7, 3, 4]);
   });
 });
 

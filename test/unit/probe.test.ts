@@ -40,7 +40,7 @@ function enabled({ maps }: FakeObject): number[] {
     const value64 = new BigUint64Array(Uint8Array.from(value).buffer)[0]!;
     return Array.from({ length: 64 }, (_, bit) => ((value64 >> BigInt(bit)) & 1n ? 64 * word + bit : -1));
   });
-  return bits.filter((bit) => bit >= 0);
+  return bits.filter((bit) => bit >= 0).sort((a, b) => a - b);
 }
 
 describe('opening', () => {
