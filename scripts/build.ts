@@ -3,7 +3,7 @@
 // that CPU, on which test/kernel runs it.
 
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { arch } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -74,17 +74,18 @@ function buildAddon(): void {
 async function buildDaemon(): Promise<void> {
   await build({
     entryPoints: ['src/main.ts'],
-    outfile: `${library}/wg-slaacer.js`,
+    outfile: 'dist/wg-slaacer.js',
     bundle: true,
     platform: 'node',
     target: 'node20',
     format: 'cjs',
-    // A fifth less flash; names stay, for stack traces.
-    minifyWhitespace: true,
-    minifySyntax: true,
+    // A third less flash, and a faster start. dist/wg-slaacer.js.map tells what stack traces mean.
+    minify: true,
+    sourcemap: 'external',
     define: { VERSION: JSON.stringify(manifest.version) },
     banner: { js: '// SPDX-License-Identifier: GPL-2.0-only' },
   });
+  renameSync('dist/wg-slaacer.js', `${library}/wg-slaacer.js`);
 }
 
 async function buildPage(): Promise<void> {

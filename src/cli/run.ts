@@ -8,6 +8,7 @@ import type { Problem } from '../kernel/kernel.ts';
 import { unmet } from '../kernel/requirements.ts';
 import { parseRunArguments, type RunArguments } from './arguments.ts';
 import { describeEvent } from './describe.ts';
+import { noteFromFirstCall } from './feedback.ts';
 import { openKernel } from './open.ts';
 import { serve } from './serve.ts';
 import { exitStatus, UserError } from './usage.ts';
@@ -30,6 +31,7 @@ async function runAlone(
 
   const kernel = openKernel(); // first, as what Node loads for its streams is loaded faster then
   const ended = whenToldToEnd();
+  noteFromFirstCall();
   const engine = new Engine(kernel, systemClock, (event) => tell(event));
   try {
     engine.start({
