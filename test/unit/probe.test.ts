@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { describe, expect, it, vi } from 'vitest';
+import { encodeIfindex } from '../../src/kernel/abi.ts';
 import type { Hook, Scope, Sighting } from '../../src/kernel/kernel.ts';
 import { Probe } from '../../src/kernel/probe.ts';
 import { alice, prefixes } from './bench.ts';
@@ -103,6 +104,17 @@ describe('watching', () => {
     expect(enabled(object)).toEqual([0, 63, 64, 200, 1023]);
     probe.unwatch(64);
     expect(enabled(object)).toEqual([0, 63, 200, 1023]);
+  });
+
+  it('writes bits only where they change', () => {
+    const { probe, object } = open();
+    for (const ifindex of [7, 200]) probe.watch({ ifindex }, limits, scope(['fe80::/64']));
+    const { content } = object.maps.enabled!;
+    content.clear();
+    probe.watch({ ifindex: 7 }, limits, scope(['fe80::/64']));
+    expect([...content.keys()]).toEqual([]);
+    probe.unwatch(200);
+    expect([...content.keys()]).toEqual([encodeIfindex(3).toString('hex')]);
   });
 
   it('keeps a bit that another ifindex needs', () => {
