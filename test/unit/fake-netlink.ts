@@ -213,7 +213,7 @@ export class FakeWireGuard extends FakeSockets {
   }
 
   #deviceOf(request: Message): { name: string; device: FakeDevice } {
-    const name = readText(find(request.payload.subarray(4), 2)!);
+    const name = readText(findValue(request.payload, 4, 2)!);
     const device = this.devices.get(name);
     if (name === 'lo') throw new NetlinkError(EOPNOTSUPP, 'genl');
     if (!device) throw new NetlinkError(ENODEV, 'genl');
@@ -267,15 +267,15 @@ export class FakeWireGuard extends FakeSockets {
 
   #setDevice(request: Message): void {
     const { device } = this.#deviceOf(request);
-    for (const peer of decodeAttributes(find(request.payload.subarray(4), 8)!)) {
+    for (const peer of decodeAttributes(findValue(request.payload, 4, 8)!)) {
       mustBeNested(peer.value);
       this.#setPeer(device, peer.value);
     }
   }
 
   #setPeer(device: FakeDevice, attributes: Buffer): void {
-    const key = find(attributes, 1)!.toString('base64');
-    const flags = readU32(find(attributes, 3)!);
+    const key = findValue(attributes, 0, 1)!.toString('base64');
+    const flags = readU32(findValue(attributes, 0, 3)!);
     if (flags & 2) throw new Error('REPLACE_ALLOWEDIPS');
     if (!device.peers.has(key)) {
       if (flags & (1 | 4)) return;
@@ -287,7 +287,7 @@ export class FakeWireGuard extends FakeSockets {
       for (const [ip, owner] of device.owners) if (owner === key) device.owners.delete(ip);
       return;
     }
-    for (const { value } of decodeAttributes(find(attributes, 9)!)) {
+    for (const { value } of decodeAttributes(findValue(attributes, 0, 9)!)) {
       mustBeNested(value);
       this.#setAllowedIp(device, key, value);
     }
@@ -301,15 +301,14 @@ export class FakeWireGuard extends FakeSockets {
       this.failAfter = undefined;
       throw new NetlinkError(ENOMEM, 'genl');
     }
-    const ip = formatPrefix({ bytes: find(attributes, 2)!, length: find(attributes, 3)![0]! });
-    const flags = find(attributes, 4);
+    const ip = formatPrefix({
+      bytes: findValue(attributes, 0, 2)!,
+      length: findValue(attributes, 0, 3)![0]!,
+    });
+    const flags = findValue(attributes, 0, 4);
     if (!flags) device.owners.set(ip, key);
     else if (device.owners.get(ip) === key) device.owners.delete(ip);
   }
-}
-
-function find(attributes: Buffer, wanted: number): Buffer | undefined {
-  return findValue(attributes, 0, wanted);
 }
 
 /** nla_parse_nested() refuses what is not marked so. */
