@@ -178,11 +178,13 @@ export function findAttribute(bytes: Buffer, start: number, end: number, type: n
   return undefined;
 }
 
-/** The value of the first attribute of a type from `start` on: a view, not a copy. */
-export function findValue(bytes: Buffer, start: number, type: number): Buffer | undefined {
-  const from = findAttribute(bytes, start, bytes.length, type);
-  if (from === undefined) return undefined;
-  return bytes.subarray(from, from - NLA_HDRLEN + readU16(bytes, from - NLA_HDRLEN));
+/** The value of the first attribute of a type from `start` on: a view, not a copy. As visitAttributes(). */
+export function findValue(bytes: Buffer, start: number, wanted: number): Buffer | undefined {
+  let value: Buffer | undefined;
+  visitAttributes(bytes, start, bytes.length, (type, from, to) => {
+    if (type === wanted) value ??= bytes.subarray(from, to);
+  });
+  return value;
 }
 
 /** nla_len of the attribute at `offset`; throws if it is none. */
