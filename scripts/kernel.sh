@@ -146,8 +146,8 @@ fetch_arm64() {
 make_initramfs() {
 	release=$(ls "$1/lib/modules")
 	root=$new/root
-	mkdir -p "$root/bin" "$root/modules"
-	cp "$(existing "$1/system/bin/busybox" /bin/busybox)" "$root/bin/"
+	mkdir -p "$root/usr/bin" "$root/modules"
+	cp "$(existing "$1/system/bin/busybox" /bin/busybox)" "$root/usr/bin/"
 	cp "$init" "$root/init"
 	for module in virtio_pci virtio_console 9pnet_virtio 9p overlay; do
 		modprobe -d "$1" -S "$release" --show-depends "$module"

@@ -12,8 +12,7 @@ kernels='qemu-system-x86 busybox-static kmod cpio xz-utils zstd debian-archive-k
 case " ${KERNELS:-} " in
 *' arm64 '*) kernels="$kernels qemu-system-arm g++-aarch64-linux-gnu" ;;
 esac
-# The guests have the files of this machine, so what runs there is installed here.
-guests='iproute2 iputils-ping wireguard-tools ndisc6 nftables netcat-openbsd procps tcpdump libcap2-bin python3'
+guests=$(grep -v '^#' test/bed/packages)
 
 log=${XDG_CACHE_HOME:-$HOME/.cache}/wg-slaacer/setup.log
 

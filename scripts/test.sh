@@ -1,20 +1,27 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# scripts/test.sh [VITEST OPTION]…: builds, checks, and runs all tests on the kernels of $KERNELS. The last line tells
-# the result.
+# scripts/test.sh [VITEST OPTION]…: builds, checks, and runs all tests, those of test/kernel on the kernels of $KERNELS.
+# It shows how far it is; build/test.log has all that was said. At the end stands what failed, and in the last line the
+# result.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 read -ra kernels <<<"${KERNELS:-6.1 6.12}"
 passed=0 failed=0 skipped=0
-reports=$(mktemp --directory)
+RUN_STARTED=$(date +%s)
+REPORTS=$(mktemp --directory)
+export RUN_STARTED REPORTS
+log=build/test.log
 
 # However this ends, it ends with the numbers; a failure outside of any test counts as one.
 finish() {
 	status=$?
-	rm -rf "$reports"
+	cat "$REPORTS"/*.failures 2>/dev/null || true
+	cat "$REPORTS"/*.log >"$log" 2>/dev/null || true
+	rm -rf "$REPORTS"
 	if [ "$status" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
 	if [ "$skipped" = 0 ]; then skipped=; else skipped=", $skipped skipped"; fi
+	echo "All that was said is in $log."
 	echo "$passed passed, $failed failed$skipped"
 	[ "$failed" = 0 ] || exit 1
 }
@@ -22,57 +29,61 @@ trap finish EXIT
 # Tests that run in the background do not hear of an interrupt by themselves.
 trap 'trap "" TERM; kill 0; exit 1' HUP INT TERM
 
-# Runs a project's tests, each line of what it says with the project's name. Vitest also fails if it finds no tests, or
-# for errors outside of any test file.
+# Prints a step with the time so far, as test/progress.ts does.
+say() {
+	local seconds=$(($(date +%s) - RUN_STARTED))
+	printf '%3d:%02d  %s\n' $((seconds / 60)) $((seconds % 60)) "$*"
+}
+
+# Runs a project's tests. Vitest also fails if it finds none.
 run_tests() {
 	local project=$1
 	shift
-	{
-		node_modules/.bin/vitest run --project "$project" --reporter default --reporter json \
-			--outputFile.json="$reports/$project" "$@" || touch "$reports/$project.failed"
-	} 2>&1 | sed --unbuffered "s/^/$project │ /"
+	RUN_NAME=$project node_modules/.bin/vitest run --project "$project" \
+		--reporter default --reporter ./test/progress.ts "$@" \
+		3>&1 >"$REPORTS/$project.log" 2>&1 </dev/null || touch "$REPORTS/$project.failed"
 }
 
-# Adds up vitest's reports. A test file that fails outside of its tests counts as a failed test, and so does a run.
+# Adds up what a project's tests came to. A run that failed though no test did counts as a failed test.
 count() {
-	local project=$1 numbers tests_passed tests_failed tests_skipped
-	numbers="0 0 0"
-	# shellcheck disable=SC2016 # JavaScript, not shell
-	[ ! -s "$reports/$project" ] || numbers=$(node -e '
-		const { readFileSync } = require("node:fs");
-		const files = JSON.parse(readFileSync(process.argv[1], "utf8")).testResults;
-		const statuses = files.flatMap(({ status, assertionResults }) => {
-			const tests = assertionResults.map((test) => test.status);
-			return status === "failed" && !tests.includes("failed") ? [...tests, "failed"] : tests;
-		});
-		const count = (wanted) => statuses.filter((status) => status === wanted).length;
-		const [passed, failed] = [count("passed"), count("failed")];
-		console.log(passed, failed, statuses.length - passed - failed);
-	' "$reports/$project")
+	local project=$1 numbers='0 0 0' tests_passed tests_failed tests_skipped
+	[ ! -e "$REPORTS/$project.count" ] || numbers=$(cat "$REPORTS/$project.count")
 	read -r tests_passed tests_failed tests_skipped <<<"$numbers"
-	if [ -e "$reports/$project.failed" ] && [ "$tests_failed" = 0 ]; then tests_failed=1; fi
+	if [ -e "$REPORTS/$project.failed" ] && [ "$tests_failed" = 0 ]; then
+		tests_failed=1
+		{
+			echo "✗ $project › outside of any test"
+			tail -n 20 "$REPORTS/$project.log"
+		} >"$REPORTS/$project.failures"
+	fi
 	passed=$((passed + tests_passed)) failed=$((failed + tests_failed)) skipped=$((skipped + tests_skipped))
 }
 
+mkdir -p build
 scripts/setup.sh
+for kernel in "${kernels[@]}"; do scripts/kernel.sh "$kernel" >/dev/null; done
+say 'building'
 npm run --silent build
 for kernel in "${kernels[@]}"; do
-	scripts/kernel.sh "$kernel" >/dev/null
 	if [ "$kernel" = arm64 ]; then npm run --silent build -- arm64; fi
 done
 
+say 'checking format, types and style'
 if npm run --silent check; then
 	passed=1
 else
 	failed=1
 fi
 
-# A guest keeps one CPU busy, so there are as many kernels at a time as CPUs.
+# What needs one kernel has the newest. A guest keeps one CPU busy, so there are as many runs at a time as CPUs.
+projects=(unit luci)
+for group in laws two-cpus; do projects+=("${kernels[@]/#/$group-}"); done
+projects+=("once-${kernels[-1]}")
 run_tests unit "$@"
 run_tests luci "$@"
-for kernel in "${kernels[@]}"; do
+for project in "${projects[@]:2}"; do
 	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
-	run_tests "kernel-$kernel" "$@" &
+	run_tests "$project" "$@" &
 done
 wait
-for project in unit luci "${kernels[@]/#/kernel-}"; do count "$project"; done
+for project in "${projects[@]}"; do count "$project"; done

@@ -11,7 +11,7 @@ import { TRAFFIC_PORT, Traffic } from './traffic.ts';
 export const ROUTER = '2001:db8:1::1';
 
 export class Host {
-  protected readonly guest: Guest;
+  readonly guest: Guest;
   protected readonly netns: string | undefined;
 
   constructor(guest: Guest, netns?: string) {

@@ -1,28 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // An engine on a lab's router whose configuration can change while it runs.
 
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import type { Way } from './bed.ts';
 import type { Host } from './client.ts';
 import { Daemon, INSTALLED } from './daemon.ts';
 import type { Command, Interfaces } from './engine-driver.ts';
-
-const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-const DRIVER = path('../../build/test/engine-driver.cjs');
+import { ENGINE_DRIVER } from './programs.ts';
 
 export class LiveEngine extends Daemon {
   /** Resolves when it is ready. No interface is enabled yet. */
   static async launch(router: Host, hook: Way): Promise<LiveEngine> {
-    await build({
-      entryPoints: [path('engine-driver.ts')],
-      outfile: DRIVER,
-      bundle: true,
-      platform: 'node',
-      target: 'node20',
-      format: 'cjs',
-    });
-    const engine = new LiveEngine(router.spawn(`exec node '${DRIVER}' '${INSTALLED}' ${hook}`), hook);
+    const engine = new LiveEngine(router.spawn(`exec node '${ENGINE_DRIVER}' '${INSTALLED}' ${hook}`), hook);
     await engine.event('ready', {}, 60_000);
     return engine;
   }

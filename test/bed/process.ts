@@ -1,34 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A program that runs in the guest, as the host sees it.
 
+import type { Time } from './guest-time.ts';
+
 type Send = (request: { input: string | null } | { kill: NodeJS.Signals }) => void;
 
 interface Waiter {
-  check(): boolean;
-  fail(why: string): void;
+  check(): void;
 }
 
 export class Process {
   readonly command: string;
   /** Complete lines of standard output and standard error so far, in the order of their arrival. */
   readonly lines: string[] = [];
-  /** Resolves to the exit code: 128 + n if signal n ended it. */
-  readonly exit: Promise<number>;
   readonly #send: Send;
+  readonly #time: Time;
+  readonly #exit: Promise<number>;
   readonly #chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   readonly #partial = { stdout: '', stderr: '' };
   readonly #listeners: ((line: string) => void)[] = [];
   readonly #waiters = new Set<Waiter>();
   #settle!: { resolve(code: number): void; reject(error: Error): void };
 
-  constructor(command: string, send: Send) {
+  constructor(command: string, time: Time, send: Send) {
     this.command = command;
+    this.#time = time;
     this.#send = send;
-    this.exit = new Promise((resolve, reject) => {
+    this.#exit = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
     // Not everyone who starts a program waits for its end.
-    this.exit.catch(() => {});
+    this.#exit.catch(() => {});
+  }
+
+  /** Resolves to the exit code: 128 + n if signal n ended it. Whoever asks for this waits. */
+  get exit(): Promise<number> {
+    return this.#time.during(this.#exit);
   }
 
   get stdout(): Buffer {
@@ -55,44 +62,43 @@ export class Process {
   }
 
   /**
-   * Resolves to the first line that matches, be it there already or still to come. `from` is the number of lines to
-   * leave out: with `lines.length` only new ones count.
+   * Resolves to the first line that matches, be it there already or still to come within `timeout` milliseconds. `from`
+   * is the number of lines to leave out: with `lines.length` only new ones count.
    */
   waitFor(match: RegExp | ((line: string) => boolean), timeout = 10_000, from = 0): Promise<string> {
     const matches = typeof match === 'function' ? match : (line: string) => match.test(line);
-    let next = from;
-    return new Promise((resolve, reject) => {
+    const there = this.lines.slice(from).find(matches);
+    if (there !== undefined) return Promise.resolve(there);
+    let next = Math.max(from, this.lines.length);
+    const line = new Promise<string>((resolve, reject) => {
+      const timer = this.#time.after(timeout);
+      const finish = () => {
+        timer.cancel();
+        this.#waiters.delete(waiter);
+      };
       const fail = (why: string) => {
+        if (!this.#waiters.has(waiter)) return;
         finish();
-        reject(
-          new Error(
-            `${this.command}: ${why} without a line that matches ${match}; output:\n${this.lines.join('\n')}`,
-          ),
-        );
+        const output = this.lines.join('\n');
+        reject(new Error(`${this.command}: ${why} without a line that matches ${match}; output:\n${output}`));
       };
       const check = () => {
         while (next < this.lines.length) {
           const line = this.lines[next++]!;
           if (!matches(line)) continue;
           finish();
-          resolve(line);
-          return true;
+          return resolve(line);
         }
-        return false;
       };
-      const waiter = { check, fail };
-      const timer = setTimeout(() => fail(`${timeout} ms passed`), timeout);
-      const finish = () => {
-        clearTimeout(timer);
-        this.#waiters.delete(waiter);
-      };
+      const waiter = { check };
       this.#waiters.add(waiter);
-      if (!check())
-        this.exit.then(
-          (code) => this.#waiters.has(waiter) && fail(`exited with ${code}`),
-          (error) => fail(error.message),
-        );
+      void timer.over.then(() => fail(`${timeout} ms passed`));
+      this.#exit.then(
+        (code) => fail(`exited with ${code}`),
+        (error) => fail(error.message),
+      );
     });
+    return this.#time.during(line);
   }
 
   /** Calls back with every line, be it there already or still to come. */

@@ -1,32 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // wg-slaacer as OpenWrt runs it: on a lab's router, with a bus, with UCI over the files of a folder, and without procd.
 
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import type { UbusTable } from '../../src/ubus/types.ts';
-import { kernel } from './bed.ts';
 import type { Host } from './client.ts';
 import { PROGRAM } from './daemon.ts';
 import type { Result } from './guest.ts';
 import type { Process } from './process.ts';
+import { UBUS_BROKER } from './programs.ts';
 
 const SOCKET = '/var/run/ubus/ubus.sock';
 const CONFIG = '/run/config';
-/** One for each kernel, as they are tested side by side. */
-const BUS = fileURLToPath(new URL(`../../build/test/ubus-broker-${kernel}.mjs`, import.meta.url));
 const PATIENCE = 30_000;
-
-/** Starting what is bundled is much quicker in emulation than compiling it there. */
-async function buildBus(): Promise<void> {
-  await build({
-    entryPoints: [fileURLToPath(new URL('ubus-broker/main.ts', import.meta.url))],
-    outfile: BUS,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-  });
-}
 
 interface Reply {
   readonly status: number;
@@ -43,7 +27,6 @@ export class Service {
 
   /** Nothing runs yet. `files` are the contents of /etc/config. */
   static async create(router: Host, files: Readonly<Record<string, string>>): Promise<Service> {
-    await buildBus();
     const service = new Service(router);
     await router.run(`mkdir -p ${CONFIG} /run/ubus`);
     for (const [name, text] of Object.entries(files)) await service.write(name, text);
@@ -64,7 +47,7 @@ export class Service {
   }
 
   async startBus(): Promise<void> {
-    this.#bus = this.#router.spawn(`exec node ${BUS} ${SOCKET} broker`);
+    this.#bus = this.#router.spawn(`exec node ${UBUS_BROKER} ${SOCKET} broker`);
     await this.#bus.waitFor(/^ready$/, PATIENCE);
   }
 
@@ -139,7 +122,7 @@ export class Service {
   }
 
   async #client(command: string): Promise<Process> {
-    const process = this.#router.spawn(`exec node ${BUS} ${SOCKET} ${command}`);
+    const process = this.#router.spawn(`exec node ${UBUS_BROKER} ${SOCKET} ${command}`);
     this.#clients.push(process);
     await process.waitFor(/^ready$/, PATIENCE);
     return process;

@@ -25,13 +25,18 @@ export interface UseOptions {
 export async function use(daemon: Daemon, client: Client, address: string, options: UseOptions = {}) {
   const { to, timeout = PATIENCE, from = daemon.mark } = options;
   const outcome = daemon.outcome({ address, peer: client.publicKey }, timeout, from);
-  const send = () => client.sendFrom(address, to ? { to } : {});
-  await send();
-  if (daemon.way === 'lending') {
-    const timer = setInterval(() => void send().catch(() => {}), RETRANSMISSION);
-    await outcome.catch(() => {});
-    clearInterval(timer);
-  }
+  let open = true;
+  const close = () => {
+    open = false;
+  };
+  outcome.then(close, close);
+  do {
+    await client.sendFrom(address, to ? { to } : {});
+    if (daemon.way !== 'lending') break;
+    const timer = client.guest.timer(RETRANSMISSION);
+    await Promise.race([outcome.catch(() => {}), timer.over]);
+    timer.cancel();
+  } while (open);
   return outcome;
 }
 
@@ -89,17 +94,16 @@ export async function expectRefused(
   await client.sendFrom(denied.address);
   if (daemon.way !== 'lending') await daemon.event('denied', denied, PATIENCE, from);
   else
-    await expect
-      .poll(async () => daemon.has('denied', denied, from) || (await lab.refused()) > refused, {
-        timeout: PATIENCE,
-      })
-      .toBe(true);
+    await lab.guest.until(async () => {
+      expect(daemon.has('denied', denied, from) || (await lab.refused()) > refused).toBe(true);
+    }, PATIENCE);
   expect(await lab.allowedIps()).toEqual(allowedIps);
 }
 
 /** By lending, a peer that did what is denied does not hold the loan any more. */
 export async function expectLoanLost(lab: Lab, daemon: Daemon, client: Client): Promise<void> {
-  if (daemon.way === 'lending') await expect.poll(() => lab.borrower()).not.toBe(client.name);
+  if (daemon.way === 'lending')
+    await lab.guest.until(async () => expect(await lab.borrower()).not.toBe(client.name));
 }
 
 /** Gives addresses that nobody has used yet, one after the other. */

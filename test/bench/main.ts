@@ -4,7 +4,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type BootOptions, Guest } from '../bed/guest.ts';
+import { Guest } from '../bed/guest.ts';
+import type { BootOptions } from '../bed/machine.ts';
 import { buildFloor, type Learner, learners, rival } from './learners.ts';
 import type { Measurement, Values } from './measurement.ts';
 import { measurements } from './measurements.ts';
@@ -56,7 +57,7 @@ interface Run {
 function bootOptions({ measurement, learner }: Run): BootOptions {
   return {
     kernel: measurement.kernel ?? options.kernel,
-    icount: measurement.counting,
+    clock: measurement.counting ? 'instructions' : 'host',
     locked: learner.locked,
   };
 }

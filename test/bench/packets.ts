@@ -3,8 +3,9 @@
 
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type Guest, INSTRUCTION } from '../bed/guest.ts';
+import type { Guest } from '../bed/guest.ts';
 import { Lab } from '../bed/lab.ts';
+import { INSTRUCTION } from '../bed/machine.ts';
 import type { Learner } from './learners.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The service as it is installed, on a lab's router with a real kernel, with a bus that the host can call.
 
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { UbusError, type UbusTable } from '../../src/ubus/types.ts';
 import type { Host } from '../bed/client.ts';
 import { PROGRAM } from '../bed/daemon.ts';
 import type { Process } from '../bed/process.ts';
+import { GUEST_BUS } from '../bed/programs.ts';
 import { AccessControl } from './acl.ts';
 import type { Answer, Setup } from './guest-bus.ts';
 import type { Bus } from './uhttpd.ts';
-
-const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-const BUS = path('../../build/test/guest-bus.mjs');
 
 type Pending = { resolve(answer: UbusTable): void; reject(error: Error): void };
 
@@ -38,15 +34,9 @@ export class GuestRouter {
 
   /** Resolves when the service answers. */
   static async start(host: Host, setup: Setup): Promise<GuestRouter> {
-    await build({
-      entryPoints: [path('guest-bus.ts')],
-      outfile: BUS,
-      bundle: true,
-      platform: 'node',
-      target: 'node20',
-      format: 'esm',
-    });
-    const process = host.spawn(`exec node '${BUS}' '${JSON.stringify(setup).replaceAll("'", "'\\''")}'`);
+    const process = host.spawn(
+      `exec node '${GUEST_BUS}' '${JSON.stringify(setup).replaceAll("'", "'\\''")}'`,
+    );
     await process.waitFor(/^\{"ready":true/, 30_000);
     const service = host.spawn(`exec ${PROGRAM} run`);
     await process.waitFor(/^\{"service":true/, 30_000);

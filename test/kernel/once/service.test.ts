@@ -4,12 +4,12 @@
 //   router: wg1 (section wg1), wg-home (section home)      client laptop: wg0 to wg1, wg9 to wg-home
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { sharedGuest } from '../bed/bed.ts';
-import type { Client } from '../bed/client.ts';
-import { type KeyPair, keyPair } from '../bed/keys.ts';
-import { Lab } from '../bed/lab.ts';
-import { Pinger } from '../bed/pinger.ts';
-import { Service } from '../bed/service.ts';
+import { sharedGuest } from '../../bed/bed.ts';
+import type { Client } from '../../bed/client.ts';
+import { type KeyPair, keyPair } from '../../bed/keys.ts';
+import { Lab } from '../../bed/lab.ts';
+import { Pinger } from '../../bed/pinger.ts';
+import { Service } from '../../bed/service.ts';
 
 const PATIENCE = 30_000;
 const CONFIGURED = '2001:db8:1::10/128';
@@ -153,12 +153,14 @@ describe('without ubusd and rpcd at its start', () => {
   test('it goes on waiting when ubusd is there, but rpcd is not', async () => {
     await service.startBus();
     await service.logged(/^connected to ubus/);
-    await expect
-      .poll(() => service.call<Status>('status').catch(() => undefined), { timeout: PATIENCE })
-      .toMatchObject({
-        interfaces: [],
-        problems: [{ code: 'no-configuration', hint: expect.stringContaining('not found') }],
-      });
+    const waiting = {
+      interfaces: [],
+      problems: [{ code: 'no-configuration', hint: expect.stringContaining('not found') }],
+    };
+    await lab.guest.until(
+      async () => expect(await service.call<Status>('status')).toMatchObject(waiting),
+      PATIENCE,
+    );
   });
 
   test('it begins to learn by itself when rpcd is there', async () => {
@@ -340,16 +342,10 @@ describe('when ubusd ends', () => {
 
   test('the object is there again when ubusd is', async () => {
     await service.startBus();
-    await expect
-      .poll(
-        () =>
-          service.call<Addresses>('get_addresses').then(
-            ({ addresses }) => addresses.length,
-            () => 0,
-          ),
-        { timeout: PATIENCE },
-      )
-      .toBe(2);
+    await lab.guest.until(async () => {
+      const { addresses } = await service.call<Addresses>('get_addresses');
+      expect(addresses).toHaveLength(2);
+    }, PATIENCE);
   });
 
   test('a command says that ubusd cannot be reached', async () => {

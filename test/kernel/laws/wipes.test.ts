@@ -2,11 +2,11 @@
 // Law 5: learned addresses come back by themselves after anything wipes them, and their coming back costs nothing.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { guestFor, ways } from '../bed/bed.ts';
-import type { Client } from '../bed/client.ts';
-import { Daemon } from '../bed/daemon.ts';
-import { Lab } from '../bed/lab.ts';
-import { answered, expectAnswered, expectRefused, reveal, use } from '../bed/ways.ts';
+import { guestFor, ways } from '../../bed/bed.ts';
+import type { Client } from '../../bed/client.ts';
+import { Daemon } from '../../bed/daemon.ts';
+import { Lab } from '../../bed/lab.ts';
+import { answered, expectAnswered, expectRefused, reveal, use } from '../../bed/ways.ts';
 
 const PATIENCE = 30_000;
 
@@ -118,7 +118,7 @@ describe.each(ways)('by %s', (hook) => {
     async (_, wiping) => {
       await wiping();
       for (const from of [first, second]) await expectAnswered(daemon, laptop, from);
-      await expect.poll(() => lab.allowedIps(), { timeout: PATIENCE }).toEqual(all);
+      await lab.guest.until(async () => expect(await lab.allowedIps()).toEqual(all), PATIENCE);
     },
     120_000,
   );

@@ -2,11 +2,11 @@
 // Lending among peers that are not to be trusted: nobody gets what is another's, and nobody keeps others from learning.
 
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { guestFor } from '../bed/bed.ts';
-import type { Client } from '../bed/client.ts';
-import { Daemon } from '../bed/daemon.ts';
-import { BEHIND, Lab } from '../bed/lab.ts';
-import { freshAddresses, reveal } from '../bed/ways.ts';
+import { guestFor } from '../../bed/bed.ts';
+import type { Client } from '../../bed/client.ts';
+import { Daemon } from '../../bed/daemon.ts';
+import { BEHIND, Lab } from '../../bed/lab.ts';
+import { freshAddresses, reveal } from '../../bed/ways.ts';
 
 const PATIENCE = 30_000;
 const configured = { laptop: ['2001:db8:1::10/128', '2001:db8:1:0:aaaa::/80'], phone: [], tablet: [] };
@@ -76,13 +76,13 @@ test('a borrower that uses what is another peer’s gets nothing through, and no
     expect(await lab.borrower()).toBe('phone');
     const [refused, delivered] = [await lab.refused(), await lab.forwarded()];
     await phone.sendFrom(address, { count: 20, to: BEHIND });
-    await expect.poll(() => lab.refused()).toBeGreaterThanOrEqual(refused + 20);
+    await lab.guest.until(async () => expect(await lab.refused()).toBeGreaterThanOrEqual(refused + 20));
     expect(await lab.forwarded()).toBe(delivered);
   }
   expect((await lab.allowedIps()).laptop).toEqual(allowedIps.laptop);
   const delivered = await lab.forwarded();
   await phone.sendFrom(own, { to: BEHIND });
-  await expect.poll(() => lab.forwarded()).toBe(delivered + 1);
+  await lab.guest.until(async () => expect(await lab.forwarded()).toBe(delivered + 1));
 });
 
 test('a peer whose packets are refused without end is named, and another learns on; few requests are made of the kernel', async () => {
@@ -92,10 +92,10 @@ test('a peer whose packets are refused without end is named, and another learns 
   const flood = phone.flood({ prefix: '2001:db8:bad::', count: seconds * perSecond, pps: perSecond });
   const times: number[] = [];
   for (let round = 0; round < 5; round++) {
-    await new Promise((resolve) => setTimeout(resolve, 9_000));
-    const since = Date.now();
+    await lab.guest.sleep(9_000);
+    const since = lab.guest.now;
     await reveal(running, laptop, [fresh()]);
-    times.push(Date.now() - since);
+    times.push(lab.guest.now - since);
   }
   const problem = await running.event('problem', { code: 'refused-peer' }, PATIENCE);
   await flood;

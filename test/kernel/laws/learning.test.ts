@@ -2,11 +2,11 @@
 // Laws 1 to 4: what is learned and what is not, and that the packet which reveals an address arrives.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { guestFor, ways } from '../bed/bed.ts';
-import type { Client } from '../bed/client.ts';
-import { Daemon } from '../bed/daemon.ts';
-import { Lab } from '../bed/lab.ts';
-import { answered, expectAnswered, expectRefused, holdLoan, reveal } from '../bed/ways.ts';
+import { guestFor, ways } from '../../bed/bed.ts';
+import type { Client } from '../../bed/client.ts';
+import { Daemon } from '../../bed/daemon.ts';
+import { Lab } from '../../bed/lab.ts';
+import { answered, expectAnswered, expectRefused, holdLoan, reveal } from '../../bed/ways.ts';
 
 const configured = ['2001:db8:1:0:aaaa::/80', '2001:db8:1::99/128'];
 
@@ -114,10 +114,10 @@ describe.each(ways)('by %s', (hook) => {
     const address = '2001:db8:3::1';
     const [from, refused] = [daemon.mark, await lab.refused()];
     await laptop.sendFrom(address, { count: 50 });
-    await expect.poll(() => lab.refused()).toBe(refused + 50);
+    await lab.guest.until(async () => expect(await lab.refused()).toBe(refused + 50));
     if (hook === 'lending') return expect(daemon.mark).toBeLessThan(from + 5);
     await daemon.event('denied', { address, count: 1 }, 10_000, from);
-    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    await lab.guest.sleep(1_200);
     await laptop.sendFrom(address);
     await daemon.event('denied', { address, count: 50 }, 10_000, from);
     expect(daemon.all('denied').filter((event) => event.address === address)).toHaveLength(2);

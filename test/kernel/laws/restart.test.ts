@@ -2,12 +2,12 @@
 // Law 6: the daemon may be killed and started again at any time. And what law 9 says of a start without an interface.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { guestFor, ways } from '../bed/bed.ts';
-import { type Client, floodAddress } from '../bed/client.ts';
-import { Daemon, type DaemonOptions, PROGRAM } from '../bed/daemon.ts';
-import { Lab } from '../bed/lab.ts';
-import { Pinger } from '../bed/pinger.ts';
-import { expectRefused, reveal } from '../bed/ways.ts';
+import { guestFor, ways } from '../../bed/bed.ts';
+import { type Client, floodAddress } from '../../bed/client.ts';
+import { Daemon, type DaemonOptions, PROGRAM } from '../../bed/daemon.ts';
+import { Lab } from '../../bed/lab.ts';
+import { Pinger } from '../../bed/pinger.ts';
+import { expectRefused, reveal } from '../../bed/ways.ts';
 
 const PATIENCE = 30_000;
 const PREFIX = '2001:db8:1::';
@@ -68,7 +68,7 @@ describe.each(ways)('by %s', (hook) => {
   test('many addresses are learned', async () => {
     await reveal(daemon, laptop, [busy]);
     await useIdle(); // by lending, from the borrower
-    await expect.poll(() => addresses('learned'), { timeout: PATIENCE }).toEqual([busy, ...idle].sort());
+    await lab.guest.until(() => expect(addresses('learned')).toEqual([busy, ...idle].sort()), PATIENCE);
   });
 
   test('no packet is lost when it is killed and when it starts again', async () => {
@@ -103,7 +103,7 @@ describe.each(ways)('by %s', (hook) => {
     await lab.recreateLink();
     expect((await lab.allowedIps()).laptop).toEqual(configured);
     await start();
-    await expect.poll(() => addresses('restored'), { timeout: PATIENCE }).toEqual([busy, ...idle].sort());
+    await lab.guest.until(() => expect(addresses('restored')).toEqual([busy, ...idle].sort()), PATIENCE);
     expect(addresses('learned')).toEqual([]);
     expect((await lab.allowedIps()).laptop).toEqual([...configured, ...learned].sort());
     expect(await laptop.ping({ from: busy })).toMatchObject({ received: 1 });
@@ -119,7 +119,7 @@ describe.each(ways)('by %s', (hook) => {
   test('what is not used expires when it is due since its last use, whenever it was started', async () => {
     const pinger = await Pinger.start(laptop, busy);
     await start({ lifetime: `${LIFETIME}s` });
-    await expect.poll(() => addresses('expired'), { timeout: PATIENCE }).toEqual([...idle].sort());
+    await lab.guest.until(() => expect(addresses('expired')).toEqual([...idle].sort()), PATIENCE);
     const { time: started } = await daemon.event('ready');
     for (const { time } of daemon.all('expired')) {
       expect(time - lastUse).toBeGreaterThan(LIFETIME);

@@ -2,11 +2,11 @@
 // A kernel with kprobes that does not tell its types, and the file that does.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { sharedGuest } from '../bed/bed.ts';
-import { Daemon, PROGRAM } from '../bed/daemon.ts';
-import type { Guest } from '../bed/guest.ts';
-import { Lab } from '../bed/lab.ts';
-import { expectAnswered } from '../bed/ways.ts';
+import { sharedGuest } from '../../bed/bed.ts';
+import { Daemon, PROGRAM } from '../../bed/daemon.ts';
+import type { Guest } from '../../bed/guest.ts';
+import { Lab } from '../../bed/lab.ts';
+import { expectAnswered } from '../../bed/ways.ts';
 
 /** Makes one BTF of a kernel's and a module's, whose types and strings go on where the kernel's end. */
 const join = `

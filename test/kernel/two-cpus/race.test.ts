@@ -2,10 +2,10 @@
 // Law 1 when it is close: two peers use one address, nobody's until then, at the same moment.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { guestFor, ways } from '../bed/bed.ts';
-import { type Client, floodAddress } from '../bed/client.ts';
-import { Daemon } from '../bed/daemon.ts';
-import { Lab } from '../bed/lab.ts';
+import { guestFor, ways } from '../../bed/bed.ts';
+import { type Client, floodAddress } from '../../bed/client.ts';
+import { Daemon } from '../../bed/daemon.ts';
+import { Lab } from '../../bed/lab.ts';
 
 const PREFIX = '2001:db8:1::';
 const ROUNDS = 5;
@@ -34,12 +34,17 @@ describe.each(ways)('by %s', (hook) => {
     const once = () =>
       Promise.all(clients.map((client) => client.flood({ prefix: PREFIX, count: TRIES, first })));
     if (hook === 'lending')
-      return expect
-        .poll(() => once().then(() => daemon.all('learned').length), { interval: 1_000, timeout: PATIENCE })
-        .toBe(first + TRIES);
+      return lab.guest.until(
+        async () => {
+          await once();
+          expect(daemon.all('learned')).toHaveLength(first + TRIES);
+        },
+        PATIENCE,
+        1_000,
+      );
     await once();
     await daemon.event('denied', { address: floodAddress(PREFIX, first + TRIES - 1), reason: 'owned' });
-    await new Promise((resolve) => setTimeout(resolve, 1_000)); // refusals are told at a limited rate
+    await lab.guest.sleep(1_000); // refusals are told at a limited rate
   }
 
   /** Both use each address once more: it is the loser's packets that are refused. */
@@ -47,7 +52,7 @@ describe.each(ways)('by %s', (hook) => {
     const [before, allowedIps] = [await lab.refused(), await lab.allowedIps()];
     const all = { prefix: PREFIX, count: ROUNDS * TRIES, pps: 100 };
     await Promise.all(clients.map((client) => client.flood(all)));
-    await expect.poll(() => lab.refused()).toBeGreaterThanOrEqual(before + all.count);
+    await lab.guest.until(async () => expect(await lab.refused()).toBeGreaterThanOrEqual(before + all.count));
     expect(daemon.all('learned')).toHaveLength(all.count);
     expect(await lab.allowedIps()).toEqual(allowedIps);
   }

@@ -6,10 +6,10 @@
 // The router has 2001:db8:1::1/64 on wg1, no link-local address but what wg-slaacer gives it, and a default route.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { guestFor, sharedGuest, type Way } from '../bed/bed.ts';
-import type { Client } from '../bed/client.ts';
-import { Daemon } from '../bed/daemon.ts';
-import { Lab, type LabOptions } from '../bed/lab.ts';
+import { guestFor, sharedGuest, type Way } from '../../bed/bed.ts';
+import type { Client } from '../../bed/client.ts';
+import { Daemon } from '../../bed/daemon.ts';
+import { Lab, type LabOptions } from '../../bed/lab.ts';
 
 const SERVER = '2001:db8:fe::2';
 
@@ -61,7 +61,7 @@ describe.each(['fexit', 'kprobe', 'lending'] as const)('by %s', (way) => {
     const laptop = lab.client('laptop');
     const before = await solicitations(laptop);
     const milliseconds = await laptop.comeUp('fe80::a', SERVER);
-    await expect.poll(() => daemon.all('learned').length, { timeout: 10_000 }).toBeGreaterThan(1);
+    await lab.guest.until(() => expect(daemon.all('learned').length).toBeGreaterThan(1), 10_000);
     // Told, not judged: a client's kernel and a busy emulator have their part in it.
     console.log(`${way}: on line after ${milliseconds} ms`);
     // The first is answered. If it were not, another would follow 4 s later (RFC 4861, section 10).
@@ -96,7 +96,7 @@ describe('the advertiser', () => {
     const tcpdump = client.spawn("exec tcpdump -lnvvti wg0 'icmp6 and ip6[40] == 134'");
     await tcpdump.waitFor(/listening on/);
     await act();
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await lab.guest.sleep(500);
     tcpdump.kill('SIGTERM');
     await tcpdump.exit;
     return tcpdump.stdout
@@ -144,16 +144,19 @@ describe('the advertiser', () => {
   }, 180_000);
 
   test('gives a peer that solicits ever again a few answers', async () => {
-    const start = Date.now();
+    const start = lab.guest.now;
     const packets = await advertisements(laptop, () => laptop.solicit({ from: 'fe80::a', count: 5_000 }));
     expect(packets.length).toBeGreaterThan(0);
-    expect(packets.length).toBeLessThanOrEqual(3 + (Date.now() - start) / 1_000);
+    expect(packets.length).toBeLessThanOrEqual(3 + (lab.guest.now - start) / 1_000);
   });
 
   test('keeps the addresses of a client alive that only receives, for more than three lifetimes', async () => {
     const lifetimes = 'valid_lft 12 preferred_lft 12';
     await lab.router.run(`ip address add 2001:db8:3::1/64 dev wg1 nodad ${lifetimes}`);
-    await expect.poll(() => addressesIn(laptop, '2001:db8:3:'), { timeout: 8_000 }).toHaveLength(2);
+    await lab.guest.until(
+      async () => expect(await addressesIn(laptop, '2001:db8:3:')).toHaveLength(2),
+      8_000,
+    );
     const before = await addressesIn(laptop, '2001:db8:3:');
     await lab.router.run(
       `for i in $(seq 20); do ip address change 2001:db8:3::1/64 dev wg1 ${lifetimes}; sleep 2; done`,
@@ -190,9 +193,8 @@ describe('the advertiser', () => {
     expect(address).toMatch(/inet6 fe80::/);
 
     daemon = await Daemon.start(lab.router, { set: { ra: 1 } });
-    await expect
-      .poll(async () => (await laptop.run('ip -6 route show default')).stdout, { timeout: 5_000 })
-      .toContain('proto ra');
+    const route = async () => (await laptop.run('ip -6 route show default')).stdout;
+    await lab.guest.until(async () => expect(await route()).toContain('proto ra'), 5_000);
     const { stdout: again } = await lab.router.run('ip -6 -oneline address show dev wg1 scope link');
     expect(again).toBe(address);
   });
@@ -230,10 +232,13 @@ ip address add 2001:db8:1::1/64 dev wg1 nodad valid_lft 90 preferred_lft 90`);
     await lab.router.run(
       'ip address add 2001:db8:2::1/64 dev wg1 nodad; ip address delete 2001:db8:1::1/64 dev wg1',
     );
-    const start = Date.now();
+    const start = lab.guest.now;
     for (const client of lab.clients)
-      await expect.poll(() => addressesIn(client, '2001:db8:2:'), { timeout: 10_000 }).not.toEqual([]);
-    console.log(`addresses in the new prefix after ${Date.now() - start} ms at most`);
+      await lab.guest.until(
+        async () => expect(await addressesIn(client, '2001:db8:2:')).not.toEqual([]),
+        10_000,
+      );
+    console.log(`addresses in the new prefix after ${lab.guest.now - start} ms at most`);
     await carries('meanwhile');
     const routes = async () => (await lab.router.run('ip -6 route show dev wg1')).stdout;
     expect(await routes()).toMatch(/^2001:db8:1::\/64 proto 87 .*expires/m);
@@ -243,15 +248,15 @@ ip address add 2001:db8:1::1/64 dev wg1 nodad valid_lft 90 preferred_lft 90`);
       const { stdout } = await phone.run(`ip -6 address show dev wg0 to ${old}`);
       return Number(/valid_lft (\d+)sec/.exec(stdout)?.[1] ?? 0);
     };
-    await expect.poll(remaining, { timeout: 100_000, interval: 500 }).toBeLessThan(10);
+    await lab.guest.until(async () => expect(await remaining()).toBeLessThan(10), 100_000, 500);
     await carries('at the end');
     const left = async () =>
       Object.values(await lab.allowedIps())
         .flat()
         .join();
-    await expect.poll(left, { timeout: 100_000, interval: 1_000 }).not.toContain('2001:db8:1:');
+    await lab.guest.until(async () => expect(await left()).not.toContain('2001:db8:1:'), 100_000, 1_000);
     expect(await routes()).not.toContain('proto 87'); // the kernel has an expired one of its own
-    await expect.poll(() => addressesIn(phone, '2001:db8:1:'), { timeout: 10_000 }).toEqual([]);
+    await lab.guest.until(async () => expect(await addressesIn(phone, '2001:db8:1:')).toEqual([]), 10_000);
   }, 180_000);
 });
 

@@ -4,10 +4,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kernel, lockedGuest, sharedGuest } from '../bed/bed.ts';
-import { floodAddress } from '../bed/client.ts';
-import type { Guest } from '../bed/guest.ts';
-import { BEHIND, Lab } from '../bed/lab.ts';
+import { kernel, lockedGuest, sharedGuest } from '../../bed/bed.ts';
+import { floodAddress } from '../../bed/client.ts';
+import type { Guest } from '../../bed/guest.ts';
+import { BEHIND, Lab } from '../../bed/lab.ts';
 
 let guest: Guest;
 
@@ -92,14 +92,14 @@ describe('a lab', () => {
       rtts: [],
     });
     await phone.sendFrom('2001:db8:1::5', { count: 2 });
-    await expect.poll(() => lab.refused()).toBe(before + 3);
+    await lab.guest.until(async () => expect(await lab.refused()).toBe(before + 3));
     await expect(phone.connect({ from: '2001:db8:1::7', timeout: 500 })).rejects.toThrow('timed out');
   });
 
   it('bears a flood', async () => {
     const before = await lab.refused();
     await lab.client('phone').flood({ prefix: '2001:db8:1::', count: 1000, pps: 5000 });
-    await expect.poll(() => lab.refused()).toBe(before + 1000);
+    await lab.guest.until(async () => expect(await lab.refused()).toBe(before + 1000));
     expect(floodAddress('2001:db8:1::', 0x12345)).toBe('2001:db8:1:0:1:2345:fffe:dcba');
   });
 
@@ -123,13 +123,13 @@ describe('a lab', () => {
 
   it('counts requests to the kernel and packets that the router forwards', async () => {
     const count = lab.netlinkRequests(4);
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await lab.guest.sleep(2_000);
     await guest.run('for _ in 1 2 3; do ip link set wg1 mtu 1420; done');
     expect(await count).toBeGreaterThanOrEqual(3);
 
     const before = await lab.forwarded();
     for (const client of lab.clients) await client.sendFrom('2001:db8:1::5', { count: 5, to: BEHIND });
-    await expect.poll(() => lab.forwarded()).toBe(before + 5);
+    await lab.guest.until(async () => expect(await lab.forwarded()).toBe(before + 5));
   });
 
   it('comes back with a new link', async () => {

@@ -3,14 +3,14 @@
 // learned and may no longer stay.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { guestFor, ways } from '../bed/bed.ts';
-import type { Client } from '../bed/client.ts';
-import type { Interfaces, Options } from '../bed/engine-driver.ts';
-import { keyPair } from '../bed/keys.ts';
-import { Lab } from '../bed/lab.ts';
-import { LiveEngine } from '../bed/live-engine.ts';
-import { Pinger } from '../bed/pinger.ts';
-import { answered, expectAnswered, expectRefused, holdLoan, reveal, use } from '../bed/ways.ts';
+import { guestFor, ways } from '../../bed/bed.ts';
+import type { Client } from '../../bed/client.ts';
+import type { Interfaces, Options } from '../../bed/engine-driver.ts';
+import { keyPair } from '../../bed/keys.ts';
+import { Lab } from '../../bed/lab.ts';
+import { LiveEngine } from '../../bed/live-engine.ts';
+import { Pinger } from '../../bed/pinger.ts';
+import { answered, expectAnswered, expectRefused, holdLoan, reveal, use } from '../../bed/ways.ts';
 
 const PATIENCE = 30_000;
 
@@ -133,7 +133,7 @@ ip link set wg2 up`,
     }
     await flood;
     const count = () => engine.events.slice(from).filter(({ event }) => event === 'learned').length;
-    await expect.poll(count, { timeout: PATIENCE }).toBe(30);
+    await lab.guest.until(() => expect(count()).toBe(30), PATIENCE);
   });
 
   test('narrower prefixes withdraw at once what is outside, wider ones let it be learned', async () => {
@@ -151,15 +151,10 @@ ip link set wg2 up`,
     await learn(laptop, a);
     const from = engine.mark;
     await lab.router.run('ip address add 2001:db8:3::1/64 dev wg1 nodad');
-    await expect
-      .poll(
-        async () => {
-          await laptop.sendFrom(elsewhere);
-          return learned();
-        },
-        { timeout: PATIENCE },
-      )
-      .toEqual(on1(a, elsewhere));
+    await lab.guest.until(async () => {
+      await laptop.sendFrom(elsewhere);
+      expect(await learned()).toEqual(on1(a, elsewhere));
+    }, PATIENCE);
     await lab.router.run('ip address delete 2001:db8:3::1/64 dev wg1');
     await gone(elsewhere, 'scope', from);
     expect(await learned()).toEqual(on1(a));

@@ -2,11 +2,11 @@
 // Law 7: what one peer can cost, and that it is only that peer who pays.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { guestFor, ways } from '../bed/bed.ts';
-import { type Client, floodAddress } from '../bed/client.ts';
-import { Daemon } from '../bed/daemon.ts';
-import { Lab } from '../bed/lab.ts';
-import { expectAnswered, expectLoanLost, reveal, use } from '../bed/ways.ts';
+import { guestFor, ways } from '../../bed/bed.ts';
+import { type Client, floodAddress } from '../../bed/client.ts';
+import { Daemon } from '../../bed/daemon.ts';
+import { Lab } from '../../bed/lab.ts';
+import { expectAnswered, expectLoanLost, reveal, use } from '../../bed/ways.ts';
 
 const PREFIX = '2001:db8:1::';
 const OUTSIDE = '2001:db8:2::';
@@ -33,7 +33,7 @@ describe.each(ways)('by %s', (hook) => {
   });
 
   test('a peer gets as many addresses at once as the burst says, then as many as the rate says', async () => {
-    const started = Date.now();
+    const started = lab.guest.now;
     const running = await Daemon.start(lab.router, { hook, set: { burst: 3, rate: 12 } });
     daemon = running;
     let next = 5;
@@ -43,7 +43,7 @@ describe.each(ways)('by %s', (hook) => {
     const expectLearned = async (least: number) => {
       const { length } = (await lab.allowedIps()).bad!;
       expect(length).toBeGreaterThanOrEqual(least);
-      expect(length).toBeLessThanOrEqual(3 + (Date.now() - started) / 5_000); // 12 per minute
+      expect(length).toBeLessThanOrEqual(3 + (lab.guest.now - started) / 5_000); // 12 per minute
       expect(running.all('learned')).toHaveLength(length);
     };
     await bad.flood({ prefix: PREFIX, count: 5 });
@@ -51,7 +51,7 @@ describe.each(ways)('by %s', (hook) => {
     await expectLearned(3);
     await expectLoanLost(lab, running, bad);
 
-    await new Promise((resolve) => setTimeout(resolve, 5_100));
+    await lab.guest.sleep(5_100);
     await useUntilDenied();
     await expectLearned(4);
     expect(running.all('denied').map(({ reason }) => reason)).not.toContain('owned');
@@ -64,7 +64,7 @@ describe.each(ways)('by %s', (hook) => {
     daemon = await Daemon.start(lab.router, { hook, set: { rate: 0, max_addresses: 3 } });
     const addresses = [0, 1, 2, 3].map((n) => floodAddress(PREFIX, n));
     await reveal(daemon, bad, addresses.slice(0, 3));
-    await new Promise((resolve) => setTimeout(resolve, 1_100)); // a last-seen time may be a second old
+    await lab.guest.sleep(1_100); // a last-seen time may be a second old
     await bad.sendFrom(addresses[0]!);
     await reveal(daemon, bad, addresses.slice(3));
     await daemon.event('evicted', { address: addresses[1]!, peer: bad.publicKey });
@@ -77,7 +77,7 @@ describe.each(ways)('by %s', (hook) => {
     daemon = await Daemon.start(lab.router, { hook, set: { burst, rate, max_addresses: cap } });
     await bad.flood({ prefix: OUTSIDE, count: 2_000 });
     const before = { ...(await daemon.memory(lab.router)), maps: await daemon.mapMemory(lab.router) };
-    const start = Date.now();
+    const start = lab.guest.now;
     const flood = Promise.all([
       bad.flood({ prefix: PREFIX, count: 50_000, first: 100 }),
       bad.flood({ prefix: OUTSIDE, count: 50_000, first: 100 }),
@@ -91,7 +91,7 @@ describe.each(ways)('by %s', (hook) => {
       await daemon.event('learned', { address }, 15_000);
     }
     const seconds = await flood;
-    const elapsed = (Date.now() - start) / 1000;
+    const elapsed = (lab.guest.now - start) / 1000;
     const after = { ...(await daemon.memory(lab.router)), maps: await daemon.mapMemory(lab.router) };
     console.log(
       `${hook}: 100,000 packets in ${Math.max(...seconds).toFixed(1)} s; the other peer had ${answered} of ${pings.count} answered each;`,

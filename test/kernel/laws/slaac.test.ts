@@ -2,10 +2,10 @@
 // What it is for: a client that chooses its addresses by itself, from our advertisements.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { guestFor, ways } from '../bed/bed.ts';
-import { Daemon } from '../bed/daemon.ts';
-import { Lab } from '../bed/lab.ts';
-import { holdLoan } from '../bed/ways.ts';
+import { guestFor, ways } from '../../bed/bed.ts';
+import { Daemon } from '../../bed/daemon.ts';
+import { Lab } from '../../bed/lab.ts';
+import { holdLoan } from '../../bed/ways.ts';
 
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 

@@ -4,13 +4,13 @@
 
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { sharedGuest } from '../bed/bed.ts';
-import type { Client } from '../bed/client.ts';
-import { Lab } from '../bed/lab.ts';
-import { launchBrowser, openPage } from '../luci/browser.ts';
-import { GuestRouter } from '../luci/guest-router.ts';
-import { standInSite } from '../luci/site.ts';
-import { Web } from '../luci/uhttpd.ts';
+import { sharedGuest } from '../../bed/bed.ts';
+import type { Client } from '../../bed/client.ts';
+import { Lab } from '../../bed/lab.ts';
+import { launchBrowser, openPage } from '../../luci/browser.ts';
+import { GuestRouter } from '../../luci/guest-router.ts';
+import { standInSite } from '../../luci/site.ts';
+import { Web } from '../../luci/uhttpd.ts';
 
 const PATIENCE = { timeout: 30_000 };
 const address = '2001:db8:1::cafe';

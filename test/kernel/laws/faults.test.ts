@@ -2,12 +2,12 @@
 // Law 10 and bad input: one clear line that names the cure, the right exit status, and no stack.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { guestFor, kernel, sharedGuest } from '../bed/bed.ts';
-import type { Client } from '../bed/client.ts';
-import { Daemon, INSTALLED, PROGRAM } from '../bed/daemon.ts';
-import { Guest } from '../bed/guest.ts';
-import { Lab } from '../bed/lab.ts';
-import { expectAnswered } from '../bed/ways.ts';
+import { guestFor, kernel, sharedGuest } from '../../bed/bed.ts';
+import type { Client } from '../../bed/client.ts';
+import { Daemon, INSTALLED, PROGRAM } from '../../bed/daemon.ts';
+import { Guest } from '../../bed/guest.ts';
+import { Lab } from '../../bed/lab.ts';
+import { expectAnswered } from '../../bed/ways.ts';
 
 /** What one line on standard error says; anything more fails. */
 async function complaint(guest: Guest, command: string): Promise<{ code: number; line: string }> {

@@ -2,12 +2,12 @@
 // What lending is: the way to learn where no hook works. One peer at a time, the borrower, may send from any address.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { guestFor } from '../bed/bed.ts';
-import type { Client } from '../bed/client.ts';
-import { Daemon, PROGRAM } from '../bed/daemon.ts';
-import { Lab } from '../bed/lab.ts';
-import { LiveEngine } from '../bed/live-engine.ts';
-import { freshAddresses, reveal, use } from '../bed/ways.ts';
+import { guestFor } from '../../bed/bed.ts';
+import type { Client } from '../../bed/client.ts';
+import { Daemon, PROGRAM } from '../../bed/daemon.ts';
+import { Lab } from '../../bed/lab.ts';
+import { LiveEngine } from '../../bed/live-engine.ts';
+import { freshAddresses, reveal, use } from '../../bed/ways.ts';
 
 const PATIENCE = 30_000;
 const HALVES = ['2001:db8:1::/65', '2001:db8:1:0:8000::/65', 'fe80::/65', 'fe80::8000:0:0:0/65'];
@@ -78,7 +78,7 @@ describe('the borrower', () => {
   test('has both halves of each prefix, so that it is nobody’s whole prefix, and the group of all nodes', async () => {
     await reveal(await start(), laptop, [fresh()]);
     const loans = { laptop: [...HALVES, 'ff02::/127'].sort(), phone: [], tablet: [] };
-    await expect.poll(() => lab.loans()).toEqual(loans);
+    await lab.guest.until(async () => expect(await lab.loans()).toEqual(loans));
   });
 
   test('is one peer after the other', async () => {
@@ -112,7 +112,7 @@ describe('the borrower', () => {
     const running = await start();
     const address = fresh();
     await reveal(running, tablet, [address]);
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await lab.guest.sleep(2_000);
     expect((await lab.allowedIps()).tablet).toEqual([`${address}/128`]);
   });
 
@@ -124,7 +124,7 @@ describe('the borrower', () => {
     await reveal(running, laptop, [fresh()]);
     await laptop.sendFrom(address);
     await running.event('denied', { address, reason: 'reserved', peer: laptop.publicKey });
-    await expect.poll(() => lab.borrower()).toBeUndefined();
+    await lab.guest.until(async () => expect(await lab.borrower()).toBeUndefined());
     await reveal(running, laptop, [fresh()]);
     expect(await lab.borrower()).toBe('laptop');
   });
