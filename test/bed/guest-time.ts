@@ -2,22 +2,8 @@
 // How time passes in a guest.
 
 import type { Duplex } from 'node:stream';
+import { encode, type Report, type Request } from './messages.ts';
 import { Monitor } from './monitor.ts';
-
-/** What is asked of the agent. */
-export type Request = { id: number } & (
-  | { start: string[] }
-  | { input: string | null }
-  | { kill: NodeJS.Signals }
-  | { wait: number | null }
-);
-
-/** What of a report concerns time. `now` is the guest's date in milliseconds. */
-export interface Heard {
-  readonly id: number;
-  readonly now: number;
-  readonly waited?: true;
-}
 
 /** A span of time that can be waited for, or no longer. */
 export interface Timer {
@@ -34,7 +20,7 @@ export interface Time {
   /** Waits for something that happens in the guest. */
   during<T>(promise: Promise<T>): Promise<T>;
   /** The agent has said something. */
-  reported(report: Heard): void;
+  reported(report: Report): void;
   /** It is there no more. */
   ended(): void;
 }
@@ -52,7 +38,7 @@ export class HostTime implements Time {
   }
 
   send(request: Request): void {
-    this.#port.write(`${JSON.stringify(request)}\n`);
+    this.#port.write(encode(request));
   }
 
   after(milliseconds: number): Timer {
@@ -85,7 +71,7 @@ export class OwnTime implements Time {
   readonly #hangs: () => void;
   readonly #timers = new Map<number, () => void>();
   /** Requests for the agent that is not running. */
-  #requests: string[] = [];
+  #requests: Buffer[] = [];
   /** How many wait for something. */
   #waiting = 0;
   #state: 'running' | 'stopping' | 'stopped' | 'going on' | 'ended' = 'running';
@@ -105,7 +91,7 @@ export class OwnTime implements Time {
   }
 
   send(request: Request): void {
-    this.#requests.push(`${JSON.stringify(request)}\n`);
+    this.#requests.push(encode(request));
     // Of several that wait at once, one may ask for something while the guest runs for the others.
     if (this.#state !== 'running') return;
     this.#state = 'stopping';
@@ -117,7 +103,7 @@ export class OwnTime implements Time {
     const over = new Promise<void>((resolve) => this.#timers.set(id, resolve));
     this.send({ id, wait: milliseconds });
     const cancel = () => {
-      if (this.#timers.delete(id)) this.send({ id, wait: null });
+      if (this.#timers.delete(id)) this.send({ id, wait: -1 });
     };
     return { over, cancel };
   }
@@ -132,11 +118,11 @@ export class OwnTime implements Time {
     }
   }
 
-  reported({ id, now, waited }: Heard): void {
+  reported({ id, now, kind }: Report): void {
     this.#now = now;
     // It stops after every report.
     if (this.#state === 'running') this.#state = 'stopping';
-    if (!waited) return;
+    if (kind !== 'waited') return;
     this.#timers.get(id)?.();
     this.#timers.delete(id);
   }
@@ -164,7 +150,7 @@ export class OwnTime implements Time {
     this.#state = this.#waiting > 0 ? 'running' : 'stopped';
     if (this.#state === 'stopped') return;
     // Before the machine goes on, as it is the first that QEMU then reads.
-    if (this.#requests.length > 0) this.#port.write(this.#requests.join(''));
+    if (this.#requests.length > 0) this.#port.write(Buffer.concat(this.#requests));
     this.#requests = [];
     this.#watchdog = setTimeout(this.#hangs, HUNG);
     void this.#monitor.execute('cont');

@@ -3,9 +3,9 @@
 // as root.
 
 import { existsSync, readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { type Heard, HostTime, OwnTime, type Time, type Timer } from './guest-time.ts';
+import { HostTime, OwnTime, type Time, type Timer } from './guest-time.ts';
 import { type BootOptions, boot, type Machine } from './machine.ts';
+import { onReport, type Report } from './messages.ts';
 import { Process } from './process.ts';
 
 export interface SpawnOptions {
@@ -27,8 +27,6 @@ export interface Result {
   stdout: string;
   stderr: string;
 }
-
-type Report = Heard & { stdout?: string; stderr?: string; exit?: number; release?: string };
 
 /** Milliseconds of the host's. */
 const BOOT_TIMEOUT = 300_000;
@@ -93,14 +91,12 @@ export class Guest {
         const onClose = () => fail('did not boot');
         const timer = setTimeout(() => fail(`did not boot within ${BOOT_TIMEOUT / 1000} s`), BOOT_TIMEOUT);
         qemu.once('close', onClose);
-        const lines = createInterface({ input: port }).on('error', () => {});
-        lines.on('line', (line) => {
-          const report = JSON.parse(line) as Report;
+        onReport(port, (report) => {
           this.#time.reported(report);
-          if (report.release === undefined) return this.#deliver(report);
+          if (report.kind !== 'ready') return this.#deliver(report);
           clearTimeout(timer);
           qemu.off('close', onClose);
-          this.release = report.release;
+          this.release = report.data.toString();
           resolve();
         });
       });
@@ -109,14 +105,12 @@ export class Guest {
     }
   }
 
-  #deliver({ id, stdout, stderr, exit }: Report): void {
+  #deliver({ id, kind, data }: Report): void {
     const process = this.#running.get(id);
-    if (stdout !== undefined) process?.addOutput('stdout', Buffer.from(stdout, 'base64'));
-    if (stderr !== undefined) process?.addOutput('stderr', Buffer.from(stderr, 'base64'));
-    if (exit !== undefined) {
-      this.#running.delete(id);
-      process?.ended(exit);
-    }
+    if (kind === 'stdout' || kind === 'stderr') process?.addOutput(kind, data);
+    if (kind !== 'exit') return;
+    this.#running.delete(id);
+    process?.ended(data[0]!);
   }
 
   /** Milliseconds since 1970, by the guest's clock if that is its own. */

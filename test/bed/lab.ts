@@ -217,7 +217,9 @@ wg set wg1 ${this.#keepalive(0)}`,
 
   /** Takes wg1 down, whereby it loses its addresses and its sessions, and up again. */
   async restartLink(): Promise<void> {
-    await this.guest.run(`before=$(wg show wg1 latest-handshakes)
+    // Handshakes are told in whole seconds: the next one must not be in that of the last.
+    await this.guest.run(`sleep 1
+before=$(wg show wg1 latest-handshakes)
 ip link set wg1 down
 ip -batch - <<END
 ${LINK_UP}

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { buildAgent } from './agent.ts';
 
 export interface BootOptions {
   /** A series that scripts/kernel.sh knows: "6.12", or "arm64". */
@@ -43,6 +44,7 @@ const bed = fileURLToPath(new URL('.', import.meta.url));
 
 /** What depends on the CPU. `root` is the folder that becomes the guest's root; `kernel` that of scripts/kernel.sh. */
 interface Hardware {
+  readonly cpu: 'x64' | 'arm64';
   readonly qemu: string;
   readonly args: readonly string[];
   readonly terminal: string;
@@ -53,6 +55,7 @@ interface Hardware {
 function hardwareOf(series: string, kernel: string): Hardware {
   if (series !== 'arm64')
     return {
+      cpu: 'x64',
       qemu: 'qemu-system-x86_64',
       args: ['-M', 'q35', '-cpu', 'max'],
       terminal: 'ttyS0',
@@ -60,6 +63,7 @@ function hardwareOf(series: string, kernel: string): Hardware {
       node: process.execPath,
     };
   return {
+    cpu: 'arm64',
     qemu: 'qemu-system-aarch64',
     args: ['-M', 'virt', '-cpu', 'cortex-a72'],
     terminal: 'ttyAMA0',
@@ -106,6 +110,7 @@ export async function boot(options: BootOptions): Promise<Machine> {
   const { clock = 'host', files = 'host', memory = 2048, locked = false } = options;
   const kernel = (await run(`${checkout}/scripts/kernel.sh`, [options.kernel])).stdout.trim();
   const hardware = hardwareOf(options.kernel, kernel);
+  const agent = await buildAgent(hardware.cpu);
   const inMemory = files === 'memory';
   const folder = await mkdtemp(join(tmpdir(), 'wg-slaacer-guest-'));
   const console = join(folder, 'console');
@@ -115,7 +120,7 @@ export async function boot(options: BootOptions): Promise<Machine> {
   const shares = hardware.root === '/' ? {} : { checkout, kernel };
   const append = [
     `console=${hardware.terminal} panic=-1 mitigations=off cryptomgr.notests`,
-    `"bed_init=${bed}guest-init" "bed_node=${hardware.node}" "bed_kernel=${kernel}" bed_files=${files}`,
+    `"bed_init=${bed}guest-init" "bed_node=${hardware.node}" "bed_agent=${agent}" "bed_kernel=${kernel}" bed_files=${files}`,
     ...Object.entries(shares).map(([tag, path]) => `"bed_share_${tag}=${path}"`),
     locked ? 'bed_lockdown=confidentiality' : '',
     options.append ?? '',

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A program that runs in the guest, as the host sees it.
 
+import { constants } from 'node:os';
 import type { Time } from './guest-time.ts';
 
-type Send = (request: { input: string | null } | { kill: NodeJS.Signals }) => void;
+type Send = (request: { input: Uint8Array } | { end: true } | { kill: number }) => void;
 
 interface Waiter {
   check(): void;
@@ -48,17 +49,17 @@ export class Process {
 
   /** Writes to the program's standard input. */
   write(data: string | Uint8Array): void {
-    this.#send({ input: Buffer.from(data as Uint8Array).toString('base64') });
+    this.#send({ input: Buffer.from(data as Uint8Array) });
   }
 
   /** Ends the program's standard input. */
   end(): void {
-    this.#send({ input: null });
+    this.#send({ end: true });
   }
 
   /** Signals the program and all that it has started. */
   kill(signal: NodeJS.Signals = 'SIGTERM'): void {
-    this.#send({ kill: signal });
+    this.#send({ kill: constants.signals[signal] });
   }
 
   /**

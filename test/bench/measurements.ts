@@ -10,6 +10,7 @@ import type { Measurement } from './measurement.ts';
 import { packetCosts } from './packets.ts';
 import { ready } from './ready.ts';
 import { slaac } from './slaac.ts';
+import { turns } from './turns.ts';
 
 const packets: Measurement = {
   name: 'packets',
@@ -36,6 +37,7 @@ const packets: Measurement = {
 export const measurements: readonly Measurement[] = [
   packets,
   firstReply,
+  turns,
   slaac,
   heal,
   idle,

@@ -2,10 +2,10 @@
 // Law 10 and bad input: one clear line that names the cure, the right exit status, and no stack.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { guestFor, kernel, sharedGuest } from '../../bed/bed.ts';
+import { bootOwn, guestFor, sharedGuest } from '../../bed/bed.ts';
 import type { Client } from '../../bed/client.ts';
 import { Daemon, INSTALLED, PROGRAM } from '../../bed/daemon.ts';
-import { Guest } from '../../bed/guest.ts';
+import type { Guest } from '../../bed/guest.ts';
 import { Lab } from '../../bed/lab.ts';
 import { expectAnswered } from '../../bed/ways.ts';
 
@@ -150,7 +150,7 @@ describe('on a kernel that is locked down, and without the module', () => {
   let guest: Guest;
 
   beforeAll(async () => {
-    guest = await Guest.boot({ kernel, locked: true, append: 'module_blacklist=wireguard' });
+    guest = await bootOwn({ locked: true, append: 'module_blacklist=wireguard' });
   });
 
   afterAll(async () => {
