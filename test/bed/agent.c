@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Runs programs in the guest for guest.ts, which talks to it by messages over a virtio-serial port. In C, as
+// Runs programs in the guest for guest.ts. They send each other messages over a virtio-serial port. In C, as
 // in emulation Node takes ten times as long to start a program.
 //
 //   agent PORT        the port's file
+//
+// In a guest that has a time of its own (bed_files=memory) the agent stops the machine after each report.
+// What the host wants next it then writes into a page of the agent's memory, not to the port: so it is there
+// at the very instruction at which the machine goes on, and no other thread of QEMU has to be waited for.
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -30,26 +35,33 @@ struct message {
 
 enum {
 	// From the host.
-	START = 1, // the arguments of a program, each with a zero behind it
-	INPUT = 2, // for its standard input
-	END = 3,   // of its standard input
-	KILL = 4,  // signals its whole process group: the value
-	WAIT = 5,  // asks for WAITED in so many milliseconds; negative: no longer
-		  // To the host; the value is the date in milliseconds.
-	READY = 16, // the kernel's release
+	START = 1,  // the arguments of a program, each with a zero behind it
+	INPUT = 2,  // for its standard input
+	END = 3,    // of its standard input
+	KILL = 4,   // signals its whole process group: the value
+	WAIT = 5,   // asks for WAITED in so many milliseconds; negative: no longer
+		    // To the host; the value is the date in milliseconds.
+	READY = 16, // the physical address of the mailbox (8 bytes; 0: there is none), the kernel's release
 	STDOUT = 17,
 	STDERR = 18,
 	EXIT = 19, // a byte: as in a shell, 128 + n if signal n ended it
 	WAITED = 20,
 };
 
-// By guest-init: /dev/port, if what is asked for here has to be there before the machine goes on.
+// /dev/port, opened by guest-init.
 #define PORTS 9
 // The I/O port of QEMU's pvpanic, which stops the machine at once when 1 is written to it.
 #define PVPANIC 0x505
-// When the machine goes on, what the host has asked for meanwhile arrives a little sooner or later. By then,
-// in nanoseconds, it is all there, and nothing of it is carried out before.
-#define ARRIVAL 3000000
+
+// What the host has written while the machine stood still: so many bytes of messages. What is too long comes
+// in parts, after each of which the machine stops again. Of the port the host then makes use only to have the
+// machine stopped.
+#define PAGE 4096
+struct mailbox {
+	uint32_t size;
+	uint32_t goes_on;
+	char data[PAGE - 8];
+};
 
 #define SECOND 1000000000LL
 
@@ -74,6 +86,8 @@ struct timer {
 static struct program *programs;
 static struct timer *timers;
 static int port;
+static struct mailbox *mailbox;
+// Or has been asked to stop the machine.
 static bool has_reported;
 
 static void fail(const char *what)
@@ -119,16 +133,6 @@ static void report(int32_t id, uint32_t kind, const void *data, size_t size)
 	has_reported = true;
 }
 
-// Whoever has reported something waits for what the host makes of it, and no time passes meanwhile.
-static void stop_machine(void)
-{
-	int64_t then = now(CLOCK_MONOTONIC) + ARRIVAL;
-	struct timespec due = {.tv_sec = then / SECOND, .tv_nsec = then % SECOND};
-	if (pwrite(PORTS, "\1", 1, PVPANIC) != 1)
-		fail("stop the machine");
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
-}
-
 static void make_pipe(int ends[2])
 {
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -144,7 +148,8 @@ static void start(int32_t id, char *data, size_t size)
 	make_pipe(in);
 	make_pipe(out);
 	make_pipe(err);
-	pid_t pid = fork();
+	// The parent goes on when there is a process group to signal.
+	pid_t pid = vfork();
 	if (pid < 0)
 		fail("fork");
 	if (pid == 0) {
@@ -243,15 +248,12 @@ static void carry_out(const struct message *message, char *data)
 }
 
 // Carries out what has arrived as a whole.
-static void listen_to_host(void)
+static void receive(const char *data, size_t got)
 {
 	static char *buffer;
-	static size_t size, space;
-	if (space - size < 65536)
-		buffer = allocate(buffer, space = size + 1048576);
-	ssize_t got = read(port, buffer + size, space - size);
-	if (got <= 0)
-		exit(0); // the host has hung up
+	static size_t size;
+	buffer = allocate(buffer, size + got + 1);
+	memcpy(buffer + size, data, got);
 	size += got;
 	struct message message;
 	size_t used = 0;
@@ -264,6 +266,57 @@ static void listen_to_host(void)
 	}
 	size -= used;
 	memmove(buffer, buffer + used, size);
+}
+
+static void listen_to_port(void)
+{
+	static char data[65536];
+	ssize_t got = read(port, data, sizeof(data));
+	if (got <= 0)
+		exit(0); // the host has hung up
+	if (mailbox)
+		has_reported = true;
+	else
+		receive(data, got);
+}
+
+// Answers with the mailbox's physical address. It stays where it is, as guest-init has told the kernel.
+static uint64_t open_mailbox(void)
+{
+	uint64_t entry;
+	mailbox = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE, -1, 0);
+	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (mailbox == MAP_FAILED || pagemap < 0 ||
+	    pread(pagemap, &entry, 8, (uintptr_t)mailbox / PAGE * 8) != 8)
+		fail("mailbox");
+	close(pagemap);
+	return (entry & ((1ULL << 55) - 1)) * PAGE; // Documentation/admin-guide/mm/pagemap.rst
+}
+
+static void sleep_until(int64_t time)
+{
+	struct timespec due = {.tv_sec = time / SECOND, .tv_nsec = time % SECOND};
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+}
+
+// Whoever has reported something waits for what the host makes of it, and no time passes meanwhile.
+static void stop_machine(void)
+{
+	bool goes_on;
+	int64_t time = now(CLOCK_MONOTONIC);
+	do {
+		mailbox->size = mailbox->goes_on = 0;
+		if (pwrite(PORTS, "\1", 1, PVPANIC) != 1)
+			fail("stop the machine");
+		goes_on = *(volatile uint32_t *)&mailbox->goes_on;
+		receive(mailbox->data, *(volatile uint32_t *)&mailbox->size);
+	} while (goes_on);
+	// QEMU's main loop, if it looks at its clock just when the guest begins to wait, leaps some ten
+	// microseconds too far. It does look when the machine goes on: that leap is the first, and the second
+	// ends where it should.
+	sleep_until(time + SECOND / 2000);
+	sleep_until(time + SECOND / 1000);
 }
 
 static void pass_on(struct program *program, int *fd, uint32_t kind)
@@ -360,7 +413,7 @@ static void turn(const sigset_t *unblocked)
 	bury();
 	ring();
 	if (ready > 0 && fds[0].revents)
-		listen_to_host();
+		listen_to_port();
 }
 
 int main(int argc, char **argv)
@@ -379,7 +432,11 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &child, &unblocked);
 	sigaction(SIGCHLD, &(struct sigaction){.sa_handler = note_end}, NULL);
 	uname(&name);
-	report(0, READY, name.release, strlen(name.release));
+	char ready[8 + sizeof(name.release)];
+	uint64_t address = stops ? open_mailbox() : 0;
+	memcpy(ready, &address, 8);
+	memcpy(ready + 8, name.release, strlen(name.release));
+	report(0, READY, ready, 8 + strlen(name.release));
 	for (;;) {
 		if (has_reported && stops)
 			stop_machine();

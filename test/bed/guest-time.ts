@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // How time passes in a guest.
 
+import { closeSync, openSync, readdirSync, readlinkSync, writeSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
+import type { Machine } from './machine.ts';
 import { encode, type Report, type Request } from './messages.ts';
 import { Monitor } from './monitor.ts';
 
@@ -61,17 +63,28 @@ export class HostTime implements Time {
 /** Milliseconds of the host's, the only limit of that kind: a guest that has said nothing for so long hangs. */
 const HUNG = 600_000;
 
+/** The agent's (agent.c): u32 size, u32 whether more follows, data. */
+const MAILBOX = 4096;
+const MAILBOX_HEADER = 8;
+
 /**
  * It passes only while something is waited for that happens in the guest. The agent stops the machine with each report;
- * what is asked of it meanwhile is there when the machine goes on, at the same instruction whatever the host is doing.
+ * what is asked of it meanwhile is in its memory when the machine goes on: at the same instruction, whatever the host is
+ * doing.
  */
 export class OwnTime implements Time {
+  readonly #qemu: Machine['qemu'];
   readonly #port: Duplex;
   readonly #monitor: Monitor;
   readonly #hangs: () => void;
   readonly #timers = new Map<number, () => void>();
-  /** Requests for the agent that is not running. */
-  #requests: Buffer[] = [];
+  /** The machine's memory, a file, and where in it the mailbox is. */
+  #memory = -1;
+  #mailbox = 0;
+  /** For the agent, not yet in the mailbox. */
+  #requests: Buffer = Buffer.alloc(0);
+  /** Whether the mailbox has the first part of them. */
+  #isPartial = false;
   /** How many wait for something. */
   #waiting = 0;
   #state: 'running' | 'stopping' | 'stopped' | 'going on' | 'ended' = 'running';
@@ -80,7 +93,8 @@ export class OwnTime implements Time {
   #watchdog: NodeJS.Timeout | undefined;
 
   /** `hangs` is called if the guest says nothing any more. */
-  constructor(port: Duplex, monitor: Duplex, hangs: () => void) {
+  constructor({ qemu, port, monitor }: Machine, hangs: () => void) {
+    this.#qemu = qemu;
     this.#port = port;
     this.#monitor = new Monitor(monitor, () => this.#stopped());
     this.#hangs = hangs;
@@ -91,11 +105,11 @@ export class OwnTime implements Time {
   }
 
   send(request: Request): void {
-    this.#requests.push(encode(request));
+    this.#requests = Buffer.concat([this.#requests, encode(request)]);
     // Of several that wait at once, one may ask for something while the guest runs for the others.
     if (this.#state !== 'running') return;
     this.#state = 'stopping';
-    void this.#monitor.execute('stop');
+    this.#port.write('stop');
   }
 
   after(milliseconds: number): Timer {
@@ -118,10 +132,11 @@ export class OwnTime implements Time {
     }
   }
 
-  reported({ id, now, kind }: Report): void {
+  reported({ id, now, kind, data }: Report): void {
     this.#now = now;
     // It stops after every report.
     if (this.#state === 'running') this.#state = 'stopping';
+    if (kind === 'ready') this.#openMemory(Number(data.readBigUInt64LE(0)));
     if (kind !== 'waited') return;
     this.#timers.get(id)?.();
     this.#timers.delete(id);
@@ -130,28 +145,43 @@ export class OwnTime implements Time {
   ended(): void {
     clearTimeout(this.#watchdog);
     this.#state = 'ended';
+    if (this.#memory >= 0) closeSync(this.#memory);
+    this.#memory = -1;
+  }
+
+  #openMemory(mailbox: number): void {
+    const files = `/proc/${this.#qemu.pid}/fd`;
+    const name = readdirSync(files).find((file) =>
+      readlinkSync(`${files}/${file}`).startsWith('/memfd:memory-backend-memfd'),
+    );
+    this.#memory = openSync(`${files}/${name}`, 'r+');
+    this.#mailbox = mailbox;
   }
 
   #stopped(): void {
     clearTimeout(this.#watchdog);
+    if (this.#state === 'ended') return;
     this.#state = 'stopped';
-    this.#goOnSoon();
+    if (this.#isPartial) this.#goOn();
+    else this.#goOnSoon();
   }
 
   /** As soon as whoever has waited for a report has read it and said what is next. */
   #goOnSoon(): void {
     if (this.#state !== 'stopped' || this.#waiting === 0) return;
     this.#state = 'going on';
-    setImmediate(() => setImmediate(() => this.#goOn()));
+    setImmediate(() => setImmediate(() => this.#state === 'going on' && this.#goOn()));
   }
 
   #goOn(): void {
-    if (this.#state !== 'going on') return;
-    this.#state = this.#waiting > 0 ? 'running' : 'stopped';
-    if (this.#state === 'stopped') return;
-    // Before the machine goes on, as it is the first that QEMU then reads.
-    if (this.#requests.length > 0) this.#port.write(Buffer.concat(this.#requests));
-    this.#requests = [];
+    const part = this.#requests.subarray(0, MAILBOX - MAILBOX_HEADER);
+    this.#requests = this.#requests.subarray(part.length);
+    this.#isPartial = this.#requests.length > 0;
+    const header = Buffer.alloc(MAILBOX_HEADER);
+    header.writeUInt32LE(part.length, 0);
+    header.writeUInt32LE(Number(this.#isPartial), 4);
+    writeSync(this.#memory, Buffer.concat([header, part]), 0, header.length + part.length, this.#mailbox);
+    this.#state = this.#isPartial ? 'stopping' : 'running';
     this.#watchdog = setTimeout(this.#hangs, HUNG);
     void this.#monitor.execute('cont');
   }

@@ -59,9 +59,8 @@ export class Guest {
   private constructor(machine: Machine, { files }: BootOptions) {
     this.#machine = machine;
     guests.add(this);
-    const { qemu, port, monitor } = machine;
-    this.#time =
-      files === 'memory' ? new OwnTime(port, monitor, () => qemu.kill('SIGKILL')) : new HostTime(port);
+    const { qemu, port } = machine;
+    this.#time = files === 'memory' ? new OwnTime(machine, () => qemu.kill('SIGKILL')) : new HostTime(port);
     // A broken port shows in QEMU's exit.
     port.on('error', () => {});
     const complain = (text: string) => {
@@ -96,7 +95,7 @@ export class Guest {
           if (report.kind !== 'ready') return this.#deliver(report);
           clearTimeout(timer);
           qemu.off('close', onClose);
-          this.release = report.data.toString();
+          this.release = report.data.subarray(8).toString();
           resolve();
         });
       });

@@ -57,7 +57,8 @@ function hardwareOf(series: string, kernel: string): Hardware {
     return {
       cpu: 'x64',
       qemu: 'qemu-system-x86_64',
-      args: ['-M', 'q35', '-cpu', 'max'],
+      // Others have vector instructions, which are slower in emulation than what they replace.
+      args: ['-M', 'q35', '-cpu', 'qemu64'],
       terminal: 'ttyS0',
       root: '/',
       node: process.execPath,
@@ -132,10 +133,12 @@ export async function boot(options: BootOptions): Promise<Machine> {
     ...share(hardware.root, 'host'),
     ...Object.entries(shares).flatMap(([tag, path]) => share(path, tag)),
   ];
+  // The host writes to it, to the agent's mailbox.
+  const ram = ['-object', `memory-backend-memfd,id=ram,size=${memory}M`, '-machine', 'memory-backend=ram'];
   // biome-ignore format: one option a line
   const args = [
     '-nodefaults', '-display', 'none', '-no-reboot',
-    ...hardware.args, '-accel', 'tcg,thread=single', ...time, '-m', `${memory}`, '-nic', 'none',
+    ...hardware.args, '-accel', 'tcg,thread=single', ...time, '-m', `${memory}`, ...(inMemory ? ram : []), '-nic', 'none',
     '-kernel', `${kernel}/vmlinux`, '-initrd', inMemory ? root : `${kernel}/initramfs`, '-append', append,
     ...(inMemory ? [] : served),
     // A socket takes few writes of single bytes, and the guest would wait until it takes more.

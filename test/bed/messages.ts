@@ -21,7 +21,7 @@ export interface Report {
   readonly id: number;
   readonly now: number;
   readonly kind: 'ready' | 'stdout' | 'stderr' | 'exit' | 'waited';
-  /** The kernel's release; output; one byte, the exit code; nothing. */
+  /** Of ready: 8 bytes, the address of the mailbox, and the kernel's release. Output. Of exit: a byte, the code. */
   readonly data: Buffer;
 }
 

@@ -29,7 +29,7 @@ export class Monitor {
   }
 
   /** Has QEMU carry out a command without arguments, after those before. */
-  execute(command: 'qmp_capabilities' | 'stop' | 'cont'): Promise<void> {
+  execute(command: 'qmp_capabilities' | 'cont'): Promise<void> {
     this.#socket.write(`${JSON.stringify({ execute: command })}\n`);
     return new Promise((resolve, reject) => {
       this.#answers.push((message) => {

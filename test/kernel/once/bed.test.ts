@@ -50,7 +50,7 @@ describe('a guest', () => {
     expect((await guest.readFile('/etc/mine')).toString()).toBe('mine\n');
     await expect(guest.readFile('/no/such')).rejects.toThrow('No such file');
     expect(existsSync('/etc/mine')).toBe(false);
-    const file = fileURLToPath(import.meta.url);
+    const file = fileURLToPath(new URL('../../bed/guest.ts', import.meta.url));
     expect(await guest.readFile(file)).toEqual(readFileSync(file));
   });
 });

