@@ -77,8 +77,7 @@ fi
 
 # What needs one kernel has the newest. A guest keeps one CPU busy, so there are as many runs at a time as CPUs.
 projects=(unit luci)
-for group in laws two-cpus; do projects+=("${kernels[@]/#/$group-}"); done
-projects+=("once-${kernels[-1]}")
+projects+=("${kernels[@]/#/laws-}" "once-${kernels[-1]}" "${kernels[@]/#/two-cpus-}")
 run_tests unit "$@"
 run_tests luci "$@"
 for project in "${projects[@]:2}"; do

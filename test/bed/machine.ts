@@ -120,7 +120,8 @@ export async function boot(options: BootOptions): Promise<Machine> {
   // A root that is not this machine's lacks the checkout and the kernel.
   const shares = hardware.root === '/' ? {} : { checkout, kernel };
   const append = [
-    `console=${hardware.terminal} panic=-1 mitigations=off cryptomgr.notests`,
+    // QEMU translates a program once if it always lies at the same addresses: without norandmaps, again at each start.
+    `console=${hardware.terminal} panic=-1 mitigations=off cryptomgr.notests norandmaps`,
     `"bed_init=${bed}guest-init" "bed_node=${hardware.node}" "bed_agent=${agent}" "bed_kernel=${kernel}" bed_files=${files}`,
     ...Object.entries(shares).map(([tag, path]) => `"bed_share_${tag}=${path}"`),
     locked ? 'bed_lockdown=confidentiality' : '',
