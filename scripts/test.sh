@@ -75,14 +75,22 @@ else
 	failed=1
 fi
 
-# What needs one kernel has the newest. A guest keeps one CPU busy, so there are as many runs at a time as CPUs.
-projects=(unit luci)
-projects+=("${kernels[@]/#/laws-}" "once-${kernels[-1]}" "${kernels[@]/#/two-cpus-}")
-run_tests unit "$@"
-run_tests luci "$@"
-for project in "${projects[@]:2}"; do
-	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
-	run_tests "$project" "$@" &
-done
-wait
+# Runs projects side by side, so many at a time.
+run_side_by_side() {
+	local limit=$1 project
+	shift
+	for project in "$@"; do
+		while [ "$(jobs -rp | wc -l)" -ge "$limit" ]; do wait -n; done
+		run_tests "$project" "${options[@]}" &
+	done
+	wait
+}
+
+# What needs one kernel has the newest. A guest keeps one CPU busy, and one that has the host's clock often waits.
+options=("$@")
+quick=(unit luci)
+on_kernels=("${kernels[@]/#/laws-}" "once-${kernels[-1]}" "${kernels[@]/#/two-cpus-}")
+projects=("${quick[@]}" "${on_kernels[@]}")
+run_side_by_side 2 "${quick[@]}"
+run_side_by_side $(($(nproc) + 1)) "${on_kernels[@]}"
 for project in "${projects[@]}"; do count "$project"; done

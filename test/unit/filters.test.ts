@@ -8,6 +8,7 @@ import * as abi from '../../src/kernel/abi.ts';
 import type { Endpoint, Limits, Sighting } from '../../src/kernel/kernel.ts';
 import { type BpfObject, loadNative } from '../../src/kernel/native.ts';
 import { alice, bob } from './bench.ts';
+import { canLoadPrograms } from './native/programs.ts';
 
 const built = (path: string) => fileURLToPath(new URL(`../../dist/rootfs/${path}`, import.meta.url));
 const native = loadNative(built('usr/lib/wg-slaacer/wg_slaacer.node'));
@@ -27,16 +28,6 @@ function load(): BpfObject {
   } catch (error) {
     object.close();
     throw error;
-  }
-}
-
-/** Loading needs privileges and a kernel that lets it be: the kernel tests cover machines that refuse. */
-function canLoad(): boolean {
-  try {
-    load().close();
-    return true;
-  } catch {
-    return false;
   }
 }
 
@@ -86,7 +77,7 @@ async function until(condition: () => boolean): Promise<void> {
 
 let object: BpfObject;
 
-describe.skipIf(!canLoad())('the filter of', () => {
+describe.skipIf(!canLoadPrograms(native))('the filter of', () => {
   beforeEach(() => {
     object = load();
   });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { type BpfObject, loadNative, type NativeSocket, type SystemError } from '../../src/kernel/native.ts';
+import { canLoadPrograms, compile } from './native/programs.ts';
 
 const ADDON = fileURLToPath(new URL('../../dist/rootfs/usr/lib/wg-slaacer/wg_slaacer.node', import.meta.url));
 const native = loadNative(ADDON);
@@ -437,22 +438,7 @@ describe('a process', () => {
 const folder = mkdtempSync(join(tmpdir(), 'wg-slaacer-native-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const FIXTURE = join(folder, 'fixture.o');
-
-function canLoad(): boolean {
-  const source = fileURLToPath(new URL('native/fixture.bpf.c', import.meta.url));
-  const compiled = spawnSync('clang', ['-O2', '-g', '-target', 'bpf', '-c', source, '-o', FIXTURE]);
-  if (compiled.status !== 0) return false;
-  const object = new native.BpfObject(FIXTURE);
-  try {
-    object.enable('answer');
-    object.load();
-    return true;
-  } catch {
-    return false;
-  } finally {
-    object.close();
-  }
-}
+compile('fixture', FIXTURE);
 
 function bpf(...programs: string[]): BpfObject {
   const object = new native.BpfObject(FIXTURE);
@@ -508,7 +494,7 @@ describe('a BPF object that cannot be opened', () => {
   });
 });
 
-describe.skipIf(!canLoad())('a BPF object', () => {
+describe.skipIf(!canLoadPrograms(native))('a BPF object', () => {
   test('runs a program on a packet', () => {
     const object = loaded('answer');
     expect(object.testRun('answer', packet, 7)).toBe(7);
