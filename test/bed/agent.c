@@ -4,9 +4,10 @@
 //
 //   agent PORT        the port's file
 //
-// In a guest that has a time of its own (bed_files=memory) the agent stops the machine after each report.
-// What the host wants next it then writes into a page of the agent's memory, not to the port: so it is there
-// at the very instruction at which the machine goes on, and no other thread of QEMU has to be waited for.
+// In a guest that has a time of its own (bed_files=memory) the agent stops at a gate after its reports, and
+// the machine with it. What the host wants next it then writes into a page of the agent's memory, not to the
+// port: so it is there at the very instruction at which the machine goes on, and no other thread of QEMU is
+// waited for.
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,25 +34,29 @@ struct message {
 	int64_t value;
 };
 
+// From the host.
 enum {
-	// From the host.
-	START = 1,  // the arguments of a program, each with a zero behind it
-	INPUT = 2,  // for its standard input
-	END = 3,    // of its standard input
-	KILL = 4,   // signals its whole process group: the value
-	WAIT = 5,   // asks for WAITED in so many milliseconds; negative: no longer
-		    // To the host; the value is the date in milliseconds.
+	START = 1, // the arguments of a program, each with a zero behind it
+	INPUT = 2, // for its standard input
+	END = 3,   // of its standard input
+	KILL = 4,  // signals its whole process group: the value
+	WAIT = 5,  // asks for WAITED in so many milliseconds; negative: no longer
+};
+
+// To the host; the value is the date in milliseconds.
+enum {
 	READY = 16, // the physical address of the mailbox (8 bytes; 0: there is none), the kernel's release
 	STDOUT = 17,
 	STDERR = 18,
 	EXIT = 19, // a byte: as in a shell, 128 + n if signal n ended it
 	WAITED = 20,
+	STOPPED = 21, // at the gate, which the host opens
 };
 
 // /dev/port, opened by guest-init.
 #define PORTS 9
-// The I/O port of QEMU's pvpanic, which stops the machine at once when 1 is written to it.
-#define PVPANIC 0x505
+// The I/O port of the gate (isa-debugcon): the machine stands still until what is written there is taken.
+#define GATE 0xe9
 
 // What the host has written while the machine stood still: so many bytes of messages. What is too long comes
 // in parts, after each of which the machine stops again. Of the port the host then makes use only to have the
@@ -294,29 +299,19 @@ static uint64_t open_mailbox(void)
 	return (entry & ((1ULL << 55) - 1)) * PAGE; // Documentation/admin-guide/mm/pagemap.rst
 }
 
-static void sleep_until(int64_t time)
-{
-	struct timespec due = {.tv_sec = time / SECOND, .tv_nsec = time % SECOND};
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
-}
-
 // Whoever has reported something waits for what the host makes of it, and no time passes meanwhile.
 static void stop_machine(void)
 {
 	bool goes_on;
-	int64_t time = now(CLOCK_MONOTONIC);
 	do {
 		mailbox->size = mailbox->goes_on = 0;
-		if (pwrite(PORTS, "\1", 1, PVPANIC) != 1)
-			fail("stop the machine");
+		report(0, STOPPED, "", 0);
+		if (pwrite(PORTS, "", 1, GATE) != 1)
+			fail("stop at the gate");
 		goes_on = *(volatile uint32_t *)&mailbox->goes_on;
 		receive(mailbox->data, *(volatile uint32_t *)&mailbox->size);
 	} while (goes_on);
-	// QEMU's main loop, if it looks at its clock just when the guest begins to wait, leaps some ten
-	// microseconds too far. It does look when the machine goes on: that leap is the first, and the second
-	// ends where it should.
-	sleep_until(time + SECOND / 2000);
-	sleep_until(time + SECOND / 1000);
+	has_reported = false;
 }
 
 static void pass_on(struct program *program, int *fd, uint32_t kind)
@@ -440,7 +435,6 @@ int main(int argc, char **argv)
 	for (;;) {
 		if (has_reported && stops)
 			stop_machine();
-		has_reported = false;
 		turn(&unblocked);
 	}
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // How time passes in a guest.
 
-import { closeSync, openSync, readdirSync, readlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync, readSync, writeSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import type { Machine } from './machine.ts';
 import { encode, type Report, type Request } from './messages.ts';
-import { Monitor } from './monitor.ts';
 
 /** A span of time that can be waited for, or no longer. */
 export interface Timer {
@@ -67,6 +66,9 @@ const HUNG = 600_000;
 const MAILBOX = 4096;
 const MAILBOX_HEADER = 8;
 
+/** Of QEMU's descriptors, the one that at-gate.py reads of. */
+const OUTLET = 10;
+
 /**
  * It passes only while something is waited for that happens in the guest. The agent stops the machine with each report;
  * what is asked of it meanwhile is in its memory when the machine goes on: at the same instruction, whatever the host is
@@ -75,12 +77,13 @@ const MAILBOX_HEADER = 8;
 export class OwnTime implements Time {
   readonly #qemu: Machine['qemu'];
   readonly #port: Duplex;
-  readonly #monitor: Monitor;
   readonly #hangs: () => void;
   readonly #timers = new Map<number, () => void>();
   /** The machine's memory, a file, and where in it the mailbox is. */
   #memory = -1;
   #mailbox = 0;
+  /** What the machine stands still at until a byte is read of it. */
+  #gate = -1;
   /** For the agent, not yet in the mailbox. */
   #requests: Buffer = Buffer.alloc(0);
   /** Whether the mailbox has the first part of them. */
@@ -93,10 +96,9 @@ export class OwnTime implements Time {
   #watchdog: NodeJS.Timeout | undefined;
 
   /** `hangs` is called if the guest says nothing any more. */
-  constructor({ qemu, port, monitor }: Machine, hangs: () => void) {
+  constructor({ qemu, port }: Machine, hangs: () => void) {
     this.#qemu = qemu;
     this.#port = port;
-    this.#monitor = new Monitor(monitor, () => this.#stopped());
     this.#hangs = hangs;
   }
 
@@ -136,7 +138,8 @@ export class OwnTime implements Time {
     this.#now = now;
     // It stops after every report.
     if (this.#state === 'running') this.#state = 'stopping';
-    if (kind === 'ready') this.#openMemory(Number(data.readBigUInt64LE(0)));
+    if (kind === 'ready') this.#open(Number(data.readBigUInt64LE(0)));
+    if (kind === 'stopped') this.#stopped();
     if (kind !== 'waited') return;
     this.#timers.get(id)?.();
     this.#timers.delete(id);
@@ -145,17 +148,18 @@ export class OwnTime implements Time {
   ended(): void {
     clearTimeout(this.#watchdog);
     this.#state = 'ended';
-    if (this.#memory >= 0) closeSync(this.#memory);
-    this.#memory = -1;
+    for (const file of [this.#memory, this.#gate]) if (file >= 0) closeSync(file);
+    this.#memory = this.#gate = -1;
   }
 
-  #openMemory(mailbox: number): void {
+  #open(mailbox: number): void {
     const files = `/proc/${this.#qemu.pid}/fd`;
     const name = readdirSync(files).find((file) =>
       readlinkSync(`${files}/${file}`).startsWith('/memfd:memory-backend-memfd'),
     );
     this.#memory = openSync(`${files}/${name}`, 'r+');
     this.#mailbox = mailbox;
+    this.#gate = openSync(`${files}/${OUTLET}`, 'r');
   }
 
   #stopped(): void {
@@ -170,7 +174,7 @@ export class OwnTime implements Time {
   #goOnSoon(): void {
     if (this.#state !== 'stopped' || this.#waiting === 0) return;
     this.#state = 'going on';
-    setImmediate(() => setImmediate(() => this.#state === 'going on' && this.#goOn()));
+    setImmediate(() => this.#state === 'going on' && this.#goOn());
   }
 
   #goOn(): void {
@@ -183,6 +187,6 @@ export class OwnTime implements Time {
     writeSync(this.#memory, Buffer.concat([header, part]), 0, header.length + part.length, this.#mailbox);
     this.#state = this.#isPartial ? 'stopping' : 'running';
     this.#watchdog = setTimeout(this.#hangs, HUNG);
-    void this.#monitor.execute('cont');
+    readSync(this.#gate, Buffer.alloc(1));
   }
 }

@@ -79,17 +79,17 @@ function share(folder: string, tag: string): string[] {
 }
 
 /**
- * The same run of instructions again, whenever it is booted: the guest's random numbers and its date are always the
- * same, and QEMU has carried out what the guest asks of it before the guest goes on. A write of 1 to the port of pvpanic
- * stops the machine at that very instruction.
+ * The same run of instructions again, whenever it is booted: the guest's random numbers and its date are always the same.
+ * What is written to isa-debugcon stops the machine, at that very instruction, until the gate takes it.
  */
 const repeatable = [
   ...['-smp', '1', '-icount', `shift=${Math.log2(INSTRUCTION)},sleep=off`],
   ...['-seed', '1', '-rtc', 'base=2026-01-01T00:00:00,clock=vm'],
-  ...['-device', 'pvpanic', '-action', 'panic=pause'],
+  ...['-chardev', 'stdio,id=gate,signal=off'],
+  ...['-device', 'isa-debugcon,chardev=gate'],
 ];
 
-/** Without the leaps of a clock that QEMU has to be waited for, but with the host's files. */
+/** With the host's files, for which QEMU has to be waited. */
 const counting = ['-smp', '1', '-icount', `shift=${Math.log2(INSTRUCTION)},sleep=off`];
 
 /** A machine that is booting. */
@@ -99,8 +99,6 @@ export interface Machine {
   readonly console: string;
   /** To the agent. */
   readonly port: Duplex;
-  /** QEMU's machine protocol. */
-  readonly monitor: Duplex;
   /** Deletes what is needed for booting only. */
   booted(): Promise<void>;
 }
@@ -111,9 +109,9 @@ export async function boot(options: BootOptions): Promise<Machine> {
   const { clock = 'host', files = 'host', memory = 2048, locked = false } = options;
   const kernel = (await run(`${checkout}/scripts/kernel.sh`, [options.kernel])).stdout.trim();
   const hardware = hardwareOf(options.kernel, kernel);
+  const folder = await mkdtemp(join(tmpdir(), 'wg-slaacer-guest-'));
   const agent = await buildAgent(hardware.cpu);
   const inMemory = files === 'memory';
-  const folder = await mkdtemp(join(tmpdir(), 'wg-slaacer-guest-'));
   const console = join(folder, 'console');
   const root = join(folder, 'initramfs');
   if (inMemory) await run(`${checkout}/scripts/root.sh`, [options.kernel, root]);
@@ -144,20 +142,19 @@ export async function boot(options: BootOptions): Promise<Machine> {
     ...(inMemory ? [] : served),
     // A socket takes few writes of single bytes, and the guest would wait until it takes more.
     '-serial', `file:${console}`,
-    '-chardev', 'socket,id=agent,fd=3', '-chardev', 'socket,id=monitor,fd=4',
+    '-chardev', 'socket,id=agent,fd=3',
     '-device', 'virtio-serial,ioeventfd=off', '-device', 'virtserialport,chardev=agent,nr=1',
-    '-mon', 'chardev=monitor,mode=control',
   ];
   // Whatever happens to this process, QEMU ends with it.
-  const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', hardware.qemu, ...args], {
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
+  const gate = inMemory ? ['/usr/bin/python3', '-IBS', `${bed}at-gate.py`] : [];
+  const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', ...gate, hardware.qemu, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
   });
   qemu.on('close', () => rmSync(folder, { recursive: true, force: true }));
   return {
     qemu,
     console,
     port: qemu.stdio[3] as Duplex,
-    monitor: qemu.stdio[4] as Duplex,
     booted: () => rm(root, { force: true }),
   };
 }

@@ -20,7 +20,7 @@ const kinds = { start: 1, input: 2, end: 3, kill: 4, wait: 5 } as const;
 export interface Report {
   readonly id: number;
   readonly now: number;
-  readonly kind: 'ready' | 'stdout' | 'stderr' | 'exit' | 'waited';
+  readonly kind: 'ready' | 'stdout' | 'stderr' | 'exit' | 'waited' | 'stopped';
   /** Of ready: 8 bytes, the address of the mailbox, and the kernel's release. Output. Of exit: a byte, the code. */
   readonly data: Buffer;
 }
@@ -31,6 +31,7 @@ const reports: Readonly<Record<number, Report['kind']>> = {
   18: 'stderr',
   19: 'exit',
   20: 'waited',
+  21: 'stopped',
 };
 
 const HEADER = 24;
