@@ -69,6 +69,9 @@ const MAILBOX_HEADER = 8;
 /** Of QEMU's descriptors, the one that at-gate.py reads of. */
 const OUTLET = 10;
 
+/** Milliseconds of the host's until a machine that stands still is put to sleep. */
+const UNUSED = 100;
+
 /**
  * It passes only while something is waited for that happens in the guest. The agent stops the machine with each report;
  * what is asked of it meanwhile is in its memory when the machine goes on: at the same instruction, whatever the host is
@@ -94,6 +97,7 @@ export class OwnTime implements Time {
   #now = 0;
   #nextId = -1;
   #watchdog: NodeJS.Timeout | undefined;
+  #sleep: NodeJS.Timeout | undefined;
 
   /** `hangs` is called if the guest says nothing any more. */
   constructor({ qemu, port }: Machine, hangs: () => void) {
@@ -147,6 +151,7 @@ export class OwnTime implements Time {
 
   ended(): void {
     clearTimeout(this.#watchdog);
+    clearTimeout(this.#sleep);
     this.#state = 'ended';
     for (const file of [this.#memory, this.#gate]) if (file >= 0) closeSync(file);
     this.#memory = this.#gate = -1;
@@ -166,6 +171,8 @@ export class OwnTime implements Time {
     clearTimeout(this.#watchdog);
     if (this.#state === 'ended') return;
     this.#state = 'stopped';
+    // At the gate QEMU tries again ten thousand times a second.
+    this.#sleep = setTimeout(() => this.#qemu.kill('SIGSTOP'), UNUSED);
     if (this.#isPartial) this.#goOn();
     else this.#goOnSoon();
   }
@@ -187,6 +194,8 @@ export class OwnTime implements Time {
     writeSync(this.#memory, Buffer.concat([header, part]), 0, header.length + part.length, this.#mailbox);
     this.#state = this.#isPartial ? 'stopping' : 'running';
     this.#watchdog = setTimeout(this.#hangs, HUNG);
+    clearTimeout(this.#sleep);
+    this.#qemu.kill('SIGCONT');
     readSync(this.#gate, Buffer.alloc(1));
   }
 }
