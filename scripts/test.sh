@@ -89,7 +89,7 @@ run_side_by_side() {
 # What needs one kernel has the newest. A guest keeps one CPU busy, and one that has the host's clock often waits.
 options=("$@")
 quick=(unit luci)
-on_kernels=("${kernels[@]/#/laws-}" "${kernels[@]/#/two-cpus-}" "once-${kernels[-1]}")
+on_kernels=("${kernels[@]/#/laws-}" "once-${kernels[-1]}" "${kernels[@]/#/two-cpus-}")
 projects=("${quick[@]}" "${on_kernels[@]}")
 run_side_by_side 2 "${quick[@]}"
 run_side_by_side $(($(nproc) + 1)) "${on_kernels[@]}"

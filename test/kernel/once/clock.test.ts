@@ -79,8 +79,8 @@ describe('two runs', () => {
     expect(runs[0]!.map(({ what }) => what)).toEqual(runs[1]!.map(({ what }) => what));
   });
 
-  test('see it at the same times, but for a rounded millisecond', () => {
+  test('see it at the same times, to within some milliseconds', () => {
     const differences = runs[0]!.map(({ time }, n) => Math.abs(time - runs[1]![n]!.time));
-    expect(Math.max(...differences)).toBeLessThan(0.0025);
+    expect(Math.max(...differences)).toBeLessThan(0.02);
   });
 });
