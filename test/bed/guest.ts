@@ -56,11 +56,11 @@ export class Guest {
     return guest;
   }
 
-  private constructor(machine: Machine, { files }: BootOptions) {
+  private constructor(machine: Machine, { time }: BootOptions) {
     this.#machine = machine;
     guests.add(this);
     const { qemu, port } = machine;
-    this.#time = files === 'memory' ? new OwnTime(machine, () => qemu.kill('SIGKILL')) : new HostTime(port);
+    this.#time = time === 'own' ? new OwnTime(machine, () => qemu.kill('SIGKILL')) : new HostTime(port);
     // A broken port shows in QEMU's exit.
     port.on('error', () => {});
     const complain = (text: string) => {

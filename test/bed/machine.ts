@@ -23,18 +23,19 @@ export interface BootOptions {
   locked?: boolean;
   /** MiB. */
   memory?: number;
-  /**
-   * `instructions`: on its one CPU every instruction takes INSTRUCTION nanoseconds, and waiting costs no time of the
-   * host's. `host` unless told: there are two CPUs.
-   */
-  clock?: 'host' | 'instructions';
-  /**
-   * Where its files are. `host`, unless told: the host's, which QEMU reads for it. `memory`: copies of what the tests
-   * use (scripts/root.sh). With a clock that counts instructions a guest that waits for QEMU leaps from one of its timers
-   * to the next, as nothing else is to be done; one whose files are in its memory never waits for QEMU.
-   */
-  files?: 'host' | 'memory';
+  /** `host` unless told. */
+  time?: GuestTime;
 }
+
+/**
+ * What a guest's clock goes by.
+ * - `host`: the host's clock. There are two CPUs.
+ * - `instructions`: on its one CPU each takes INSTRUCTION nanoseconds, and waiting costs no time of the host's.
+ * - `own`: as `instructions`, and it stands still while nobody waits for the guest. Its files are copies in its memory
+ *   (scripts/root.sh): a guest that waits for QEMU to read a file has nothing else to do and leaps from one of its timers
+ *   to the next.
+ */
+export type GuestTime = 'host' | 'instructions' | 'own';
 
 /** Nanoseconds of guest time that an instruction takes where instructions are counted. */
 export const INSTRUCTION = 2;
@@ -78,19 +79,18 @@ function share(folder: string, tag: string): string[] {
   return ['-virtfs', `local,path=${folder},mount_tag=${tag},security_model=none,readonly=on,multidevs=remap`];
 }
 
-/**
- * The same run of instructions again, whenever it is booted: the guest's random numbers and its date are always the same.
- * What is written to isa-debugcon stops the machine, at that very instruction, until the gate takes it.
- */
-const repeatable = [
-  ...['-smp', '1', '-icount', `shift=${Math.log2(INSTRUCTION)},sleep=off`],
-  ...['-seed', '1', '-rtc', 'base=2026-01-01T00:00:00,clock=vm'],
-  ...['-chardev', 'stdio,id=gate,signal=off'],
-  ...['-device', 'isa-debugcon,chardev=gate'],
-];
-
-/** With the host's files, for which QEMU has to be waited. */
 const counting = ['-smp', '1', '-icount', `shift=${Math.log2(INSTRUCTION)},sleep=off`];
+
+const timeArguments: Readonly<Record<GuestTime, readonly string[]>> = {
+  host: ['-smp', '2'],
+  instructions: counting,
+  // The random numbers and the date are the same each time, so that instructions are. What the guest writes to
+  // isa-debugcon goes to standard output, and the machine stands still until that takes it (at-gate.py).
+  own: [
+    ...[...counting, '-seed', '1', '-rtc', 'base=2026-01-01T00:00:00,clock=vm'],
+    ...['-chardev', 'stdio,id=gate,signal=off', '-device', 'isa-debugcon,chardev=gate'],
+  ],
+};
 
 /** A machine that is booting. */
 export interface Machine {
@@ -106,51 +106,54 @@ export interface Machine {
 const run = promisify(execFile);
 
 export async function boot(options: BootOptions): Promise<Machine> {
-  const { clock = 'host', files = 'host', memory = 2048, locked = false } = options;
-  const kernel = (await run(`${checkout}/scripts/kernel.sh`, [options.kernel])).stdout.trim();
+  const { time = 'host', memory = 2048, locked = false } = options;
+  const kernel = (await run(`${checkout}scripts/kernel.sh`, [options.kernel])).stdout.trim();
   const hardware = hardwareOf(options.kernel, kernel);
-  const folder = await mkdtemp(join(tmpdir(), 'wg-slaacer-guest-'));
   const agent = await buildAgent(hardware.cpu);
-  const inMemory = files === 'memory';
+  const folder = await mkdtemp(join(tmpdir(), 'wg-slaacer-guest-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
   const console = join(folder, 'console');
   const root = join(folder, 'initramfs');
-  if (inMemory) await run(`${checkout}/scripts/root.sh`, [options.kernel, root]);
   // A root that is not this machine's lacks the checkout and the kernel.
   const shares = hardware.root === '/' ? {} : { checkout, kernel };
   const append = [
     // QEMU translates a program once if it always lies at the same addresses: without norandmaps, again at each start.
     `console=${hardware.terminal} panic=-1 mitigations=off cryptomgr.notests norandmaps`,
-    `"bed_init=${bed}guest-init" "bed_node=${hardware.node}" "bed_agent=${agent}" "bed_kernel=${kernel}" bed_files=${files}`,
+    `"bed_init=${bed}guest-init" "bed_node=${hardware.node}" "bed_agent=${agent}" "bed_kernel=${kernel}"`,
+    `bed_files=${time === 'own' ? 'memory' : 'host'}`,
     ...Object.entries(shares).map(([tag, path]) => `"bed_share_${tag}=${path}"`),
     locked ? 'bed_lockdown=confidentiality' : '',
     options.append ?? '',
   ].join(' ');
-  // One thread for both CPUs: with one each, a busy host makes them trip over code that the kernel patches, and it is
-  // no faster.
-  const time = clock === 'host' ? ['-smp', '2'] : inMemory ? repeatable : counting;
-  const served = [
-    ...share(hardware.root, 'host'),
-    ...Object.entries(shares).flatMap(([tag, path]) => share(path, tag)),
-  ];
-  // The host writes to it, to the agent's mailbox.
-  const ram = ['-object', `memory-backend-memfd,id=ram,size=${memory}M`, '-machine', 'memory-backend=ram'];
+  let files: string[];
+  if (time === 'own') {
+    await run(`${checkout}scripts/root.sh`, [options.kernel, root]);
+    // The host writes to this memory, to the agent's mailbox.
+    const ram = `memory-backend-memfd,id=ram,size=${memory}M`;
+    files = ['-initrd', root, '-object', ram, '-machine', 'memory-backend=ram'];
+  } else {
+    const shared = Object.entries({ host: hardware.root, ...shares });
+    files = ['-initrd', `${kernel}/initramfs`, ...shared.flatMap(([tag, path]) => share(path, tag))];
+  }
   // biome-ignore format: one option a line
   const args = [
-    '-nodefaults', '-display', 'none', '-no-reboot',
-    ...hardware.args, '-accel', 'tcg,thread=single', ...time, '-m', `${memory}`, ...(inMemory ? ram : []), '-nic', 'none',
-    '-kernel', `${kernel}/vmlinux`, '-initrd', inMemory ? root : `${kernel}/initramfs`, '-append', append,
-    ...(inMemory ? [] : served),
+    '-nodefaults', '-display', 'none', '-no-reboot', '-nic', 'none',
+    // One thread for both CPUs: with one each, a busy host makes them trip over code that the kernel patches, and it is
+    // no faster.
+    ...hardware.args, '-accel', 'tcg,thread=single', ...timeArguments[time], '-m', `${memory}`,
+    '-kernel', `${kernel}/vmlinux`, '-append', append, ...files,
     // A socket takes few writes of single bytes, and the guest would wait until it takes more.
     '-serial', `file:${console}`,
     '-chardev', 'socket,id=agent,fd=3',
     '-device', 'virtio-serial,ioeventfd=off', '-device', 'virtserialport,chardev=agent,nr=1',
   ];
+  const gate = time === 'own' ? ['/usr/bin/python3', '-IBS', `${bed}at-gate.py`] : [];
   // Whatever happens to this process, QEMU ends with it.
-  const gate = inMemory ? ['/usr/bin/python3', '-IBS', `${bed}at-gate.py`] : [];
   const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', ...gate, hardware.qemu, ...args], {
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
   });
-  qemu.on('close', () => rmSync(folder, { recursive: true, force: true }));
+  qemu.on('close', remove);
   return {
     qemu,
     console,

@@ -57,7 +57,7 @@ interface Run {
 function bootOptions({ measurement, learner }: Run): BootOptions {
   return {
     kernel: measurement.kernel ?? options.kernel,
-    clock: measurement.counting ? 'instructions' : 'host',
+    time: measurement.counting ? 'instructions' : 'host',
     locked: learner.locked,
   };
 }
