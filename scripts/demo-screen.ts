@@ -2,8 +2,8 @@
 // What the demo shows.
 
 import { styleText } from 'node:util';
-import { describeEvent } from '../src/cli/describe.ts';
-import type { EngineEvent } from '../src/events.ts';
+import type { EngineEvent } from '../src/engine/events.ts';
+import { describeEvent } from '../src/words/describe.ts';
 import type { PingResult } from '../test/bed/client.ts';
 
 type Style = Parameters<typeof styleText>[0];

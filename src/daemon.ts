@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The service: builds the parts, starts and stops them. The only file that knows them all.
 
-import { Engine, type EngineConfig } from './engine.ts';
-import type { EngineEvent } from './events.ts';
-import type { Clock, Kernel, PeerAddress, Problem } from './kernel/kernel.ts';
-import { ProblemList } from './problems.ts';
+import type { Clock } from './clock.ts';
+import { Engine, type EngineConfig } from './engine/engine.ts';
+import type { EngineEvent } from './engine/events.ts';
+import type { Kernel } from './kernel/ports.ts';
+import type { PeerAddress } from './model.ts';
+import { type Problem, ProblemList } from './problem.ts';
 import { Log } from './service/log.ts';
 import { ServiceObject, type Subject } from './service/object.ts';
 import { Pinner } from './service/pin.ts';

@@ -10,7 +10,7 @@ import {
   parsePrefix,
   prefixOf,
 } from './address.ts';
-import type { Link, Scope } from './kernel/kernel.ts';
+import type { Link, Scope } from './model.ts';
 
 export const linkLocal = parsePrefix('fe80::/64')!;
 

@@ -3,7 +3,7 @@
 // come from UCI and from --set.
 
 import { contains, formatPrefix, type Prefix, parsePrefix } from './address.ts';
-import type { Hook, Limits } from './kernel/kernel.ts';
+import type { Hook, Limits } from './model.ts';
 import { neverUnicast } from './scope.ts';
 
 export interface InterfaceSettings extends Limits {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The addresses learned on an interface: a row for each peer, which opens to those of its addresses.
 
-import type { LearnedAddress } from '../../src/service/answers.ts';
+import type { LearnedAddress } from '../../src/answers.ts';
 import { element, type ItemView, setAttribute, setText } from './dom.ts';
 import { keyBadge, matches, nameElement, peerMatches, peerOrder } from './peer.ts';
 import { type Column, cell, type Order, Table } from './table.ts';

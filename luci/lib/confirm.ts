@@ -2,7 +2,7 @@
 // What can be done with an address, after asking.
 
 import ui from 'luci:ui';
-import type { LearnedAddress } from '../../src/service/answers.ts';
+import type { LearnedAddress } from '../../src/answers.ts';
 import { paragraph } from './banner.ts';
 import { element } from './dom.ts';
 import { peerName } from './peer.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What was refused, why, and what can be done about it.
 
-import type { DeniedAddress } from '../../src/service/answers.ts';
+import type { DeniedAddress } from '../../src/answers.ts';
 import { element, type ItemView, setText } from './dom.ts';
 import { keyBadge, matches, nameElement, peerOrder } from './peer.ts';
 import { type Column, cell, type Order, Table } from './table.ts';

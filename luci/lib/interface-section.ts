@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // One interface on the status page.
 
-import type { InterfaceStatus, LearnedAddress } from '../../src/service/answers.ts';
+import type { InterfaceStatus, LearnedAddress } from '../../src/answers.ts';
 import { type AddressActions, AddressTable } from './address-table.ts';
 import { element, setAttribute, setText } from './dom.ts';
 

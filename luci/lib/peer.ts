@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A peer, as LuCI's WireGuard page shows it.
 
-import type { PeerAddress } from '../../src/service/answers.ts';
+import type { PeerAddress } from '../../src/answers.ts';
 import { element } from './dom.ts';
 import { shortKey } from './text.ts';
 

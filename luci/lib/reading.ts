@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Everything the status page shows, as it was read at one time.
 
-import type { DeniedAddress, LearnedAddress, StatusAnswer } from '../../src/service/answers.ts';
+import type { DeniedAddress, LearnedAddress, StatusAnswer } from '../../src/answers.ts';
 import { isEnabled, isRunning, service } from './service.ts';
 
 export type Reading =

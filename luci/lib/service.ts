@@ -2,7 +2,7 @@
 // What the page asks the router, and what it answers.
 
 import rpc from 'luci:rpc';
-import type { AddressesAnswer, DeniedAnswer, StatusAnswer } from '../../src/service/answers.ts';
+import type { AddressesAnswer, DeniedAnswer, StatusAnswer } from '../../src/answers.ts';
 
 /** An interface as netifd knows it. */
 export interface NetifdInterface {

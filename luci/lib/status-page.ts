@@ -2,7 +2,7 @@
 
 import fs from 'luci:fs';
 import ui from 'luci:ui';
-import type { InterfaceStatus, LearnedAddress } from '../../src/service/answers.ts';
+import type { InterfaceStatus, LearnedAddress } from '../../src/answers.ts';
 import { banner, paragraph } from './banner.ts';
 import { confirmForget, confirmPin } from './confirm.ts';
 import { DeniedTable } from './denied-table.ts';

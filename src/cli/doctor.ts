@@ -2,10 +2,10 @@
 // What this system has and lacks for learning addresses.
 
 import { release } from 'node:os';
-import type { Hook } from '../kernel/kernel.ts';
 import { checkHooks } from '../kernel/linux.ts';
 import { unmet } from '../kernel/requirements.ts';
 import { shippedTypes } from '../kernel/types.ts';
+import type { Hook } from '../model.ts';
 import { parseJsonFlag } from './arguments.ts';
 import { exitStatus } from './usage.ts';
 

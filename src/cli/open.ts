@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { AlreadyRunning } from '../kernel/instance.ts';
-import type { Kernel } from '../kernel/kernel.ts';
 import { openLinux } from '../kernel/linux.ts';
+import type { Kernel } from '../kernel/ports.ts';
 import { UserError } from './usage.ts';
 
 /** Throws UserError if another process has it. */

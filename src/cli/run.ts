@@ -2,12 +2,12 @@
 // The service; or, with --interface, the engine alone in the foreground, on any Linux, without ubus and UCI.
 
 import { systemClock } from '../clock.ts';
-import { Engine } from '../engine.ts';
-import type { EngineEvent } from '../events.ts';
-import type { Problem } from '../kernel/kernel.ts';
+import { Engine } from '../engine/engine.ts';
+import type { EngineEvent } from '../engine/events.ts';
 import { unmet } from '../kernel/requirements.ts';
+import type { Problem } from '../problem.ts';
+import { describeEvent } from '../words/describe.ts';
 import { parseRunArguments, type RunArguments } from './arguments.ts';
-import { describeEvent } from './describe.ts';
 import { noteFromFirstCall } from './feedback.ts';
 import { openKernel } from './open.ts';
 import { serve } from './serve.ts';

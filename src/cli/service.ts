@@ -2,12 +2,12 @@
 // Commands that ask the running service, over ubus.
 
 import { formatAddress, parseAddress } from '../address.ts';
-import type { AddressesAnswer, DeniedAnswer, StatusAnswer } from '../service/answers.ts';
+import type { AddressesAnswer, DeniedAnswer, StatusAnswer } from '../answers.ts';
 import { type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
+import { plain } from '../words/text.ts';
 import { parsePositionals } from './arguments.ts';
 import { type Screen, standardOutput } from './screen.ts';
 import { addressLines, deniedLines, statusLines } from './show.ts';
-import { plain } from './text.ts';
 import { exitStatus, UsageError, UserError } from './usage.ts';
 
 export const OBJECT = 'wg-slaacer';

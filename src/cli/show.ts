@@ -8,12 +8,12 @@ import type {
   InterfaceStatus,
   LearnedAddress,
   StatusAnswer,
-} from '../service/answers.ts';
+} from '../answers.ts';
+import { peerName } from '../words/describe.ts';
+import { plain } from '../words/text.ts';
 import { ago, ahead, span } from './ages.ts';
-import { peerName } from './describe.ts';
 import { type Screen, styled } from './screen.ts';
 import { type Column, tableLines } from './table.ts';
-import { plain } from './text.ts';
 
 export function statusLines(status: StatusAnswer, screen: Screen): string[] {
   const { version, uptime, hook, problems, interfaces } = status;

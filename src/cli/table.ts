@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+import { displayWidth, plain, truncate } from '../words/text.ts';
 import { type Screen, styled } from './screen.ts';
-import { displayWidth, plain, truncate } from './text.ts';
 
 export interface Column<Row> {
   readonly title: string;

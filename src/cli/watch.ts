@@ -2,8 +2,8 @@
 // What happens, as the service tells it.
 
 import { type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
+import { describeNotification } from '../words/describe.ts';
 import { parseJsonFlag } from './arguments.ts';
-import { describeNotification } from './describe.ts';
 import { clockTime, whenToldToEnd } from './run.ts';
 import { connected, explain, notRunning, OBJECT } from './service.ts';
 import { exitStatus } from './usage.ts';

@@ -2,8 +2,8 @@
 // Takes back all that was learned, when nothing is to learn it again: before the package is removed.
 
 import { systemClock } from '../clock.ts';
-import { Engine } from '../engine.ts';
-import type { Kernel } from '../kernel/kernel.ts';
+import { Engine } from '../engine/engine.ts';
+import type { Kernel } from '../kernel/ports.ts';
 import { openKernel } from './open.ts';
 import { exitStatus, UsageError, UserError } from './usage.ts';
 

@@ -3,7 +3,7 @@
 // addresses; the kernel's nanoseconds are milliseconds here.
 
 import { formatAddressAt, type Prefix, parseAddress } from '../address.ts';
-import type { Counters, Endpoint, LearnedRecord, Limits, Sighting, Verdict } from './kernel.ts';
+import type { Counters, Endpoint, LearnedRecord, Limits, Sighting, Verdict } from '../model.ts';
 import { readS64, readU16, readU32, writeU32, writeU64 } from './netlink.ts';
 
 const verdicts = ['candidate', 'restore', 'owned', 'scope', 'reserved', 'rate'] as const satisfies Verdict[];

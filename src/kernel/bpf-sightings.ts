@@ -3,8 +3,9 @@
 
 import { statfsSync, statSync } from 'node:fs';
 import type { Prefix } from '../address.ts';
+import type { Counters, LearnedRecord, Limits, Scope } from '../model.ts';
+import type { Problem } from '../problem.ts';
 import * as abi from './abi.ts';
-import type { Counters, LearnedRecord, Limits, Problem, Scope } from './kernel.ts';
 import type { BpfMap, BpfObject, Native } from './native.ts';
 
 /** Versioned by the layout of their keys and values. */

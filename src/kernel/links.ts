@@ -2,7 +2,7 @@
 // Links and their IPv6 addresses, from rtnetlink (<linux/rtnetlink.h>, <linux/if_link.h>, <linux/if_addr.h>).
 
 import { constants } from 'node:os';
-import type { Link, LinkAddress, Links } from './kernel.ts';
+import type { Link, LinkAddress } from '../model.ts';
 import type { NativeSocket } from './native.ts';
 import {
   attribute,
@@ -27,6 +27,7 @@ import {
   openNetlink,
   type Sockets,
 } from './netlink-socket.ts';
+import type { Links } from './ports.ts';
 import { OUR_PROTOCOL } from './routing.ts';
 
 const RTM_GETLINK = 18;

@@ -4,21 +4,15 @@
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
+import type { Hook } from '../model.ts';
+import type { Problem } from '../problem.ts';
 import { BpfSightings } from './bpf-sightings.ts';
 import { lockInstance } from './instance.ts';
-import {
-  type Hook,
-  HookError,
-  type Kernel,
-  type Links,
-  type Observer,
-  type Problem,
-  type Sightings,
-} from './kernel.ts';
 import { Lender, type Surroundings } from './lending/lender.ts';
-import { recallLoans } from './lending/loans.ts';
+import { recallLoans } from './lending/recall.ts';
 import { RtnetlinkLinks } from './links.ts';
 import { loadNative, type Native, type SystemError } from './native.ts';
+import { HookError, type Kernel, type Links, type Observer, type Sightings } from './ports.ts';
 import { Probe } from './probe.ts';
 import { explain, unmet } from './requirements.ts';
 import { RtnetlinkRouting } from './routing.ts';

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The hook as a source of sightings: it sees what WireGuard refuses, and puts it back.
 
+import type { Hook, Limits, Link, Scope } from '../model.ts';
 import * as abi from './abi.ts';
 import { BpfSightings, type ObjectOptions } from './bpf-sightings.ts';
-import type { Hook, Limits, Link, Observer, Scope, Sightings } from './kernel.ts';
 import type { BpfMap } from './native.ts';
+import type { Observer, Sightings } from './ports.ts';
 import { moduleInstance } from './requirements.ts';
 import { shippedTypes } from './types.ts';
 

@@ -2,7 +2,8 @@
 // Why a hook cannot be loaded, in words. Decided by looking, after trying has failed.
 
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import type { Hook, Problem } from './kernel.ts';
+import type { Hook } from '../model.ts';
+import type { Problem } from '../problem.ts';
 import type { SystemError } from './native.ts';
 import { kernelTellsTypes, moduleTellsTypes, shippedTypes, typesFile } from './types.ts';
 

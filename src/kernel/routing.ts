@@ -5,9 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { AddressBytes, Prefix } from '../address.ts';
-import { openAdvertisements } from './advertiser/icmp6.ts';
+import type { Link } from '../model.ts';
+import { openAdvertisements } from './advertisement-socket.ts';
 import { AF_INET6 } from './inet6.ts';
-import type { KeptRoute, Link, Routing } from './kernel.ts';
 import {
   attribute,
   NLM_F_ACK,
@@ -21,6 +21,7 @@ import {
   visitAttributes,
 } from './netlink.ts';
 import { hasErrno, NETLINK_ROUTE, NetlinkSocket, type Sockets } from './netlink-socket.ts';
+import type { KeptRoute, Routing } from './ports.ts';
 
 /** Tells our addresses (IFA_PROTO, Linux 5.18) and routes (rtm_protocol) from others'; free in <linux/rtnetlink.h>. */
 export const OUR_PROTOCOL = 87;

@@ -3,7 +3,7 @@
 
 import { constants } from 'node:os';
 import { formatAddressAt, formatPrefix, type Prefix, parseAddress } from '../address.ts';
-import type { AllowedIp, Device, Endpoint, Peer, WireGuard } from './kernel.ts';
+import type { AllowedIp, Device, Endpoint, Peer } from '../model.ts';
 import {
   attribute,
   findAttribute,
@@ -24,6 +24,7 @@ import {
   writeU32,
 } from './netlink.ts';
 import { hasErrno, NETLINK_GENERIC, NetlinkError, NetlinkSocket, type Sockets } from './netlink-socket.ts';
+import type { WireGuard } from './ports.ts';
 
 // <linux/genetlink.h>
 const GENL_ID_CTRL = 16;

@@ -2,8 +2,8 @@
 // Arguments of our methods. Types have been checked by the client.
 
 import { formatAddress, parseAddress } from '../address.ts';
-import { isPublicKey } from '../peers.ts';
 import { UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
+import { isPublicKey } from './peers.ts';
 
 function invalid(name: string, expected: string): UbusError {
   return new UbusError(ubusStatus.invalidArgument, `argument ${name}: ${expected}`);

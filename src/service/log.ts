@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What goes to the system's log: one line for each thing that happened, as far as it matters.
 
-import { describeEvent } from '../cli/describe.ts';
-import type { EngineEvent } from '../events.ts';
-import type { Clock, Problem } from '../kernel/kernel.ts';
+import type { Clock } from '../clock.ts';
+import type { EngineEvent } from '../engine/events.ts';
+import type { Problem } from '../problem.ts';
 import { type LogLevel, logLevels } from '../settings.ts';
+import { describeEvent } from '../words/describe.ts';
 
 /** Refused addresses are told one by one up to so many in a minute: peers must not push out what else is logged. */
 const DENIED_LINES = 10;

@@ -2,8 +2,8 @@
 // What the rest of OpenWrt has to say on Router Advertisements: who else is configured to send them (odhcpd's sections of
 // /etc/config/dhcp), and the DNS search domains that netifd has.
 
-import { isTable, sectionsOf } from '../config.ts';
-import { type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
+import { isTable, type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
+import { sectionsOf } from './sections.ts';
 import { readSections } from './uci.ts';
 
 export interface Network {

@@ -2,11 +2,12 @@
 // The ubus object "wg-slaacer".
 
 import { formatPrefix } from '../address.ts';
-import type { InterfaceSection } from '../config.ts';
-import type { Engine } from '../engine.ts';
-import type { EngineEvent } from '../events.ts';
-import type { Clock, Counters, PeerAddress, Problem } from '../kernel/kernel.ts';
-import type { PeerTable } from '../peers.ts';
+import type { DeniedAddress, LearnedAddress, StatusAnswer } from '../answers.ts';
+import type { Clock } from '../clock.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { EngineEvent } from '../engine/events.ts';
+import type { Counters, PeerAddress } from '../model.ts';
+import type { Problem } from '../problem.ts';
 import {
   type Method,
   type PublishedObject,
@@ -15,8 +16,9 @@ import {
   type UbusTable,
   ubusStatus,
 } from '../ubus/types.ts';
-import type { DeniedAddress, LearnedAddress, StatusAnswer } from './answers.ts';
 import * as argument from './arguments.ts';
+import type { InterfaceSection } from './config.ts';
+import type { PeerTable } from './peers.ts';
 import { NotConfigured } from './pin.ts';
 
 /** ubusd takes no message of more than a megabyte (UBUS_MAX_MSGLEN): what is beyond is left out, and counted. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Makes a learned address a configured allowed IP of its peer, in /etc/config/network.
 
-import type { PeerAddress } from '../kernel/kernel.ts';
-import { lists } from '../peers.ts';
+import type { PeerAddress } from '../model.ts';
 import type { Ubus } from '../ubus/types.ts';
+import { lists } from './peers.ts';
 import { commitAlone, readPeers } from './uci.ts';
 
 /** The peer has no section in /etc/config/network that is in force. */

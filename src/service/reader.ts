@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Reads the configuration. What cannot be read stays as it was when it last could.
 
-import { type Configuration, parseConfiguration } from '../config.ts';
-import type { Problem } from '../kernel/kernel.ts';
-import { type PeerSection, PeerTable } from '../peers.ts';
+import type { Problem } from '../problem.ts';
 import type { Ubus } from '../ubus/types.ts';
+import { type Configuration, parseConfiguration } from './config.ts';
 import { type Network, readNetwork } from './network.ts';
+import { type PeerSection, PeerTable } from './peers.ts';
 import { readPeers, readSections } from './uci.ts';
 
 export class Reader {

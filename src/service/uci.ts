@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // UCI, through rpcd's ubus objects "uci" and "session".
 
-import { isTable } from '../config.ts';
-import { type PeerSection, parsePeers } from '../peers.ts';
-import { type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
+import { isTable, type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
+import { type PeerSection, parsePeers } from './peers.ts';
 
 /** Milliseconds until rpcd is taken for stuck. */
 const PATIENCE = 10_000;

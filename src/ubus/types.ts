@@ -71,3 +71,7 @@ export interface Ubus {
   send(event: string, data: UbusTable): Promise<void>;
   close(): void;
 }
+
+export function isTable(value: UbusValue | undefined): value is UbusTable {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -2,7 +2,7 @@
 // wg-slaacer on a lab's router, and what it tells.
 
 import { fileURLToPath } from 'node:url';
-import type { EngineEvent } from '../../src/events.ts';
+import type { EngineEvent } from '../../src/engine/events.ts';
 import type { Way } from './bed.ts';
 import type { Host } from './client.ts';
 import type { Process } from './process.ts';

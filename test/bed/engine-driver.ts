@@ -3,9 +3,9 @@
 
 import { createInterface } from 'node:readline';
 import { systemClock } from '../../src/clock.ts';
-import { Engine, type EngineConfig } from '../../src/engine.ts';
-import type { Hook } from '../../src/kernel/kernel.ts';
+import { Engine, type EngineConfig } from '../../src/engine/engine.ts';
 import { openLinux } from '../../src/kernel/linux.ts';
+import type { Hook } from '../../src/model.ts';
 import { interfaceDefaults, interfaceOptions, parseOptions } from '../../src/settings.ts';
 
 /** An interface's options as they are written in the configuration; `device` names its link if that is another. */

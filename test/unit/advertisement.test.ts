@@ -8,8 +8,8 @@ import {
   encodeAdvertisement,
   isSolicitation,
   solicitorOf,
-} from '../../src/kernel/advertiser/advertisement.ts';
-import { routerSolicitation } from '../../src/kernel/lending/solicitation.ts';
+} from '../../src/packets/advertisement.ts';
+import { routerSolicitation } from '../../src/packets/solicitation.ts';
 
 const hex = (text: string) => text.replace(/\s/g, '');
 const bytes = (text: string) => Buffer.from(hex(text), 'hex');

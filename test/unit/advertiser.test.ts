@@ -7,7 +7,7 @@ import {
   type Announcement,
   type Departed,
   type Recipient,
-} from '../../src/kernel/advertiser/advertiser.ts';
+} from '../../src/advertiser/advertiser.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
 import { alice, bob } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';

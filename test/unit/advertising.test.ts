@@ -3,10 +3,10 @@
 
 import { beforeEach, describe, expect, it } from 'vitest';
 import { formatAddress, formatPrefix, parseAddress, parsePrefix } from '../../src/address.ts';
-import type { InterfaceConfig } from '../../src/engine.ts';
-import { linkLocalOf } from '../../src/kernel/advertiser/advertising.ts';
-import { routerSolicitation } from '../../src/kernel/lending/solicitation.ts';
+import { linkLocalOf } from '../../src/advertiser/advertising.ts';
+import type { InterfaceConfig } from '../../src/engine/engine.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
+import { routerSolicitation } from '../../src/packets/solicitation.ts';
 import { alice, Bench, bob, config, on } from './bench.ts';
 import { key } from './fake-kernel.ts';
 

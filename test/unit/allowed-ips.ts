@@ -2,7 +2,7 @@
 // A peer's allowed IPs as texts, as people write them, and as the engine has them.
 
 import { formatAddress, formatPrefix, type Prefix, parsePrefix } from '../../src/address.ts';
-import type { Peer } from '../../src/kernel/kernel.ts';
+import type { Peer } from '../../src/model.ts';
 
 type AllowedIps = Pick<Peer, 'addresses' | 'prefixes'>;
 

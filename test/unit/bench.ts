@@ -2,9 +2,9 @@
 // An engine on a fake kernel, with what the tests of both need.
 
 import { parsePrefix } from '../../src/address.ts';
-import { Engine, type EngineConfig } from '../../src/engine.ts';
-import type { EngineEvent } from '../../src/events.ts';
-import type { Device } from '../../src/kernel/kernel.ts';
+import { Engine, type EngineConfig } from '../../src/engine/engine.ts';
+import type { EngineEvent } from '../../src/engine/events.ts';
+import type { Device } from '../../src/model.ts';
 import { type InterfaceSettings, interfaceDefaults } from '../../src/settings.ts';
 import { parseAllowedIps } from './allowed-ips.ts';
 import { FakeClock } from './fake-clock.ts';

@@ -2,14 +2,14 @@
 // Commands that ask the service.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { DeniedAddress, LearnedAddress, StatusAnswer } from '../../src/answers.ts';
 import type { Screen } from '../../src/cli/screen.ts';
 import { overUbus } from '../../src/cli/service.ts';
 import { addressLines, deniedLines, statusLines } from '../../src/cli/show.ts';
-import { displayWidth } from '../../src/cli/text.ts';
 import { exitStatus, UsageError, UserError } from '../../src/cli/usage.ts';
 import { watch } from '../../src/cli/watch.ts';
-import type { DeniedAddress, LearnedAddress, StatusAnswer } from '../../src/service/answers.ts';
 import { UbusError, type UbusTable, ubusStatus } from '../../src/ubus/types.ts';
+import { displayWidth } from '../../src/words/text.ts';
 import { alice, bob } from './bench.ts';
 import { FakeCaller } from './fake-caller.ts';
 

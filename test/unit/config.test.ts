@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseConfiguration } from '../../src/config.ts';
+import { parseConfiguration } from '../../src/service/config.ts';
 import { interfaceDefaults } from '../../src/settings.ts';
 import type { UbusTable } from '../../src/ubus/types.ts';
 import { prefixes } from './bench.ts';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { expect, it } from 'vitest';
-import { Denials } from '../../src/denials.ts';
-import type { Denial } from '../../src/learner.ts';
+import { Denials } from '../../src/engine/denials.ts';
+import type { Denial } from '../../src/engine/learner.ts';
 import { alice, bob } from './bench.ts';
 import { key } from './fake-kernel.ts';
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { describe, expect, it } from 'vitest';
-import { describeEvent, shortKey } from '../../src/cli/describe.ts';
-import type { EngineEvent } from '../../src/events.ts';
-import type { ForgetReason } from '../../src/learner.ts';
+import type { EngineEvent } from '../../src/engine/events.ts';
+import type { ForgetReason } from '../../src/engine/learner.ts';
+import { describeEvent, shortKey } from '../../src/words/describe.ts';
 import { alice, bob } from './bench.ts';
 
 const about = { time: 0, interface: 'wg1', address: '2001:db8:1::5', peer: alice };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { EngineConfig } from '../../src/engine.ts';
-import type { Problem } from '../../src/kernel/kernel.ts';
+import type { EngineConfig } from '../../src/engine/engine.ts';
+import type { Problem } from '../../src/problem.ts';
 import { alice, Bench, bob, config, on, prefixes } from './bench.ts';
 
 const router = ['2001:db8:1::1/64'];

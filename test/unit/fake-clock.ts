@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-import type { Clock } from '../../src/kernel/kernel.ts';
+import type { Clock } from '../../src/clock.ts';
 
 interface Timer {
   readonly due: number;

@@ -10,27 +10,29 @@ import {
   parseAddress,
   parsePrefix,
 } from '../../src/address.ts';
-import type { Scope } from '../../src/kernel/kernel.ts';
+import type { Clock } from '../../src/clock.ts';
 import {
-  type Clock,
-  type Counters,
-  type Device,
-  type Hook,
   HookError,
   type Kernel,
-  type LearnedRecord,
-  type Limits,
-  type Link,
   type Links,
-  type Loan,
   type Observer,
-  type PeerAddress,
-  type Problem,
-  type Sighting,
   type Sightings,
-  type Verdict,
   type WireGuard,
-} from '../../src/kernel/kernel.ts';
+} from '../../src/kernel/ports.ts';
+import type {
+  Counters,
+  Device,
+  Hook,
+  LearnedRecord,
+  Limits,
+  Link,
+  Loan,
+  PeerAddress,
+  Scope,
+  Sighting,
+  Verdict,
+} from '../../src/model.ts';
+import type { Problem } from '../../src/problem.ts';
 import { allowedIpsOf } from './allowed-ips.ts';
 import { FakeRouting } from './fake-routing.ts';
 

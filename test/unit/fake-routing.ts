@@ -2,7 +2,7 @@
 // A router without a kernel, and what was done to it.
 
 import { type AddressBytes, formatAddress, formatPrefix, parseAddress } from '../../src/address.ts';
-import type { AdvertisementSocket, KeptRoute, Routing } from '../../src/kernel/kernel.ts';
+import type { AdvertisementSocket, KeptRoute, Routing } from '../../src/kernel/ports.ts';
 
 export class FakeRouting implements Routing {
   forwarding = true;

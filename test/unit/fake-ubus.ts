@@ -2,8 +2,15 @@
 // A bus within the process, with what rpcd has on it: "uci" over packages in memory, "session" with folders for changes
 // of their own. Answers come a turn later, as real ones do.
 
-import type { Method, PublishedObject, Ubus, UbusTable, UbusValue } from '../../src/ubus/types.ts';
-import { UbusError, ubusStatus } from '../../src/ubus/types.ts';
+import {
+  type Method,
+  type PublishedObject,
+  type Ubus,
+  UbusError,
+  type UbusTable,
+  type UbusValue,
+  ubusStatus,
+} from '../../src/ubus/types.ts';
 
 export type Options = Record<string, string | string[]>;
 /** Sections by name; the type stands in ".type". */

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseAddress, parsePrefix } from '../../src/address.ts';
 import * as abi from '../../src/kernel/abi.ts';
-import type { Endpoint, Limits, Sighting } from '../../src/kernel/kernel.ts';
 import { type BpfObject, loadNative } from '../../src/kernel/native.ts';
+import type { Endpoint, Limits, Sighting } from '../../src/model.ts';
 import { alice, bob } from './bench.ts';
 import { canLoadPrograms } from './native/programs.ts';
 

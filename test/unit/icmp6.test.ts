@@ -3,10 +3,10 @@
 import { constants } from 'node:os';
 import { beforeEach, expect, it } from 'vitest';
 import { formatAddress, parseAddress } from '../../src/address.ts';
-import { openAdvertisements } from '../../src/kernel/advertiser/icmp6.ts';
-import type { AdvertisementSocket } from '../../src/kernel/kernel.ts';
+import { openAdvertisements } from '../../src/kernel/advertisement-socket.ts';
 import { u32 } from '../../src/kernel/netlink.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
+import type { AdvertisementSocket } from '../../src/kernel/ports.ts';
 import { FakeSocket, FakeSockets } from './fake-netlink.ts';
 
 /** struct sockaddr_in6 */

@@ -5,9 +5,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { contains, formatAddress, parseAddress, prefixOf } from '../../src/address.ts';
-import type { EngineConfig } from '../../src/engine.ts';
-import type { EngineEvent } from '../../src/events.ts';
-import type { Link } from '../../src/kernel/kernel.ts';
+import type { EngineConfig } from '../../src/engine/engine.ts';
+import type { EngineEvent } from '../../src/engine/events.ts';
+import type { Link } from '../../src/model.ts';
 import { linkLocal } from '../../src/scope.ts';
 import type { InterfaceSettings } from '../../src/settings.ts';
 import { alice, Bench, bob, carol, config, nameOf, on, prefixes } from './bench.ts';

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Device, Sighting } from '../../src/kernel/kernel.ts';
-import { Learner, type Plan, type Watched } from '../../src/learner.ts';
-import { type Entry, Ledger } from '../../src/ledger.ts';
+import { Learner, type Plan, type Watched } from '../../src/engine/learner.ts';
+import { type Entry, Ledger } from '../../src/engine/ledger.ts';
+import type { Device, Sighting } from '../../src/model.ts';
 import type { InterfaceSettings } from '../../src/settings.ts';
 import { alice, bob, carol, deviceOf, nameOf, prefixes, settings } from './bench.ts';
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { beforeEach, expect, it } from 'vitest';
-import { type Entry, Ledger } from '../../src/ledger.ts';
+import { type Entry, Ledger } from '../../src/engine/ledger.ts';
 import { alice, bob } from './bench.ts';
 
 let ledger: Ledger;

@@ -3,8 +3,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { contains, formatPrefix, parseAddress, parsePrefix } from '../../src/address.ts';
 import * as abi from '../../src/kernel/abi.ts';
-import type { AllowedIp, Device, Endpoint, Scope, Sighting } from '../../src/kernel/kernel.ts';
 import { Lender } from '../../src/kernel/lending/lender.ts';
+import type { AllowedIp, Device, Endpoint, Scope, Sighting } from '../../src/model.ts';
 import { parseAllowedIps } from './allowed-ips.ts';
 import { alice, bob, nameOf, prefixes } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';

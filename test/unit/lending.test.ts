@@ -10,18 +10,9 @@ import {
   parseAddress,
   parsePrefix,
 } from '../../src/address.ts';
-import type {
-  AllowedIp,
-  Device,
-  Limits,
-  Loan,
-  Peer,
-  Scope,
-  Sighting,
-  Verdict,
-} from '../../src/kernel/kernel.ts';
 import { type Books, Lending, strangers } from '../../src/kernel/lending/lending.ts';
-import { routerSolicitation } from '../../src/kernel/lending/solicitation.ts';
+import type { AllowedIp, Device, Limits, Loan, Peer, Scope, Sighting, Verdict } from '../../src/model.ts';
+import { routerSolicitation } from '../../src/packets/solicitation.ts';
 import { parseAllowedIps } from './allowed-ips.ts';
 import { alice, bob, carol, nameOf, prefixes } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';

@@ -5,14 +5,10 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { contains, formatPrefix, type Prefix, parseAddress } from '../../src/address.ts';
 import type { LentRecord } from '../../src/kernel/abi.ts';
 import type { BpfSightings } from '../../src/kernel/bpf-sightings.ts';
-import type { AllowedIp, Device, Scope, WireGuard } from '../../src/kernel/kernel.ts';
-import {
-  allowedIpsOf,
-  isInPlace,
-  lendable,
-  recallLoans,
-  withoutLoan,
-} from '../../src/kernel/lending/loans.ts';
+import { allowedIpsOf, isInPlace, lendable, withoutLoan } from '../../src/kernel/lending/loans.ts';
+import { recallLoans } from '../../src/kernel/lending/recall.ts';
+import type { WireGuard } from '../../src/kernel/ports.ts';
+import type { AllowedIp, Device, Scope } from '../../src/model.ts';
 import { formatAllowedIps } from './allowed-ips.ts';
 import { alice, bob, carol, deviceOf, nameOf, prefixes } from './bench.ts';
 

@@ -2,8 +2,8 @@
 
 import { describe, expect, it, vi } from 'vitest';
 import { encodeIfindex } from '../../src/kernel/abi.ts';
-import type { Hook, Scope, Sighting } from '../../src/kernel/kernel.ts';
 import { Probe } from '../../src/kernel/probe.ts';
+import type { Hook, Scope, Sighting } from '../../src/model.ts';
 import { alice, prefixes } from './bench.ts';
 import { FakeMap, FakeObject, fakeNative } from './fake-native.ts';
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Problem } from '../../src/kernel/kernel.ts';
-import { interfaceProblems, kernelProblem, ownedProblems, ProblemList } from '../../src/problems.ts';
+import { interfaceProblems, ownedProblems } from '../../src/engine/diagnosis.ts';
+import { kernelProblem, type Problem, ProblemList } from '../../src/problem.ts';
 import { alice, bob, deviceOf, prefixes, settings } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeKernel } from './fake-kernel.ts';

@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { parseAddress } from '../../src/address.ts';
-import { routerSolicitation } from '../../src/kernel/lending/solicitation.ts';
+import { routerSolicitation } from '../../src/packets/solicitation.ts';
 
 /** As Linux sends it, but for the source link-layer address option, which a tunnel has not. */
 it('a solicitation is this packet', () => {

@@ -3,9 +3,9 @@
 import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { parseAddress } from '../../src/address.ts';
-import type { PeerAddress } from '../../src/kernel/kernel.ts';
 import { attribute, encodeMessage, nested, u16, u32 } from '../../src/kernel/netlink.ts';
 import { GenetlinkWireGuard } from '../../src/kernel/wireguard.ts';
+import type { PeerAddress } from '../../src/model.ts';
 import { formatAllowedIps } from './allowed-ips.ts';
 import { done, FakeSockets, FakeWireGuard } from './fake-netlink.ts';
 

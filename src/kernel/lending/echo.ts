@@ -3,7 +3,8 @@
 // comes from the one that it prefers (RFC 6724) for talking to the request's source.
 
 import { type AddressBytes, parseAddress } from '../../address.ts';
-import { AF_INET6, ICMPV6_FILTER, IPPROTO_ICMPV6, IPPROTO_IPV6, SOCK_RAW, socketAddress } from '../inet6.ts';
+import { IPPROTO_ICMPV6 } from '../../packets/icmp6.ts';
+import { AF_INET6, ICMPV6_FILTER, IPPROTO_IPV6, SOCK_RAW, socketAddress } from '../inet6.ts';
 import type { Native } from '../native.ts';
 import { u32 } from '../netlink.ts';
 

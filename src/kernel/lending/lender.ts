@@ -3,25 +3,16 @@
 // most likely sent them. What then comes from an unknown address is the borrower's: WireGuard takes it from nobody else.
 
 import type { AddressBytes } from '../../address.ts';
+import type { Clock } from '../../clock.ts';
+import type { Limits, Link, Loan, Scope, Sighting } from '../../model.ts';
+import type { Problem } from '../../problem.ts';
 import * as abi from '../abi.ts';
 import { BpfSightings, type ObjectOptions } from '../bpf-sightings.ts';
-import type {
-  Clock,
-  Limits,
-  Link,
-  Links,
-  Loan,
-  Observer,
-  Problem,
-  Scope,
-  Sighting,
-  Sightings,
-  WireGuard,
-} from '../kernel.ts';
 import type { BpfMap, Native, NativeSocket } from '../native.ts';
+import type { Links, Observer, Sightings, WireGuard } from '../ports.ts';
 import { askAllNodes } from './echo.ts';
 import { type Books, Lending, strangers } from './lending.ts';
-import { recallLoans } from './loans.ts';
+import { recallLoans } from './recall.ts';
 import { barrier, ETH_P_IP, ETH_P_IPV6, openTap } from './tap.ts';
 
 /** Milliseconds from a message to a look at whether it was refused: WireGuard decrypts it meanwhile. */

@@ -9,21 +9,13 @@ import {
   type Prefix,
   parseAddress,
 } from '../../address.ts';
+import type { Clock } from '../../clock.ts';
+import type { Device, Limits, Link, Loan, Scope, Sighting } from '../../model.ts';
+import { routerSolicitation } from '../../packets/solicitation.ts';
+import type { Problem } from '../../problem.ts';
 import { linkLocal } from '../../scope.ts';
-import type {
-  Clock,
-  Device,
-  Limits,
-  Link,
-  Loan,
-  Observer,
-  Problem,
-  Scope,
-  Sighting,
-  WireGuard,
-} from '../kernel.ts';
+import type { Observer, WireGuard } from '../ports.ts';
 import { allNodes, allowedIpsOf, isInPlace, lendable, withoutLoan } from './loans.ts';
-import { routerSolicitation } from './solicitation.ts';
 import { type Account, Suspicion } from './suspicion.ts';
 
 /** How long a suspect has a loan before others get theirs: until TCP, which waits a second, has sent again. */

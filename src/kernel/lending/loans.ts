@@ -2,9 +2,7 @@
 // What can be lent, and how loans are told from what is configured.
 
 import { contains, formatAddress, formatPrefix, type Prefix, parsePrefix } from '../../address.ts';
-import type { LentRecord } from '../abi.ts';
-import type { BpfSightings } from '../bpf-sightings.ts';
-import type { AllowedIp, Device, Loan, Scope, WireGuard } from '../kernel.ts';
+import type { AllowedIp, Device, Loan, Scope } from '../../model.ts';
 
 /**
  * Lent besides, so that an echo request to all nodes, ff02::1, reaches the borrower. Nobody would configure just this:
@@ -12,7 +10,7 @@ import type { AllowedIp, Device, Loan, Scope, WireGuard } from '../kernel.ts';
  */
 export const allNodes = parsePrefix('ff02::/127')!;
 
-const same = (a: Prefix, b: Prefix) => a.length === b.length && contains(a, b.bytes);
+export const same = (a: Prefix, b: Prefix) => a.length === b.length && contains(a, b.bytes);
 
 /**
  * The prefixes of a scope that can be lent: those in which nothing is decided by an allowed IP as wide or wider. A
@@ -45,7 +43,7 @@ export function allowedIpsOf({ peer, allowedIps }: Loan): AllowedIp[] {
   return allowedIps.map((prefix) => allowedIp(peer, prefix));
 }
 
-function allowedIp(peer: string, { bytes, length }: Prefix): AllowedIp {
+export function allowedIp(peer: string, { bytes, length }: Prefix): AllowedIp {
   return { peer, address: formatAddress(bytes), length };
 }
 
@@ -66,30 +64,4 @@ export function isInPlace(device: Device, loan: Loan): boolean {
   const has = device.peers.find(({ key }) => key === loan.peer)?.prefixes ?? [];
   const present = new Set(has.map(formatPrefix));
   return loan.allowedIps.every((prefix) => present.has(formatPrefix(prefix)));
-}
-
-/** Withdraws what is on record as lent, by whomever; answers with the borrowers by ifindex. */
-export function recallLoans(sightings: BpfSightings, wireguard: WireGuard): Map<number, string> {
-  const borrowers = new Map<number, string>();
-  const records = sightings.lentRecords();
-  for (const device of new Set(records.map((record) => record.interface))) {
-    const lent = records.filter((record) => record.interface === device);
-    const found = wireguard.dump(device);
-    if (found) wireguard.remove(device, heldOf(found, lent));
-    for (const record of lent) {
-      if (found?.ifindex === record.ifindex) borrowers.set(record.ifindex, record.peer);
-      sightings.forgetLent(record);
-    }
-  }
-  return borrowers;
-}
-
-/** Who has what is lent: one killed while it moved a loan had recorded that before it was done. */
-function heldOf({ ifindex, peers }: Device, records: readonly LentRecord[]): AllowedIp[] {
-  const lent = records.filter((record) => record.ifindex === ifindex).map(({ prefix }) => prefix);
-  return peers.flatMap(({ key, prefixes }) =>
-    prefixes
-      .filter((prefix) => lent.some((other) => same(other, prefix)))
-      .map((prefix) => allowedIp(key, prefix)),
-  );
 }

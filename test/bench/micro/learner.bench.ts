@@ -3,10 +3,10 @@
 
 import { bench, describe } from 'vitest';
 import { formatAddress } from '../../../src/address.ts';
-import { Denials } from '../../../src/denials.ts';
-import type { Sighting } from '../../../src/kernel/kernel.ts';
-import { Learner } from '../../../src/learner.ts';
-import { Ledger } from '../../../src/ledger.ts';
+import { Denials } from '../../../src/engine/denials.ts';
+import { Learner } from '../../../src/engine/learner.ts';
+import { Ledger } from '../../../src/engine/ledger.ts';
+import type { Sighting } from '../../../src/model.ts';
 import { addressOf, device, entries, keys, watched } from './scene.ts';
 
 function full(some = entries): Ledger {

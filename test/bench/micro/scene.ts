@@ -2,7 +2,7 @@
 // As much as 1,000 peers with 16 addresses each make.
 
 import { formatAddress, parsePrefix } from '../../../src/address.ts';
-import type { AllowedIp, Device, LearnedRecord } from '../../../src/kernel/kernel.ts';
+import type { AllowedIp, Device, LearnedRecord } from '../../../src/model.ts';
 import { settings } from '../../unit/bench.ts';
 
 export const PEERS = 1000;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Who uses which learned address since when.
 
-import type { PeerAddress } from './kernel/kernel.ts';
+import type { PeerAddress } from '../model.ts';
 
 export interface Entry extends PeerAddress {
   readonly interface: string;

@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The hook, opened when it is needed and let go of when it is not.
 
-import {
-  type Clock,
-  type Hook,
-  HookError,
-  type Kernel,
-  type Link,
-  type Observer,
-  type Problem,
-  type Sightings,
-} from './kernel/kernel.ts';
+import type { Clock } from '../clock.ts';
+import { HookError, type Kernel, type Observer, type Sightings } from '../kernel/ports.ts';
+import type { Hook, Link } from '../model.ts';
+import type { Problem } from '../problem.ts';
 
 /** How long the hook stays when the last interface has gone: netifd recreates links. Then the module can be unloaded. */
 const LINGER = 5_000;

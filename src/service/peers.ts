@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What /etc/config/network says about peers: sections of type wireguard_<device>. Their keys but public ones are dropped.
 
-import { formatAddress, parsePrefix } from './address.ts';
-import { sectionsOf } from './config.ts';
-import type { PeerAddress } from './kernel/kernel.ts';
-import { parseBoolean } from './settings.ts';
-import type { UbusTable } from './ubus/types.ts';
+import { formatAddress, parsePrefix } from '../address.ts';
+import type { PeerAddress } from '../model.ts';
+import { parseBoolean } from '../settings.ts';
+import type { UbusTable } from '../ubus/types.ts';
+import { sectionsOf } from './sections.ts';
 
 export interface PeerSection {
   /** Of UCI, such as "cfg0f8a3c". */

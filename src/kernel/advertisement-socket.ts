@@ -2,13 +2,15 @@
 // The socket of one interface for Router Solicitations and Advertisements.
 
 import { constants } from 'node:os';
-import { type AddressBytes, parseAddress } from '../../address.ts';
-import { AF_INET6, ICMPV6_FILTER, IPPROTO_ICMPV6, IPPROTO_IPV6, SOCK_RAW, socketAddress } from '../inet6.ts';
-import type { AdvertisementSocket, Link } from '../kernel.ts';
-import type { NativeSocket, ReceivedMessage } from '../native.ts';
-import { readS32, u32 } from '../netlink.ts';
-import { hasErrno, type Sockets } from '../netlink-socket.ts';
-import { isSolicitation } from './advertisement.ts';
+import { type AddressBytes, parseAddress } from '../address.ts';
+import type { Link } from '../model.ts';
+import { isSolicitation } from '../packets/advertisement.ts';
+import { IPPROTO_ICMPV6 } from '../packets/icmp6.ts';
+import { AF_INET6, ICMPV6_FILTER, IPPROTO_IPV6, SOCK_RAW, socketAddress } from './inet6.ts';
+import type { NativeSocket, ReceivedMessage } from './native.ts';
+import { readS32, u32 } from './netlink.ts';
+import { hasErrno, type Sockets } from './netlink-socket.ts';
+import type { AdvertisementSocket } from './ports.ts';
 
 const SOL_SOCKET = 1;
 const SO_BINDTODEVICE = 25;

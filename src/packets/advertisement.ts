@@ -2,9 +2,9 @@
 // Router Advertisements and Solicitations as bytes (RFC 4861, 4.1, 4.2, 4.6 and 6.1.1; RFC 8106, 5). All numbers are in
 // network byte order.
 
-import { type AddressBytes, contains, formatAddress, type Prefix, parseAddress } from '../../address.ts';
-import { linkLocal } from '../../scope.ts';
-import { IPPROTO_ICMPV6, icmpv6Checksum } from '../inet6.ts';
+import { type AddressBytes, contains, formatAddress, type Prefix, parseAddress } from '../address.ts';
+import { linkLocal } from '../scope.ts';
+import { IPPROTO_ICMPV6, icmpv6Checksum } from './icmp6.ts';
 
 const ROUTER_SOLICITATION = 133;
 const ROUTER_ADVERTISEMENT = 134;

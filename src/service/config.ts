@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What /etc/config/wg-slaacer says, as rpcd reads it: each section's options are strings, or arrays of strings.
 
-import type { InterfaceConfig } from './engine.ts';
-import type { Problem } from './kernel/kernel.ts';
+import type { InterfaceConfig } from '../engine/engine.ts';
+import type { Problem } from '../problem.ts';
 import {
   type Options,
   parseDevice,
@@ -12,8 +12,9 @@ import {
   sectionOptions,
   serviceDefaults,
   serviceOptions,
-} from './settings.ts';
-import type { UbusTable, UbusValue } from './ubus/types.ts';
+} from '../settings.ts';
+import type { UbusTable } from '../ubus/types.ts';
+import { type Section, sectionsOf } from './sections.ts';
 
 export interface InterfaceSection extends InterfaceConfig {
   readonly enabled: boolean;
@@ -25,13 +26,6 @@ export interface Configuration {
   readonly interfaces: readonly InterfaceSection[];
   /** What is wrong with it. The rest is in force, with defaults for what cannot be used. */
   readonly problems: readonly Problem[];
-}
-
-interface Section {
-  readonly type: string;
-  readonly name: string;
-  readonly anonymous: boolean;
-  readonly options: ReadonlyMap<string, readonly string[]>;
 }
 
 /** The `values` of rpcd's answer to `uci get`: sections by name. Takes anything without an error. */
@@ -55,35 +49,6 @@ export function parseConfiguration(values: UbusTable): Configuration {
 }
 
 const otherTypes = 'make it of type interface or globals, or remove it';
-
-/** Sections in the order of the file. */
-export function sectionsOf(values: UbusTable): Section[] {
-  return Object.entries(values).flatMap(([name, section]) => {
-    if (!isTable(section)) return [];
-    const options = Object.entries(section).flatMap(([option, value]) => {
-      const texts = option.startsWith('.') ? [] : textsOf(value);
-      return texts.length > 0 ? ([[option, texts]] as const) : [];
-    });
-    return [
-      {
-        type: typeof section['.type'] === 'string' ? section['.type'] : '',
-        name,
-        anonymous: section['.anonymous'] === true,
-        options: new Map(options),
-      },
-    ];
-  });
-}
-
-export function isTable(value: UbusValue | undefined): value is UbusTable {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** An empty option is the same as none, as it is to uci. */
-function textsOf(value: UbusValue): string[] {
-  const texts = Array.isArray(value) ? value.filter((text) => typeof text === 'string') : [value];
-  return texts.filter((text) => typeof text === 'string').filter((text) => text.trim() !== '');
-}
 
 function parseInterface(
   section: Section,

@@ -2,12 +2,14 @@
 // Carries a plan out in the kernel and tells what came of it. What fails is taken back, in the ledger and the kernel's
 // records alike.
 
+import type { Clock } from '../clock.ts';
+import type { Sightings, WireGuard } from '../kernel/ports.ts';
+import type { LearnedRecord } from '../model.ts';
+import { kernelProblem, type Problem } from '../problem.ts';
 import type { Denials } from './denials.ts';
 import type { AddressEvent, EngineEvent } from './events.ts';
-import type { Clock, LearnedRecord, Problem, Sightings, WireGuard } from './kernel/kernel.ts';
 import type { Addition, Delivery, Plan, Removal } from './learner.ts';
 import type { Entry, Ledger } from './ledger.ts';
-import { kernelProblem } from './problems.ts';
 
 /** An interface that is there, and where its records are kept. */
 export interface Place {

@@ -10,21 +10,14 @@ import {
   parseAddress,
   parsePrefix,
   prefixOf,
-} from '../../address.ts';
-import { kernelProblem } from '../../problems.ts';
-import { isLinkLocal, linkLocal } from '../../scope.ts';
-import type { InterfaceSettings } from '../../settings.ts';
-import type {
-  AdvertisementSocket,
-  Clock,
-  Device,
-  Link,
-  LinkAddress,
-  Problem,
-  Routing,
-  WireGuard,
-} from '../kernel.ts';
-import { solicitorOf } from './advertisement.ts';
+} from '../address.ts';
+import type { Clock } from '../clock.ts';
+import type { AdvertisementSocket, Routing, WireGuard } from '../kernel/ports.ts';
+import type { Device, Link, LinkAddress } from '../model.ts';
+import { solicitorOf } from '../packets/advertisement.ts';
+import { kernelProblem, type Problem } from '../problem.ts';
+import { isLinkLocal, linkLocal } from '../scope.ts';
+import type { InterfaceSettings } from '../settings.ts';
 import { Advertiser, type AnnouncedPrefix, type Announcement } from './advertiser.ts';
 
 /** An interface on which addresses are learned. */

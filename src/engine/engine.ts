@@ -2,30 +2,22 @@
 // Keeps configuration, links, WireGuard and the ledger in line, and passes on what is seen to the learner and what it
 // plans to the executor. Every step is synchronous, so nothing comes between a decision and its effect.
 
-import type { Prefix } from './address.ts';
+import type { Prefix } from '../address.ts';
+import { Advertising } from '../advertiser/advertising.ts';
+import type { Clock } from '../clock.ts';
+import { withoutLoan } from '../kernel/lending/loans.ts';
+import type { Kernel, Sightings } from '../kernel/ports.ts';
+import type { Counters, Device, Link, PeerAddress, Scope, Sighting } from '../model.ts';
+import { kernelProblem, type Problem, ProblemList } from '../problem.ts';
+import { linkLocal, scopeOf } from '../scope.ts';
+import type { InterfaceSettings } from '../settings.ts';
 import { Denials } from './denials.ts';
+import { interfaceProblems, ownedProblems } from './diagnosis.ts';
 import type { EngineEvent } from './events.ts';
 import { execute, type Place, type Surroundings } from './executor.ts';
-import { Advertising } from './kernel/advertiser/advertising.ts';
-import type {
-  Clock,
-  Counters,
-  Device,
-  Kernel,
-  Link,
-  PeerAddress,
-  Problem,
-  Scope,
-  Sighting,
-  Sightings,
-} from './kernel/kernel.ts';
-import { withoutLoan } from './kernel/lending/loans.ts';
 import { Learner, type Plan, type Watched } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
-import { interfaceProblems, kernelProblem, ownedProblems, ProblemList } from './problems.ts';
 import { alignRecords, leftovers, takeOver } from './records.ts';
-import { linkLocal, scopeOf } from './scope.ts';
-import type { InterfaceSettings } from './settings.ts';
 import { Settling } from './settling.ts';
 import { Source } from './source.ts';
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A Router Solicitation as its sender would have put it (RFC 4861, 4.1).
 
-import { type AddressBytes, parseAddress } from '../../address.ts';
-import { IPPROTO_ICMPV6, icmpv6Checksum } from '../inet6.ts';
+import { type AddressBytes, parseAddress } from '../address.ts';
+import { IPPROTO_ICMPV6, icmpv6Checksum } from './icmp6.ts';
 
 const allRouters = parseAddress('ff02::2')!;
 

@@ -3,10 +3,10 @@
 // recipient gets its own.
 
 import { constants } from 'node:os';
-import { type AddressBytes, formatAddress, formatPrefix, type Prefix, parseAddress } from '../../address.ts';
-import type { Clock } from '../kernel.ts';
-import { hasErrno } from '../netlink-socket.ts';
-import { type Advertisement, encodeAdvertisement } from './advertisement.ts';
+import { type AddressBytes, formatAddress, formatPrefix, type Prefix, parseAddress } from '../address.ts';
+import type { Clock } from '../clock.ts';
+import { hasErrno } from '../kernel/netlink-socket.ts';
+import { type Advertisement, encodeAdvertisement } from '../packets/advertisement.ts';
 
 /** Most that is announced, in seconds (RFC 9096, 3.4). */
 export const PREFERRED_LIMIT = 2_700;

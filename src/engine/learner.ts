@@ -2,11 +2,11 @@
 // The heart: what follows from a sighting, from the passing of time, from what WireGuard has. It keeps the ledger, and
 // answers with a plan of what is to be done in the kernel. No I/O.
 
-import { type AddressBytes, contains, type Prefix, parseAddress } from './address.ts';
-import type { Device, PeerAddress, Scope, Sighting, Verdict } from './kernel/kernel.ts';
+import { type AddressBytes, contains, type Prefix, parseAddress } from '../address.ts';
+import type { Device, PeerAddress, Scope, Sighting, Verdict } from '../model.ts';
+import { inScope, isLinkLocal } from '../scope.ts';
+import type { InterfaceSettings } from '../settings.ts';
 import type { Entry, Ledger } from './ledger.ts';
-import { inScope, isLinkLocal } from './scope.ts';
-import type { InterfaceSettings } from './settings.ts';
 
 /** An interface on which addresses are learned. */
 export interface Watched {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What the engine tells: one object for each thing that happened.
 
-import type { Hook, PeerAddress, Problem } from './kernel/kernel.ts';
+import type { Hook, PeerAddress } from '../model.ts';
+import type { Problem } from '../problem.ts';
 import type { Denial, ForgetReason } from './learner.ts';
 
 /** Seconds since 1970, with fractions. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Keeps the kernel's records of what was learned, which outlive processes and links, in line with the ledger.
 
+import type { Sightings } from '../kernel/ports.ts';
+import type { LearnedRecord } from '../model.ts';
 import { type Place, recordOf } from './executor.ts';
-import type { LearnedRecord, Sightings } from './kernel/kernel.ts';
 import type { Entry, Ledger } from './ledger.ts';
 
 /** Continues what an earlier process began: `nameOf` tells the configured interface of a device. */

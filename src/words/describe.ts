@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Events in words.
 
-import type { AddressEvent, EngineEvent } from '../events.ts';
-import type { ForgetReason } from '../learner.ts';
-import type { PeerName } from '../service/answers.ts';
+import type { PeerName } from '../answers.ts';
+import type { AddressEvent, EngineEvent } from '../engine/events.ts';
+import type { ForgetReason } from '../engine/learner.ts';
 import type { UbusTable } from '../ubus/types.ts';
 import { plain } from './text.ts';
 
