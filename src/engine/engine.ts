@@ -18,6 +18,7 @@ import { execute, type Place, type Surroundings } from './executor.ts';
 import { Learner, type Plan, type Watched } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { alignRecords, leftovers, takeOver } from './records.ts';
+import { Schedule } from './schedule.ts';
 import { Settling } from './settling.ts';
 import { Source } from './source.ts';
 
@@ -54,9 +55,6 @@ export interface InterfaceState {
 /** How often WireGuard is compared with the ledger, at least, in milliseconds: what was wiped is back within 30 s. */
 const RECONCILE_INTERVAL = 25_000;
 
-/** Expiry is looked at no more often than that, in milliseconds. */
-const SHORTEST_TICK = 250;
-
 type Active = Watched & Place;
 
 export class Engine {
@@ -78,9 +76,7 @@ export class Engine {
   private isIncomplete = false;
   private running = false;
   private lastReconcile = Number.NEGATIVE_INFINITY;
-  private tickAt = Number.POSITIVE_INFINITY;
-  private cancelTick: (() => void) | undefined;
-
+  private readonly schedule: Schedule;
   private readonly surroundings: Surroundings;
 
   constructor(
@@ -107,6 +103,7 @@ export class Engine {
       clock,
       () => this.running && this.sync(),
     );
+    this.schedule = new Schedule(clock, () => this.tick());
     this.surroundings = {
       ledger: this.ledger,
       denials: this.denials,
@@ -129,7 +126,7 @@ export class Engine {
   stop(): void {
     this.running = false;
     this.advertising.stop();
-    this.cancelTick?.();
+    this.schedule.stop();
     this.source.close();
   }
 
@@ -207,7 +204,7 @@ export class Engine {
       this.problems.add(kernelProblem('links-failed', 'interfaces', 'be looked at', error));
       this.isIncomplete = true;
     }
-    this.schedule();
+    this.scheduleNext();
   }
 
   /** Answers with the problems that there are. */
@@ -408,7 +405,7 @@ export class Engine {
     }
   }
 
-  private schedule(): void {
+  private scheduleNext(): void {
     const hasEntries = this.ledger.entries()[Symbol.iterator]().next().done === false;
     const next = Math.min(
       this.lastReconcile + RECONCILE_INTERVAL,
@@ -419,32 +416,21 @@ export class Engine {
       this.isIncomplete ||
       this.advertising.hasRecipients ||
       (this.source.current !== undefined && this.hasLeftovers);
-    this.tickBy(isBusy ? next : Number.POSITIVE_INFINITY, true);
+    this.schedule.set(isBusy ? next : Number.POSITIVE_INFINITY);
   }
 
   /** What was just learned expires later than anything else, unless there was nothing. */
   private scheduleFor(plan: Plan): void {
     if (plan.add.length === 0) return;
     const lifetimes = [...this.active.values()].map(({ settings }) => settings.lifetime);
-    this.tickBy(this.clock.now() + Math.min(RECONCILE_INTERVAL, ...lifetimes));
-  }
-
-  private tickBy(time: number, evenIfLater = false): void {
-    if (time >= this.tickAt && !evenIfLater) return;
-    this.cancelTick?.();
-    this.tickAt = time;
-    this.cancelTick = undefined;
-    if (time === Number.POSITIVE_INFINITY) return;
-    const delay = Math.max(SHORTEST_TICK, time - this.clock.now());
-    this.cancelTick = this.clock.after(delay, () => this.tick());
+    this.schedule.setNoLater(this.clock.now() + Math.min(RECONCILE_INTERVAL, ...lifetimes));
   }
 
   private tick(): void {
-    // A timer may be early by a little, and would be set again for that.
-    if (this.clock.now() + SHORTEST_TICK >= this.lastReconcile + RECONCILE_INTERVAL) this.sync();
+    if (this.schedule.hasCome(this.lastReconcile + RECONCILE_INTERVAL)) this.sync();
     else {
       this.carryOut(this.learner.expire(this.clock.now(), this.active.values()));
-      this.schedule();
+      this.scheduleNext();
     }
   }
 
