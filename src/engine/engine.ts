@@ -7,20 +7,20 @@ import { Advertising } from '../advertiser/advertising.ts';
 import type { Clock } from '../clock.ts';
 import { withoutLoan } from '../kernel/lending/loans.ts';
 import type { Kernel, Sightings } from '../kernel/ports.ts';
-import type { Counters, Device, Link, PeerAddress, Scope, Sighting } from '../model.ts';
+import type { Counters, Device, Link, PeerAddress, Sighting } from '../model.ts';
 import { kernelProblem, type Problem, ProblemList } from '../problem.ts';
 import { linkLocal, scopeOf } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
 import { Denials } from './denials.ts';
 import { interfaceProblems, ownedProblems } from './diagnosis.ts';
 import type { EngineEvent } from './events.ts';
-import { execute, type Place, type Surroundings } from './executor.ts';
-import { Learner, type Plan, type Watched } from './learner.ts';
+import { execute, type Surroundings } from './executor.ts';
+import { Learner, type Plan } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
-import { alignRecords, leftovers, takeOver } from './records.ts';
+import { leftovers, takeOver } from './records.ts';
 import { Schedule } from './schedule.ts';
-import { Settling } from './settling.ts';
 import { Source } from './source.ts';
+import { type Active, Watch } from './watch.ts';
 
 export interface InterfaceConfig {
   /** What people call it, and the ledger. */
@@ -55,8 +55,6 @@ export interface InterfaceState {
 /** How often WireGuard is compared with the ledger, at least, in milliseconds: what was wiped is back within 30 s. */
 const RECONCILE_INTERVAL = 25_000;
 
-type Active = Watched & Place;
-
 export class Engine {
   readonly ledger = new Ledger();
   readonly denials = new Denials();
@@ -64,16 +62,12 @@ export class Engine {
   private readonly problems: ProblemList;
   private config: EngineConfig = { hook: 'auto', interfaces: [] };
   private readonly source: Source;
-  private readonly settling = new Settling();
   private readonly advertising: Advertising;
   /** Whether what an earlier process learned has been taken over. */
   private hasTakenOver = false;
   /** Whether the kernel may have learned addresses, or records of them, that the ledger does not have. */
   private hasLeftovers = true;
-  /** The enabled interfaces that are there, by ifindex. */
-  private active: ReadonlyMap<number, Active> = new Map();
-  /** Whether there are others that could not be watched. */
-  private isIncomplete = false;
+  private readonly watch: Watch;
   private running = false;
   private lastReconcile = Number.NEGATIVE_INFINITY;
   private readonly schedule: Schedule;
@@ -94,7 +88,7 @@ export class Engine {
       clock,
       { see: (batch) => this.see(batch), recheck: () => this.running && this.sync() },
       () => {
-        this.active = new Map();
+        this.watch.clear();
       },
     );
     this.advertising = new Advertising(
@@ -103,13 +97,14 @@ export class Engine {
       clock,
       () => this.running && this.sync(),
     );
+    this.watch = new Watch(this.ledger, this.learner, clock, (problem) => this.problems.add(problem));
     this.schedule = new Schedule(clock, () => this.tick());
     this.surroundings = {
       ledger: this.ledger,
       denials: this.denials,
       wireguard: kernel.wireguard,
       clock,
-      locate: (name) => this.place(name),
+      locate: (name) => this.watch.named(name),
       tell: listener,
       report: (problem) => this.problems.add(problem),
     };
@@ -148,7 +143,7 @@ export class Engine {
   /** What is learned on an interface, or on all, with the times of last use as the kernel has them now. */
   addresses(name?: string): readonly Readonly<Entry>[] {
     const entries = [...this.ledger.entries(name)];
-    const places = new Map([...this.active.values()].map((on) => [on.name, on.ifindex]));
+    const places = new Map(this.watch.all().map((on) => [on.name, on.ifindex]));
     const records = entries.length > 0 ? (this.source.current?.records() ?? []) : [];
     const used = new Map(records.map((record) => [`${record.ifindex} ${record.address}`, record.lastSeen]));
     for (const entry of entries) {
@@ -163,7 +158,7 @@ export class Engine {
     const links = this.kernel.links.list();
     return devices.map((device) => {
       const link = links.find(({ name }) => name === device);
-      const on = link && this.active.get(link.ifindex);
+      const on = link && this.watch.get(link.ifindex);
       return {
         up: link?.up === true,
         prefixes: on?.scope.learn.filter((prefix) => prefix !== linkLocal) ?? [],
@@ -190,7 +185,7 @@ export class Engine {
 
   private withdraw(entries: readonly Entry[]): void {
     this.carryOut(this.learner.withdraw(entries, 'user'));
-    if (entries.every((entry) => this.place(entry.interface))) return;
+    if (entries.every((entry) => this.watch.named(entry.interface))) return;
     this.hasLeftovers = true; // the kernel's records of an interface that is away
     this.sync();
   }
@@ -202,7 +197,7 @@ export class Engine {
       this.problems.set(this.align());
     } catch (error) {
       this.problems.add(kernelProblem('links-failed', 'interfaces', 'be looked at', error));
-      this.isIncomplete = true;
+      this.watch.isIncomplete = true;
     }
     this.scheduleNext();
   }
@@ -214,7 +209,7 @@ export class Engine {
     // Before anything is withdrawn: last advertisements are to arrive.
     const advertised = this.advertise(links);
     if (advertised.hasChangedAddresses) links = this.kernel.links.list();
-    this.settling.note(links, this.clock.now());
+    this.watch.note(links);
     const found = this.find(links);
     this.letGoConfigured();
     this.withdrawDisabled(found);
@@ -230,16 +225,16 @@ export class Engine {
       const scope = scopeOf(config.settings.prefixes, link, links, departed);
       active.set(link.ifindex, { ...config, ifindex: link.ifindex, scope, sightings });
     }
-    this.activate(active);
-    this.isIncomplete ||= advertised.isIncomplete;
+    this.watch.set(active);
+    this.watch.isIncomplete ||= advertised.isIncomplete;
     this.letGoConfigured();
     const owned: Problem[] = [];
-    for (const on of active.values()) {
+    for (const on of this.watch.all()) {
       const asked = this.clock.now();
       const device = this.dump(on);
       if (device) this.learner.noteHandshakes(on.name, device, this.clock.now(), this.clock.wall());
       this.carryOut(this.learner.expire(this.clock.now(), [on]));
-      this.carryOut(this.learner.rescope({ ...on, scope: this.scopeToStay(on) }));
+      this.carryOut(this.learner.rescope({ ...on, scope: this.watch.scopeToStay(on) }));
       this.carryOut(this.learner.limit(on));
       if (device) owned.push(...this.reconcile(on, device, asked));
     }
@@ -266,15 +261,10 @@ export class Engine {
     return this.advertising.align(enabled, wireguardLinks);
   }
 
-  /** Configured prefixes do not come and go with the link. */
-  private scopeToStay({ ifindex, settings, scope }: Active): Scope {
-    return settings.prefixes.length > 0 ? scope : this.settling.scopeToStay(ifindex, scope, this.clock.now());
-  }
-
   /** An interface keeps what was learned on it for as long as it is configured, under whatever device name. */
   private withdrawDisabled(found: readonly { config: InterfaceConfig; link: Link | undefined }[]): void {
     for (const name of new Set([...this.ledger.entries()].map((entry) => entry.interface))) {
-      const on = this.place(name);
+      const on = this.watch.named(name);
       const stays = found.some(
         ({ config, link }) =>
           config.name === name && (!on || config.device === on.device || link?.ifindex === on.ifindex),
@@ -290,7 +280,7 @@ export class Engine {
   /** What was learned and then configured stays in force, but is no longer ours. */
   private letGoConfigured(): void {
     if (!this.config.isConfigured) return;
-    for (const { name, device } of this.active.values()) {
+    for (const { name, device } of this.watch.all()) {
       const configured = [...this.ledger.entries(name)].filter((entry) => this.isConfigured(device, entry));
       this.carryOut(this.learner.withdraw(configured, 'configured'));
     }
@@ -337,38 +327,15 @@ export class Engine {
     }
   }
 
-  /** Leaves out what cannot be watched now; it is tried again with the next sync. */
-  private activate(active: Map<number, Active>): void {
-    const before = this.active;
-    this.active = active;
-    for (const ifindex of before.keys()) if (!active.has(ifindex)) this.source.current?.unwatch(ifindex);
-    this.isIncomplete = false;
-    for (const [ifindex, on] of active) {
-      try {
-        const known = before.get(ifindex);
-        if (known?.name !== on.name || known.device !== on.device) {
-          this.learner.welcome(on.name);
-          alignRecords(this.ledger, on.name, on, this.clock.now());
-        }
-        on.sightings.watch({ name: on.device, ifindex }, on.settings, on.scope);
-      } catch (error) {
-        on.sightings.unwatch(ifindex);
-        active.delete(ifindex);
-        this.isIncomplete = true;
-        this.problems.add(kernelProblem('watch-failed', on.device, 'watch it', error));
-      }
-    }
-  }
-
   private see(batch: Sighting[]): void {
-    const plan = this.learner.consider(batch, this.active, ({ ifindex }) =>
-      this.dump(this.active.get(ifindex)!),
+    const plan = this.learner.consider(batch, this.watch.byIfindex, ({ ifindex }) =>
+      this.dump(this.watch.get(ifindex)!),
     );
     for (const { ifindex, packet } of plan.deliver) this.advertising.expect(ifindex, packet);
     this.carryOut(plan);
     for (const { entry } of plan.add) this.meet(entry);
     for (const name of plan.wiped) {
-      const on = this.place(name)!;
+      const on = this.watch.named(name)!;
       const asked = this.clock.now();
       const device = this.dump(on);
       if (device) this.reconcile(on, device, asked);
@@ -378,7 +345,7 @@ export class Engine {
 
   /** Who has just got a link-local address is told what there is to know. */
   private meet(entry: Entry): void {
-    const on = this.place(entry.interface);
+    const on = this.watch.named(entry.interface);
     if (on && this.ledger.get(entry.interface, entry.address) === entry)
       this.advertising.meet(on.ifindex, entry.peer, entry.address);
   }
@@ -407,13 +374,10 @@ export class Engine {
 
   private scheduleNext(): void {
     const hasEntries = this.ledger.entries()[Symbol.iterator]().next().done === false;
-    const next = Math.min(
-      this.lastReconcile + RECONCILE_INTERVAL,
-      this.learner.nextExpiry(this.active.values()),
-    );
+    const next = Math.min(this.lastReconcile + RECONCILE_INTERVAL, this.learner.nextExpiry(this.watch.all()));
     const isBusy =
-      (hasEntries && this.active.size > 0) ||
-      this.isIncomplete ||
+      (hasEntries && this.watch.byIfindex.size > 0) ||
+      this.watch.isIncomplete ||
       this.advertising.hasRecipients ||
       (this.source.current !== undefined && this.hasLeftovers);
     this.schedule.set(isBusy ? next : Number.POSITIVE_INFINITY);
@@ -422,14 +386,14 @@ export class Engine {
   /** What was just learned expires later than anything else, unless there was nothing. */
   private scheduleFor(plan: Plan): void {
     if (plan.add.length === 0) return;
-    const lifetimes = [...this.active.values()].map(({ settings }) => settings.lifetime);
+    const lifetimes = this.watch.all().map(({ settings }) => settings.lifetime);
     this.schedule.setNoLater(this.clock.now() + Math.min(RECONCILE_INTERVAL, ...lifetimes));
   }
 
   private tick(): void {
     if (this.schedule.hasCome(this.lastReconcile + RECONCILE_INTERVAL)) this.sync();
     else {
-      this.carryOut(this.learner.expire(this.clock.now(), this.active.values()));
+      this.carryOut(this.learner.expire(this.clock.now(), this.watch.all()));
       this.scheduleNext();
     }
   }
@@ -438,13 +402,8 @@ export class Engine {
     execute(plan, this.surroundings);
   }
 
-  private place(name: string): Active | undefined {
-    for (const on of this.active.values()) if (on.name === name) return on;
-    return undefined;
-  }
-
   private lastSeen(entry: Entry): number | undefined {
-    const on = this.place(entry.interface);
+    const on = this.watch.named(entry.interface);
     return on?.sightings.lastSeen(on.ifindex, entry.address);
   }
 }

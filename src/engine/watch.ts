@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The interfaces on which addresses are learned now.
+
+import type { Clock } from '../clock.ts';
+import type { Link, Scope } from '../model.ts';
+import { kernelProblem, type Problem } from '../problem.ts';
+import type { Place } from './executor.ts';
+import type { Learner, Watched } from './learner.ts';
+import type { Ledger } from './ledger.ts';
+import { alignRecords } from './records.ts';
+import { Settling } from './settling.ts';
+
+/** An interface that is enabled, there, and watched. */
+export type Active = Watched & Place;
+
+export class Watch {
+  /** By ifindex. */
+  private active: ReadonlyMap<number, Active> = new Map();
+  private readonly settling = new Settling();
+  /** Whether there are others that could not be watched. */
+  isIncomplete = false;
+
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly learner: Learner,
+    private readonly clock: Clock,
+    private readonly report: (problem: Problem) => void,
+  ) {}
+
+  get byIfindex(): ReadonlyMap<number, Active> {
+    return this.active;
+  }
+
+  all(): Active[] {
+    return [...this.active.values()];
+  }
+
+  get(ifindex: number): Active | undefined {
+    return this.active.get(ifindex);
+  }
+
+  /** By the name that the configuration gives it. */
+  named(name: string): Active | undefined {
+    for (const on of this.active.values()) if (on.name === name) return on;
+    return undefined;
+  }
+
+  /** All links, as they are now. */
+  note(links: readonly Link[]): void {
+    this.settling.note(links, this.clock.now());
+  }
+
+  /** The source of sightings is no more. */
+  clear(): void {
+    this.active = new Map();
+  }
+
+  /** Watches these and no others. Leaves out what cannot be watched now; it is tried again with the next call. */
+  set(active: Map<number, Active>): void {
+    const before = this.active;
+    this.active = active;
+    for (const [ifindex, on] of before) if (!active.has(ifindex)) on.sightings.unwatch(ifindex);
+    this.isIncomplete = false;
+    for (const [ifindex, on] of active) {
+      try {
+        const known = before.get(ifindex);
+        if (known?.name !== on.name || known.device !== on.device) {
+          this.learner.welcome(on.name);
+          alignRecords(this.ledger, on.name, on, this.clock.now());
+        }
+        on.sightings.watch({ name: on.device, ifindex }, on.settings, on.scope);
+      } catch (error) {
+        on.sightings.unwatch(ifindex);
+        active.delete(ifindex);
+        this.isIncomplete = true;
+        this.report(kernelProblem('watch-failed', on.device, 'watch it', error));
+      }
+    }
+  }
+
+  /** Where what was learned may stay. Configured prefixes do not come and go with the link. */
+  scopeToStay({ ifindex, settings, scope }: Active): Scope {
+    return settings.prefixes.length > 0 ? scope : this.settling.scopeToStay(ifindex, scope, this.clock.now());
+  }
+}
