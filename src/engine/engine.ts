@@ -17,7 +17,7 @@ import type { EngineEvent } from './events.ts';
 import { execute, type Surroundings } from './executor.ts';
 import { Learner, type Plan } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
-import { leftovers, takeOver } from './records.ts';
+import { Memory } from './memory.ts';
 import { Schedule } from './schedule.ts';
 import { Source } from './source.ts';
 import { type Active, Watch } from './watch.ts';
@@ -63,10 +63,7 @@ export class Engine {
   private config: EngineConfig = { hook: 'auto', interfaces: [] };
   private readonly source: Source;
   private readonly advertising: Advertising;
-  /** Whether what an earlier process learned has been taken over. */
-  private hasTakenOver = false;
-  /** Whether the kernel may have learned addresses, or records of them, that the ledger does not have. */
-  private hasLeftovers = true;
+  private readonly memory: Memory;
   private readonly watch: Watch;
   private running = false;
   private lastReconcile = Number.NEGATIVE_INFINITY;
@@ -96,6 +93,16 @@ export class Engine {
       kernel.wireguard,
       clock,
       () => this.running && this.sync(),
+    );
+    this.memory = new Memory(
+      this.ledger,
+      kernel.wireguard,
+      clock,
+      {
+        nameOf: (device) => this.config.interfaces.find((config) => config.device === device)?.name,
+        isConfigured: (device, address) => this.isConfigured(device, address),
+      },
+      (problem) => this.problems.add(problem),
     );
     this.watch = new Watch(this.ledger, this.learner, clock, (problem) => this.problems.add(problem));
     this.schedule = new Schedule(clock, () => this.tick());
@@ -186,7 +193,7 @@ export class Engine {
   private withdraw(entries: readonly Entry[]): void {
     this.carryOut(this.learner.withdraw(entries, 'user'));
     if (entries.every((entry) => this.watch.named(entry.interface))) return;
-    this.hasLeftovers = true; // the kernel's records of an interface that is away
+    this.memory.hasLeftovers = true; // the kernel's records of an interface that is away
     this.sync();
   }
 
@@ -273,7 +280,7 @@ export class Engine {
       this.carryOut(this.learner.withdraw(this.ledger.entries(name), 'disabled'));
       // What could not be withdrawn, or not be found, is still in the kernel's records.
       for (const entry of [...this.ledger.entries(name)]) this.ledger.delete(entry);
-      this.hasLeftovers = true;
+      this.memory.hasLeftovers = true;
     }
   }
 
@@ -292,39 +299,11 @@ export class Engine {
 
   /** The hook is needed to watch an interface, and to withdraw what its records have of others. */
   private keepSource(wireguardLinks: readonly Link[], isNeeded: boolean): void {
-    if (isNeeded || (this.hasLeftovers && wireguardLinks.length > 0)) {
+    if (isNeeded || (this.memory.hasLeftovers && wireguardLinks.length > 0)) {
       this.source.need(this.config.hook, wireguardLinks);
     }
-    const sightings = this.source.current;
-    if (sightings && !this.hasTakenOver) {
-      takeOver(this.ledger, sightings, this.nameOf, this.clock.now());
-      this.hasTakenOver = true;
-    }
-    if (sightings && this.hasLeftovers) this.withdrawLeftovers(sightings, wireguardLinks);
-    if (!isNeeded && !this.hasLeftovers) this.source.release();
-  }
-
-  private readonly nameOf = (device: string): string | undefined =>
-    this.config.interfaces.find((config) => config.device === device)?.name;
-
-  private withdrawLeftovers(sightings: Sightings, wireguardLinks: readonly Link[]): void {
-    this.hasLeftovers = false;
-    for (const [ifindex, records] of leftovers(this.ledger, sightings, this.nameOf)) {
-      const device = wireguardLinks.find((link) => link.ifindex === ifindex)?.name;
-      try {
-        if (device !== undefined) {
-          const learned = records.filter((record) => !this.isConfigured(device, record));
-          this.kernel.wireguard.remove(device, learned);
-        }
-        sightings.forget(
-          ifindex,
-          records.map(({ address }) => address),
-        );
-      } catch (error) {
-        this.hasLeftovers = true;
-        this.problems.add(kernelProblem('remove-failed', device ?? '', 'withdraw addresses', error));
-      }
-    }
+    if (this.source.current) this.memory.align(this.source.current, wireguardLinks);
+    if (!isNeeded && !this.memory.hasLeftovers) this.source.release();
   }
 
   private see(batch: Sighting[]): void {
@@ -379,7 +358,7 @@ export class Engine {
       (hasEntries && this.watch.byIfindex.size > 0) ||
       this.watch.isIncomplete ||
       this.advertising.hasRecipients ||
-      (this.source.current !== undefined && this.hasLeftovers);
+      (this.source.current !== undefined && this.memory.hasLeftovers);
     this.schedule.set(isBusy ? next : Number.POSITIVE_INFINITY);
   }
 

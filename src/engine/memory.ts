@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What earlier processes, and interfaces that are away or disabled, have left in the kernel's memory.
+
+import type { Clock } from '../clock.ts';
+import type { Sightings, WireGuard } from '../kernel/ports.ts';
+import type { Link, PeerAddress } from '../model.ts';
+import { kernelProblem, type Problem } from '../problem.ts';
+import type { Ledger } from './ledger.ts';
+import { leftovers, takeOver } from './records.ts';
+
+/** What is configured now. */
+export interface Configured {
+  /** The interface of a device. */
+  nameOf(device: string): string | undefined;
+  /** Whether configuration gives an address to the peer of a device, so that it is not ours to withdraw. */
+  isConfigured(device: string, address: PeerAddress): boolean;
+}
+
+export class Memory {
+  /** Whether what an earlier process learned has been taken over. */
+  private hasTakenOver = false;
+  /** Whether the kernel may have learned addresses, or records of them, that the ledger does not have. */
+  hasLeftovers = true;
+
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly wireguard: WireGuard,
+    private readonly clock: Clock,
+    private readonly configured: Configured,
+    private readonly report: (problem: Problem) => void,
+  ) {}
+
+  /** Goes on with what was learned before, and withdraws what is not to be learned any more. */
+  align(sightings: Sightings, wireguardLinks: readonly Link[]): void {
+    if (!this.hasTakenOver) takeOver(this.ledger, sightings, this.configured.nameOf, this.clock.now());
+    this.hasTakenOver = true;
+    if (this.hasLeftovers) this.withdrawLeftovers(sightings, wireguardLinks);
+  }
+
+  private withdrawLeftovers(sightings: Sightings, wireguardLinks: readonly Link[]): void {
+    this.hasLeftovers = false;
+    for (const [ifindex, records] of leftovers(this.ledger, sightings, this.configured.nameOf)) {
+      const device = wireguardLinks.find((link) => link.ifindex === ifindex)?.name;
+      try {
+        if (device !== undefined) {
+          const learned = records.filter((record) => !this.configured.isConfigured(device, record));
+          this.wireguard.remove(device, learned);
+        }
+        sightings.forget(
+          ifindex,
+          records.map(({ address }) => address),
+        );
+      } catch (error) {
+        this.hasLeftovers = true;
+        this.report(kernelProblem('remove-failed', device ?? '', 'withdraw addresses', error));
+      }
+    }
+  }
+}
