@@ -24,7 +24,7 @@ export interface Foundation {
 }
 
 /** How long a start may wait for ubus until that is told, in milliseconds. */
-const PATIENCE = 5_000;
+const UBUS_GRACE = 5_000;
 
 /**
  * What could not be read is tried again after so many milliseconds, then twice as many, up to LAST_RETRY; besides when
@@ -92,7 +92,7 @@ export class Daemon implements Subject {
     });
     ubus.subscribe('network.interface', () => void this.reload());
     if (ubus.connected) void this.reload();
-    else this.retryAfter(PATIENCE);
+    else this.retryAfter(UBUS_GRACE);
   }
 
   /** Leaves every learned address in place. */

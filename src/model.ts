@@ -105,7 +105,8 @@ export interface Sighting {
 /** What outlives the process: who uses which address. Times are milliseconds of the monotonic clock. */
 export interface LearnedRecord extends PeerAddress {
   readonly ifindex: number;
-  readonly interface: string;
+  /** The name of the device. */
+  readonly device: string;
   readonly learned: number;
   readonly lastSeen: number;
 }

@@ -28,7 +28,7 @@ const SESSION = 180;
 /** The kernel tells lifetimes in whole seconds: a shift by so many milliseconds is none. */
 const SLACK = 2_000;
 /** A solicitation that the kernel was given is there by then, in milliseconds. */
-const PATIENCE = 1_000;
+const SOLICITATION_TIMEOUT = 1_000;
 
 /** A prefix of 64 bits, with the times of the clock until which it may be used. */
 export interface AnnouncedPrefix {
@@ -131,7 +131,7 @@ export class Advertiser {
   }
 
   /** All that there are now. */
-  address(recipients: readonly Recipient[]): void {
+  setRecipients(recipients: readonly Recipient[]): void {
     const present = new Set(recipients.map(({ address }) => address));
     for (const address of this.recipients.keys()) if (!present.has(address)) this.recipients.delete(address);
     const peers = new Set(recipients.map(({ peer }) => peer));
@@ -173,7 +173,7 @@ export class Advertiser {
 
   /** The kernel is being given a solicitation, so it has to come. */
   expectSolicitation(): void {
-    this.cancelExpectation ??= this.clock.after(PATIENCE, () => {
+    this.cancelExpectation ??= this.clock.after(SOLICITATION_TIMEOUT, () => {
       this.cancelExpectation = undefined;
       if (this.deaf) return;
       this.deaf = true;

@@ -106,10 +106,10 @@ export class Advertising {
   }
 
   /** Whom to tell, by the allowed IPs of an interface. */
-  address(ifindex: number, { peers }: Device): void {
+  setRecipients(ifindex: number, { peers }: Device): void {
     this.active
       .get(ifindex)
-      ?.advertiser.address(
+      ?.advertiser.setRecipients(
         peers.flatMap(({ key, addresses, latestHandshake }) =>
           addresses.filter(isLinkLocal).map((address) => ({ peer: key, address, latestHandshake })),
         ),

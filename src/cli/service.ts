@@ -13,7 +13,7 @@ import { exitStatus, UsageError, UserError } from './usage.ts';
 export const OBJECT = 'wg-slaacer';
 
 /** Milliseconds for ubusd to take the connection. */
-const PATIENCE = 2_000;
+const CONNECT_TIMEOUT = 2_000;
 
 interface ServiceCommand {
   /** The names of its arguments; those in brackets may be left out. */
@@ -101,7 +101,7 @@ function canonical(text: string): string {
 export function connected(ubus: Ubus): Promise<void> {
   return new Promise((resolve, reject) => {
     if (ubus.connected) return resolve();
-    const timer = setTimeout(() => reject(unreachable()), PATIENCE);
+    const timer = setTimeout(() => reject(unreachable()), CONNECT_TIMEOUT);
     ubus.onConnected((is) => {
       if (!is) return;
       clearTimeout(timer);

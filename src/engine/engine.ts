@@ -335,7 +335,7 @@ export class Engine {
    */
   private reconcile(on: Active, device: Device, asked: number): Problem[] {
     this.carryOut(this.learner.reconcile(on.name, device, asked));
-    this.advertising.address(on.ifindex, device);
+    this.advertising.setRecipients(on.ifindex, device);
     return ownedProblems(on, device);
   }
 

@@ -145,7 +145,7 @@ function deliver(deliveries: readonly Delivery[], { ledger, locate }: Surroundin
 
 export function recordOf(entry: Entry, place: Place): LearnedRecord {
   const { address, peer, learned, lastSeen } = entry;
-  return { ifindex: place.ifindex, interface: place.device, address, peer, learned, lastSeen };
+  return { ifindex: place.ifindex, device: place.device, address, peer, learned, lastSeen };
 }
 
 function byInterface<Item extends { entry: Entry }>(items: readonly Item[]): [string, Item[]][] {

@@ -14,7 +14,7 @@ export function takeOver(
   now: number,
 ): void {
   for (const record of sightings.records()) {
-    const name = nameOf(record.interface);
+    const name = nameOf(record.device);
     if (name !== undefined) adopt(ledger, name, record, now);
   }
 }
@@ -28,12 +28,12 @@ export function alignRecords(ledger: Ledger, name: string, place: Place, now: nu
   const kept = new Set<string>();
   for (const record of sightings.records()) {
     const isOfThisLink = record.ifindex === ifindex;
-    if (!isOfThisLink && record.interface !== device) continue;
+    if (!isOfThisLink && record.device !== device) continue;
     let entry = ledger.get(name, record.address);
     if (!entry && isOfThisLink) entry = adopt(ledger, name, record, now);
     if (entry?.peer === record.peer) {
       entry.lastSeen = Math.max(entry.lastSeen, record.lastSeen);
-      if (isOfThisLink && record.interface === device) kept.add(record.address);
+      if (isOfThisLink && record.device === device) kept.add(record.address);
     }
     if (!isOfThisLink) sightings.forget(record.ifindex, [record.address]);
   }
@@ -50,7 +50,7 @@ export function leftovers(
 ): Map<number, LearnedRecord[]> {
   const found = new Map<number, LearnedRecord[]>();
   for (const record of sightings.records()) {
-    const name = nameOf(record.interface);
+    const name = nameOf(record.device);
     if (name !== undefined && ledger.get(name, record.address)) continue;
     found.set(record.ifindex, [...(found.get(record.ifindex) ?? []), record]);
   }

@@ -77,7 +77,7 @@ export function encodeLearned(record: LearnedRecord): Buffer {
   const at = layout.learned;
   const buffer = zeroed(at.size);
   buffer.write(record.peer, at.peer, 'base64');
-  writeName(buffer, at.interface, record.interface);
+  writeName(buffer, at.interface, record.device);
   writeTime(buffer, at.learned, record.learned);
   writeTime(buffer, at.last_seen, record.lastSeen);
   return buffer;
@@ -88,7 +88,7 @@ export function decodeRecords(dump: Buffer): LearnedRecord[] {
   const { source, learned } = layout;
   return pairs(dump, source.size, learned.size).map(([key, value]) => ({
     ifindex: readU32(key, source.ifindex),
-    interface: readName(value, learned.interface),
+    device: readName(value, learned.interface),
     address: formatAddressAt(key, source.address),
     peer: value.toString('base64', learned.peer, learned.peer + KEY),
     learned: readTime(value, learned.learned),
@@ -152,7 +152,7 @@ export function encodeBorrower(peer: string): Buffer {
 /** A prefix that is lent, on which interface and to whom. */
 export interface LentRecord {
   readonly ifindex: number;
-  readonly interface: string;
+  readonly device: string;
   readonly peer: string;
   readonly prefix: Prefix;
 }
@@ -161,7 +161,7 @@ export function encodeLent(record: LentRecord): { key: Buffer; value: Buffer } {
   const at = layout.lent;
   const value = zeroed(at.size);
   value.write(record.peer, at.peer, 'base64');
-  writeName(value, at.interface, record.interface);
+  writeName(value, at.interface, record.device);
   return { key: encodeScopeKey(record.ifindex, record.prefix), value };
 }
 
@@ -170,7 +170,7 @@ export function decodeLent(dump: Buffer): LentRecord[] {
   const { scope_key: at, lent } = layout;
   return pairs(dump, at.size, lent.size).map(([key, value]) => ({
     ifindex: readU32(key, at.ifindex),
-    interface: readName(value, lent.interface),
+    device: readName(value, lent.interface),
     peer: value.toString('base64', lent.peer, lent.peer + KEY),
     prefix: {
       bytes: new Uint8Array(key.subarray(at.address, at.address + 16)),

@@ -8,7 +8,7 @@ import type { Hook } from '../model.ts';
 import type { Problem } from '../problem.ts';
 import { BpfSightings } from './bpf-sightings.ts';
 import { lockInstance } from './instance.ts';
-import { Lender, type Surroundings } from './lending/lender.ts';
+import { type Dependencies, Lender } from './lending/lender.ts';
 import { recallLoans } from './lending/recall.ts';
 import { RtnetlinkLinks } from './links.ts';
 import { loadNative, type Native, type SystemError } from './native.ts';
@@ -30,8 +30,8 @@ const openNative = (root: string) => loadNative(join(root, 'usr/lib/wg-slaacer/w
 export function openLinux(root = installed): Kernel {
   const native = openNative(root);
   const lock = lockInstance(native);
-  const around = surroundings(native);
-  const { wireguard, links } = around;
+  const dependencies = openDependencies(native);
+  const { wireguard, links } = dependencies;
   const routing = new RtnetlinkRouting(native);
   return {
     wireguard,
@@ -40,7 +40,7 @@ export function openLinux(root = installed): Kernel {
     openSightings(hook, observer) {
       const problems: Problem[] = [];
       for (const candidate of hook === 'auto' ? hooks : [hook]) {
-        const opened = tryHook(native, root, candidate, around, observer, true);
+        const opened = tryHook(native, root, candidate, dependencies, observer, true);
         if (opened instanceof BpfSightings) {
           if (candidate === 'lending' && problems[0]) opened.lasting.push(withoutHook(problems[0]));
           return opened;
@@ -61,16 +61,23 @@ export function openLinux(root = installed): Kernel {
 /** For each hook, in the order of preference, why it does not work here; undefined if it does. */
 export function checkHooks(): [Hook, Problem | undefined][] {
   const native = openNative(installed);
-  const around = surroundings(native);
+  const dependencies = openDependencies(native);
   return hooks.map((hook) => {
-    const opened = tryHook(native, installed, hook, around, { see: () => {}, recheck: () => {} }, false);
+    const opened = tryHook(
+      native,
+      installed,
+      hook,
+      dependencies,
+      { see: () => {}, recheck: () => {} },
+      false,
+    );
     if (!(opened instanceof BpfSightings)) return [hook, opened];
     opened.close();
     return [hook, undefined];
   });
 }
 
-function surroundings(native: Native): Surroundings & { links: Links } {
+function openDependencies(native: Native): Dependencies & { links: Links } {
   return {
     wireguard: new GenetlinkWireGuard(native),
     links: new RtnetlinkLinks(native),
@@ -82,7 +89,7 @@ function tryHook(
   native: Native,
   root: string,
   hook: Hook,
-  around: Surroundings,
+  dependencies: Dependencies,
   observer: Observer,
   keep: boolean,
 ): (BpfSightings & Sightings) | Problem {
@@ -90,10 +97,10 @@ function tryHook(
   try {
     if (hook === 'lending') {
       const [missing] = unmet(hook);
-      return missing ?? new Lender(options, around, observer);
+      return missing ?? new Lender(options, dependencies, observer);
     }
     const probe = new Probe(options, hook, observer);
-    if (keep) recallLoans(probe, around.wireguard);
+    if (keep) recallLoans(probe, dependencies.wireguard);
     return probe;
   } catch (error) {
     return explain(hook, error as SystemError);

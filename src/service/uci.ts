@@ -5,7 +5,7 @@ import { isTable, type Ubus, UbusError, type UbusTable, ubusStatus } from '../ub
 import { type PeerSection, parsePeers } from './peers.ts';
 
 /** Milliseconds until rpcd is taken for stuck. */
-const PATIENCE = 10_000;
+const CALL_TIMEOUT = 10_000;
 
 /** Seconds that a session may be left unused by a process that was killed. */
 const SESSION_LIFETIME = 60;
@@ -18,7 +18,7 @@ export async function readSections(
   session: UbusTable = {},
 ): Promise<UbusTable> {
   const query = { config, ...(type !== undefined && { type }), ...session };
-  const { values } = await ubus.call('uci', 'get', query, PATIENCE);
+  const { values } = await ubus.call('uci', 'get', query, CALL_TIMEOUT);
   if (!isTable(values))
     throw new UbusError(ubusStatus.invalidArgument, 'rpcd has answered something that is no configuration');
   return values;
@@ -42,7 +42,7 @@ export async function commitAlone(
     'session',
     'create',
     { timeout: SESSION_LIFETIME },
-    PATIENCE,
+    CALL_TIMEOUT,
   );
   if (typeof id !== 'string') throw new UbusError(ubusStatus.unknownError, 'rpcd has not begun a session');
   const session = { ubus_rpc_session: id };
@@ -51,11 +51,11 @@ export async function commitAlone(
       [config, 'read'],
       [config, 'write'],
     ];
-    await ubus.call('session', 'grant', { ...session, scope: 'uci', objects }, PATIENCE);
+    await ubus.call('session', 'grant', { ...session, scope: 'uci', objects }, CALL_TIMEOUT);
     await change(session);
-    await ubus.call('uci', 'commit', { ...session, config }, PATIENCE);
+    await ubus.call('uci', 'commit', { ...session, config }, CALL_TIMEOUT);
   } finally {
     // It ends by itself, should this fail.
-    await ubus.call('session', 'destroy', session, PATIENCE).catch(() => {});
+    await ubus.call('session', 'destroy', session, CALL_TIMEOUT).catch(() => {});
   }
 }

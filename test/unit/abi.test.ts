@@ -65,7 +65,7 @@ describe('the header', () => {
 describe('what is learned', () => {
   const record = fc.record({
     ifindex: fc.nat(0xffffffff),
-    interface: fc.stringMatching(/^[a-z0-9._-]{1,15}$/),
+    device: fc.stringMatching(/^[a-z0-9._-]{1,15}$/),
     address: fc.constantFrom('2001:db8::5', 'fe80::1:2:3:4', '::ffff:192.0.2.1'),
     peer: fc
       .uint8Array({ minLength: 32, maxLength: 32 })
@@ -89,7 +89,7 @@ describe('what is learned', () => {
   it('is these bytes', () => {
     const value = abi.encodeLearned({
       ifindex: 7,
-      interface: 'wg1',
+      device: 'wg1',
       address: '2001:db8::5',
       peer: alice,
       learned: 1.5,
@@ -108,7 +108,7 @@ describe('what is learned', () => {
   it('keeps the NUL at the end of a name', () => {
     const value = abi.encodeLearned({
       ifindex: 7,
-      interface: 'longer-than-fifteen',
+      device: 'longer-than-fifteen',
       address: '2001:db8::5',
       peer: alice,
       learned: 1,
@@ -122,7 +122,7 @@ describe('what is learned', () => {
 describe('what is lent', () => {
   const record = fc.record({
     ifindex: fc.nat(0xffffffff),
-    interface: fc.stringMatching(/^[a-z0-9._-]{1,15}$/),
+    device: fc.stringMatching(/^[a-z0-9._-]{1,15}$/),
     peer: fc
       .uint8Array({ minLength: 32, maxLength: 32 })
       .map((bytes) => Buffer.from(bytes).toString('base64')),
@@ -143,7 +143,7 @@ describe('what is lent', () => {
 
   it('is these bytes', () => {
     const prefix = parsePrefix('2001:db8:1:0:8000::/65')!;
-    expect(abi.encodeLent({ ifindex: 7, interface: 'wg1', peer: alice, prefix })).toEqual({
+    expect(abi.encodeLent({ ifindex: 7, device: 'wg1', peer: alice, prefix })).toEqual({
       key: Buffer.concat([u32(97), u32(7), Buffer.from('20010db8000100008000000000000000', 'hex')]),
       value: Buffer.concat([Buffer.alloc(32, 0xa1), Buffer.from('wg1'.padEnd(16, '\0'))]),
     });
@@ -151,7 +151,7 @@ describe('what is lent', () => {
 
   it('is not changed by what becomes of the dump', () => {
     const prefix = parsePrefix('2001:db8:1::/65')!;
-    const { key, value } = abi.encodeLent({ ifindex: 7, interface: 'wg1', peer: alice, prefix });
+    const { key, value } = abi.encodeLent({ ifindex: 7, device: 'wg1', peer: alice, prefix });
     const dump = Buffer.concat([key, value]);
     const [decoded] = abi.decodeLent(dump);
     dump.fill(0);

@@ -78,7 +78,7 @@ function take(): string[] {
 /** One that everybody has, whose next refresh is some time ahead. */
 function settled(prefixes?: Record<string, readonly [number, number]>, ...recipients: Recipient[]): void {
   advertiser.announce(announcement(prefixes));
-  advertiser.address(recipients.length > 0 ? recipients : [one]);
+  advertiser.setRecipients(recipients.length > 0 ? recipients : [one]);
   clock.advance(200);
   sent = [];
 }
@@ -88,7 +88,7 @@ const solicit = (address = 'fe80::a') => advertiser.solicited(parseAddress(addre
 describe('who is told', () => {
   it('everybody, soon after it is there', () => {
     advertiser.announce(announcement());
-    advertiser.address([one, two]);
+    advertiser.setRecipients([one, two]);
     clock.advance(200);
     expect(take()).toEqual([`fe80::a: router 2700, ${A} 2700/5400`, `fe80::b: router 2700, ${A} 2700/5400`]);
   });
@@ -105,7 +105,7 @@ describe('who is told', () => {
   it('not who is unknown or has gone', () => {
     settled(undefined, one, two);
     solicit('fe80::c');
-    advertiser.address([two]);
+    advertiser.setRecipients([two]);
     solicit('fe80::a');
     clock.advance(1_000_000);
     expect(new Set(sent.map(({ to }) => to))).toEqual(new Set(['fe80::b']));
@@ -113,7 +113,7 @@ describe('who is told', () => {
 
   it('who has another address, or an address that was another’s', () => {
     settled();
-    advertiser.address([
+    advertiser.setRecipients([
       { ...one, peer: bob },
       { ...one, address: 'fe80::c' },
     ]);
@@ -123,10 +123,10 @@ describe('who is told', () => {
 
   it('who has been away, as soon as there is a session again', () => {
     settled();
-    advertiser.address([{ ...one, latestHandshake: 1_120 }]);
+    advertiser.setRecipients([{ ...one, latestHandshake: 1_120 }]);
     clock.advance(0);
     expect(take()).toEqual([]);
-    advertiser.address([{ ...one, latestHandshake: 1_120 + 181 }]);
+    advertiser.setRecipients([{ ...one, latestHandshake: 1_120 + 181 }]);
     clock.advance(0);
     expect(take()).toHaveLength(1);
   });
@@ -266,7 +266,7 @@ describe('the end', () => {
 
   it('is not told by who has never said anything', () => {
     advertiser.announce(announcement());
-    advertiser.address([one]);
+    advertiser.setRecipients([one]);
     advertiser.end();
     expect(take()).toEqual([]);
     expect(clock.pending()).toEqual([]);

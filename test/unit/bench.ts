@@ -101,7 +101,7 @@ export class Bench {
     const ifindex = this.kernel.ifindex(device);
     return this.kernel
       .records()
-      .filter((record) => record.ifindex === ifindex && record.interface === device)
+      .filter((record) => record.ifindex === ifindex && record.device === device)
       .map(({ address, peer }) => `${address} ${nameOf(peer)}`)
       .sort();
   }

@@ -297,7 +297,7 @@ describe.skipIf(!canLoadPrograms(native))('the filter of', () => {
     });
 
     test('only notes that a known source was used', async () => {
-      const record = { ifindex: LOOPBACK, interface: 'lo', address: '2001:db8:1::5', peer: bob };
+      const record = { ifindex: LOOPBACK, device: 'lo', address: '2001:db8:1::5', peer: bob };
       const key = abi.encodeSource(LOOPBACK, record.address);
       object.map('learned').update(key, abi.encodeLearned({ ...record, learned: 1, lastSeen: 1 }));
       const before = abi.decodeLastSeen(object.map('learned').lookup(key)!);

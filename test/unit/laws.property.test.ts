@@ -305,7 +305,7 @@ class World {
     }
     const ifindexes = devices.filter((name) => this.exists(name)).map((name) => this.kernel.ifindex(name));
     if (ifindexes.length === 0) return;
-    for (const { ifindex, interface: name } of this.kernel.records()) {
+    for (const { ifindex, device: name } of this.kernel.records()) {
       const isWaiting = this.enabled.has(name as DeviceName) && !this.exists(name as DeviceName);
       expect(ifindexes.includes(ifindex) || isWaiting, `a record of ${name}, ${ifindex}`).toBe(true);
     }

@@ -215,7 +215,7 @@ describe('opening', () => {
     for (const text of lent) {
       const { key, value } = abi.encodeLent({
         ifindex: 7,
-        interface: 'wg1',
+        device: 'wg1',
         peer: bob,
         prefix: parsePrefix(text)!,
       });
@@ -420,7 +420,7 @@ describe('a loan', () => {
 
   it('is on record, and the filter knows whose what comes is', () => {
     expect(abi.decodeLent(world.object.maps.lent!.dump())).toEqual(
-      lent.map((text) => ({ ifindex: 7, interface: 'wg1', peer: bob, prefix: parsePrefix(text) })),
+      lent.map((text) => ({ ifindex: 7, device: 'wg1', peer: bob, prefix: parsePrefix(text) })),
     );
     expect(world.object.maps.borrowers!.lookup(u32(7))).toEqual(Buffer.from(bob, 'base64'));
     expect(world.lender.loan(7)?.allowedIps.map(formatPrefix)).toEqual(lent);
@@ -517,7 +517,7 @@ it('a borrower that cannot be asked has it all the same', () => {
 
 it('who had a loan from an earlier process does not get it each time that the interface is watched', () => {
   const prefix = parsePrefix('2001:db8:1::/65')!;
-  const { key, value } = abi.encodeLent({ ifindex: 7, interface: 'wg1', peer: bob, prefix });
+  const { key, value } = abi.encodeLent({ ifindex: 7, device: 'wg1', peer: bob, prefix });
   world.object.maps.lent!.update(key, value);
   world.open(true).watch();
   expect(world.borrower).toBe('bob');

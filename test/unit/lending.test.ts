@@ -10,7 +10,7 @@ import {
   parseAddress,
   parsePrefix,
 } from '../../src/address.ts';
-import { type Books, Lending, strangers } from '../../src/kernel/lending/lending.ts';
+import { type KernelSide, Lending, strangers } from '../../src/kernel/lending/lending.ts';
 import type { AllowedIp, Device, Limits, Loan, Peer, Scope, Sighting, Verdict } from '../../src/model.ts';
 import { routerSolicitation } from '../../src/packets/solicitation.ts';
 import { parseAllowedIps } from './allowed-ips.ts';
@@ -35,7 +35,7 @@ interface FakePeer {
 }
 
 /** One WireGuard interface, its socket filters and their maps; and the engine, as far as it matters here. */
-class World implements Books {
+class World implements KernelSide {
   readonly clock = new FakeClock();
   name = 'wg1';
   ifindex = 7;
@@ -214,7 +214,7 @@ class World implements Books {
       );
   }
 
-  // Books
+  // KernelSide
 
   readonly observer = {
     see: (sightings: Sighting[]) => {

@@ -157,7 +157,7 @@ describe('recalling what is on record as lent', () => {
   const record = (
     text: string,
     { peer = alice, ifindex = 7, device = 'wg1' }: { peer?: string; ifindex?: number; device?: string } = {},
-  ): LentRecord => ({ ifindex, interface: device, peer, prefix: prefixes(text)[0]! });
+  ): LentRecord => ({ ifindex, device, peer, prefix: prefixes(text)[0]! });
 
   const sightings = {
     lentRecords: () => [...records],

@@ -189,7 +189,7 @@ describe('watching', () => {
 describe('records', () => {
   const record = {
     ifindex: 7,
-    interface: 'wg1',
+    device: 'wg1',
     address: '2001:db8::5',
     peer: alice,
     learned: 1_000,

@@ -441,7 +441,7 @@ describe('after a loan', () => {
         suspicion.fail('alice', now);
         expect(waits(now)).toBe(2_000);
       }
-      expect(suspicion.notorious()).toEqual([]);
+      expect(suspicion.refusedPeers()).toEqual([]);
     },
   );
 
@@ -490,22 +490,22 @@ describe('after a loan', () => {
     expect(suspicion.next(0, anyone)).toBe('bob');
   });
 
-  it('a peer is notorious when three have not helped', () => {
+  it('a peer is refusedPeers when three have not helped', () => {
     suspicion.fail('alice', 0);
     suspicion.fail('alice', 2_000);
-    expect(suspicion.notorious()).toEqual([]);
+    expect(suspicion.refusedPeers()).toEqual([]);
     suspicion.fail('alice', 6_000);
-    expect(suspicion.notorious()).toEqual(['alice']);
+    expect(suspicion.refusedPeers()).toEqual(['alice']);
     suspicion.clear('alice');
-    expect(suspicion.notorious()).toEqual([]);
+    expect(suspicion.refusedPeers()).toEqual([]);
   });
 
   it('it is forgiven ten minutes after the last wait', () => {
     for (const now of [0, 2_000, 6_000]) suspicion.fail('alice', now);
     suspicion.accuse(world.all(), 6_000 + 8_000 + 600_000);
-    expect(suspicion.notorious()).toEqual(['alice']);
+    expect(suspicion.refusedPeers()).toEqual(['alice']);
     suspicion.accuse(world.all(), 6_000 + 8_000 + 600_001);
-    expect(suspicion.notorious()).toEqual([]);
+    expect(suspicion.refusedPeers()).toEqual([]);
   });
 
   it('nothing is made of a peer that is not there', () => {
@@ -514,6 +514,6 @@ describe('after a loan', () => {
     suspicion.clear('nobody');
     expect(suspicion.isWaiting('nobody', 0)).toBe(false);
     expect(suspicion.isAccused('nobody')).toBe(false);
-    expect(suspicion.notorious()).toEqual([]);
+    expect(suspicion.refusedPeers()).toEqual([]);
   });
 });

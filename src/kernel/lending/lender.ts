@@ -11,7 +11,7 @@ import { BpfSightings, type ObjectOptions } from '../bpf-sightings.ts';
 import type { BpfMap, Native, NativeSocket } from '../native.ts';
 import type { Links, Observer, Sightings, WireGuard } from '../ports.ts';
 import { askAllNodes } from './echo.ts';
-import { type Books, Lending, strangers } from './lending.ts';
+import { type KernelSide, Lending, strangers } from './lending.ts';
 import { recallLoans } from './recall.ts';
 import { barrier, ETH_P_IP, ETH_P_IPV6, openTap } from './tap.ts';
 
@@ -27,7 +27,7 @@ const LONG_REST = 1_000;
 /** … and, if something was refused, until it is asked who did not send it: all that had come is accounted for by then. */
 const ACCOUNT_DELAY = 30;
 
-export interface Surroundings {
+export interface Dependencies {
   readonly wireguard: WireGuard;
   readonly links: Pick<Links, 'refused'>;
   readonly clock: Clock;
@@ -54,7 +54,7 @@ export class Lender extends BpfSightings implements Sightings {
   /** Loads and opens taps; what libbpf or the kernel refuses is thrown as SystemError. */
   constructor(
     options: ObjectOptions,
-    private readonly around: Surroundings,
+    private readonly dependencies: Dependencies,
     private readonly observer: Observer,
   ) {
     // Kernels without a hook have no types, and these programs need none: their own do.
@@ -68,7 +68,7 @@ export class Lender extends BpfSightings implements Sightings {
       this.object.onRecords('sightings', (batch) => this.see(abi.decodeSightings(batch)));
       this.countFrom(strangers);
       for (const protocol of [ETH_P_IP, ETH_P_IPV6]) this.openOuterTap(protocol);
-      this.former = options.keep ? recallLoans(this, around.wireguard) : new Map();
+      this.former = options.keep ? recallLoans(this, dependencies.wireguard) : new Map();
       this.arm();
     } catch (error) {
       this.closeOuterTaps();
@@ -86,7 +86,7 @@ export class Lender extends BpfSightings implements Sightings {
     const { ifindex } = link;
     let lending = this.lendings.get(ifindex);
     if (!lending) {
-      lending = new Lending(link, this.booksOf(ifindex), this.former.get(ifindex));
+      lending = new Lending(link, this.kernelSideOf(ifindex), this.former.get(ifindex));
       this.former.delete(ifindex);
       this.put(ifindex, limits, scope);
       this.innerTaps.set(
@@ -158,7 +158,7 @@ export class Lender extends BpfSightings implements Sightings {
   }
 
   private lookIn(milliseconds: number): void {
-    this.cancelNext ??= this.around.clock.after(milliseconds, () => this.look());
+    this.cancelNext ??= this.dependencies.clock.after(milliseconds, () => this.look());
   }
 
   private look(): void {
@@ -169,7 +169,8 @@ export class Lender extends BpfSightings implements Sightings {
       this.attempt(ifindex, () => lending.look(before, now)),
     );
     if (concerned.length === 0) this.rest(REST);
-    else this.cancelNext = this.around.clock.after(ACCOUNT_DELAY, () => this.investigate(concerned, now));
+    else
+      this.cancelNext = this.dependencies.clock.after(ACCOUNT_DELAY, () => this.investigate(concerned, now));
   }
 
   private investigate(concerned: [number, Lending][], before: ReadonlyMap<string, number>): void {
@@ -180,7 +181,7 @@ export class Lender extends BpfSightings implements Sightings {
   }
 
   private rest(milliseconds: number): void {
-    this.cancelNext = this.around.clock.after(milliseconds, () => this.arm());
+    this.cancelNext = this.dependencies.clock.after(milliseconds, () => this.arm());
   }
 
   /** What fails is told, and tried again when there is cause. `heals`: then success takes the place of a failure. */
@@ -206,11 +207,11 @@ export class Lender extends BpfSightings implements Sightings {
     this.endpoints.update(Buffer.from(endpoint, 'hex'), Buffer.alloc(abi.layout.traffic.size));
   }
 
-  private booksOf(ifindex: number): Books {
-    const { wireguard, links, clock } = this.around;
+  private kernelSideOf(ifindex: number): KernelSide {
+    const { wireguard, links, clock } = this.dependencies;
     const key = abi.encodeIfindex(ifindex);
     const recordsOf = ({ name }: { name: string }, { peer, allowedIps }: Loan) =>
-      allowedIps.map((prefix): abi.LentRecord => ({ ifindex, interface: name, peer, prefix }));
+      allowedIps.map((prefix): abi.LentRecord => ({ ifindex, device: name, peer, prefix }));
     let counted = new Set<string>();
     return {
       wireguard,

@@ -31,7 +31,7 @@ const LAW_BROKEN = 2;
 const PATROL = 3_000;
 
 /** The kernel's side of lending on one interface. Times are milliseconds of the monotonic clock. */
-export interface Books {
+export interface KernelSide {
   readonly wireguard: WireGuard;
   readonly clock: Clock;
   readonly observer: Observer;
@@ -88,7 +88,7 @@ export class Lending {
   /** What is refused may have been sent before the loan. */
   private isFresh = false;
   private cancelTimer: (() => void) | undefined;
-  private notorious: readonly string[] = [];
+  private refusedPeers: readonly string[] = [];
 
   /** Whether WireGuard has been looked at once. */
   private hasBegun = false;
@@ -98,7 +98,7 @@ export class Lending {
   /** `former`: to whom an earlier process had lent. */
   constructor(
     private link: Pick<Link, 'name' | 'ifindex'>,
-    private readonly books: Books,
+    private readonly kernel: KernelSide,
     private readonly former: string | undefined,
   ) {}
 
@@ -108,7 +108,7 @@ export class Lending {
 
   /** Peers whose packets go on being refused. */
   problems(): Problem[] {
-    return this.notorious.map((peer) => ({
+    return this.refusedPeers.map((peer) => ({
       code: 'refused-peer',
       message: `${this.link.name}: peer ${peer} goes on sending from addresses that are neither its own nor to be learned`,
       hint: 'see what it sends through the tunnel, or name the prefix that it uses; meanwhile its new addresses are learned late',
@@ -117,35 +117,35 @@ export class Lending {
 
   /** What is to be learned, and how. Called again with whatever may have changed, be it configuration or WireGuard. */
   configure(link: Pick<Link, 'name' | 'ifindex'>, limits: Limits, scope: Scope): void {
-    if (this.loan && link.name !== this.link.name) this.books.record(link, this.loan);
+    if (this.loan && link.name !== this.link.name) this.kernel.record(link, this.loan);
     this.link = link;
     this.limits = limits;
     this.scope = scope;
-    this.books.put(limits, scope, this.configured);
+    this.kernel.put(limits, scope, this.configured);
     const survey = this.survey();
     if (!survey || this.hasBegun) return;
     this.hasBegun = true;
-    this.refused = this.books.refused();
-    this.suspicion.begin(this.accounts(survey.device, this.books.traffic()));
+    this.refused = this.kernel.refused();
+    this.suspicion.begin(this.accounts(survey.device, this.kernel.traffic()));
     if (this.former !== undefined) this.lend(this.former, survey.device);
   }
 
   end(): void {
     this.cancelTimer?.();
-    this.books.watchEndpoints({ peers: [], listenPort: 0 });
+    this.kernel.watchEndpoints({ peers: [], listenPort: 0 });
     this.withdraw();
   }
 
   /** Whether something was refused that is worth finding out about: `before` and `now` are encrypted bytes by endpoint. */
   look(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): boolean {
-    const time = this.books.clock.now();
+    const time = this.kernel.clock.now();
     const hasMoved = (endpoint: string) => before.get(endpoint) !== now.get(endpoint);
     const moved = [...this.endpoints].filter(([, text]) => hasMoved(text)).map(([peer]) => peer);
     const isInVain = (peer: string) => this.suspicion.isWaiting(peer, time) || !this.mayLearn(peer);
     const isOfInterest = hasMoved(strangers) || !moved.every(isInVain);
     if (!isOfInterest && (moved.length === 0 || time < this.nextPatrol)) return false;
     const known = this.refused;
-    this.refused = this.books.refused();
+    this.refused = this.kernel.refused();
     if (this.refused === known) return false;
     if (!isOfInterest) this.patrol(time);
     return isOfInterest;
@@ -165,7 +165,7 @@ export class Lending {
       this.restore();
       return true;
     }
-    const now = this.books.clock.now();
+    const now = this.kernel.clock.now();
     const borrower = this.loan?.peer;
     const guilty = this.suspicion.accuse(this.accounts(survey.device, before), now);
     // It had all that can be lent.
@@ -186,18 +186,18 @@ export class Lending {
   private restore(): void {
     const borrower = this.loan?.peer;
     this.withdraw();
-    this.books.observer.recheck();
+    this.kernel.observer.recheck();
     const survey = this.survey();
     if (!survey) return;
-    this.suspicion.begin(this.accounts(survey.device, this.books.traffic()));
+    this.suspicion.begin(this.accounts(survey.device, this.kernel.traffic()));
     if (borrower !== undefined) this.lend(borrower, survey.device);
   }
 
   private tell(): void {
-    const notorious = this.suspicion.notorious();
-    const isNews = notorious.join() !== this.notorious.join();
-    this.notorious = notorious;
-    if (isNews) this.books.observer.recheck();
+    const refusedPeers = this.suspicion.refusedPeers();
+    const isNews = refusedPeers.join() !== this.refusedPeers.join();
+    this.refusedPeers = refusedPeers;
+    if (isNews) this.kernel.observer.recheck();
   }
 
   /** What the socket filter has seen of the borrower. */
@@ -209,17 +209,17 @@ export class Lending {
     const isConfigured = (address: string) =>
       this.configured.some((prefix) => contains(prefix, parseAddress(address)!));
     const fresh = sightings.filter(({ address }) => !isConfigured(address));
-    this.books.observer.see(fresh.map(withWhatWasLost));
+    this.kernel.observer.see(fresh.map(withWhatWasLost));
     for (const sighting of fresh) this.judge(sighting);
     this.decide();
   }
 
   private mayLearn(peer: string): boolean {
-    return this.books.nextToken(peer, this.limits) <= this.books.clock.now();
+    return this.kernel.nextToken(peer, this.limits) <= this.kernel.clock.now();
   }
 
   private judge({ verdict, sender }: Sighting): void {
-    const now = this.books.clock.now();
+    const now = this.kernel.clock.now();
     if (verdict === 'candidate') {
       this.suspicion.clear(sender);
       return;
@@ -233,7 +233,7 @@ export class Lending {
   private decide(device?: Device): void {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
-    const now = this.books.clock.now();
+    const now = this.kernel.clock.now();
     const borrower = this.loan?.peer;
     const isOnTrial = borrower !== undefined && this.suspicion.isAccused(borrower);
     const next = this.suspicion.next(now, (peer) => peer !== borrower && this.mayLearn(peer));
@@ -244,7 +244,7 @@ export class Lending {
       const current = device ?? this.survey()?.device;
       if (current) this.lend(next, current);
     }
-    this.cancelTimer = this.books.after(wait > 0 ? wait : TRIAL, () => this.decide());
+    this.cancelTimer = this.kernel.after(wait > 0 ? wait : TRIAL, () => this.decide());
   }
 
   /** In place of the present loan, if the peer is there. `device` is without that. */
@@ -259,35 +259,35 @@ export class Lending {
     const kept = new Set(allowedIps.map(formatPrefix));
     this.attribute(undefined);
     this.giveBack((prefix) => !kept.has(formatPrefix(prefix)));
-    this.books.record(this.link, loan);
+    this.kernel.record(this.link, loan);
     this.loans = [...this.loans, loan];
     try {
-      this.books.wireguard.add(this.link.name, allowedIpsOf(loan));
+      this.kernel.wireguard.add(this.link.name, allowedIpsOf(loan));
     } catch (error) {
       this.withdraw();
       throw error;
     }
     this.loans = [loan];
-    this.trialEnd = this.books.clock.now() + TRIAL;
+    this.trialEnd = this.kernel.clock.now() + TRIAL;
     this.isFresh = true;
-    this.books.settle();
+    this.kernel.settle();
     this.attribute(peer);
     if (allowedIps.includes(allNodes)) this.ask();
   }
 
   /** For an address in each prefix. */
   private ask(): void {
-    this.books.ask();
+    this.kernel.ask();
     for (const prefix of this.scope.learn.filter(({ bytes }) => !contains(linkLocal, bytes))) {
       const isOwn = ({ bytes, length }: Prefix) =>
         length === 128 && contains(prefix, bytes) && formatAddress(bytes) !== formatAddress(prefix.bytes);
       const own = this.scope.reserved.find(isOwn);
-      if (own) this.books.ask(own.bytes);
+      if (own) this.kernel.ask(own.bytes);
     }
   }
 
   private attribute(peer: string | undefined): void {
-    this.books.attribute(peer);
+    this.kernel.attribute(peer);
     this.attributed = peer;
   }
 
@@ -302,10 +302,10 @@ export class Lending {
     const due = this.loans.map(({ peer, allowedIps }) => ({ peer, allowedIps: allowedIps.filter(isDue) }));
     const allowedIps = due.flatMap(allowedIpsOf);
     if (allowedIps.length === 0) return;
-    const { wireguard } = this.books;
+    const { wireguard } = this.kernel;
     if (wireguard.dump(this.link.name)?.ifindex === this.link.ifindex)
       wireguard.remove(this.link.name, allowedIps);
-    for (const loan of due) this.books.strike(this.link, loan);
+    for (const loan of due) this.kernel.strike(this.link, loan);
   }
 
   /**
@@ -314,12 +314,12 @@ export class Lending {
    */
   private survey(): Survey | undefined {
     if (this.loan && this.attributed === undefined) this.withdraw(); // that failed before
-    const raw = this.books.wireguard.dump(this.link.name);
+    const raw = this.kernel.wireguard.dump(this.link.name);
     if (raw?.ifindex !== this.link.ifindex) return undefined;
     const device = withoutLoan(raw, this.loan);
-    this.endpoints = this.books.watchEndpoints(device);
+    this.endpoints = this.kernel.watchEndpoints(device);
 
-    const missing = this.books.learned();
+    const missing = this.kernel.learned();
     const isLearned = (key: string, address: string) =>
       missing.get(address) === key && missing.delete(address);
     const configured = device.peers.flatMap(({ key, addresses, prefixes }) => {
@@ -330,7 +330,7 @@ export class Lending {
     const isMissing = device.peers.some(({ key }) => withMissing.has(key));
     if (texts(configured) !== texts(this.configured)) {
       this.configured = configured;
-      this.books.put(this.limits, this.scope, configured);
+      this.kernel.put(this.limits, this.scope, configured);
     }
     const isWiped = isMissing || (this.loan !== undefined && !isInPlace(raw, this.loan));
     if (this.loan && !isWiped && texts(lendable(this.scope, device)) !== texts(this.loan.allowedIps))
@@ -339,8 +339,8 @@ export class Lending {
   }
 
   private accounts(device: Device, before: ReadonlyMap<string, number>): Account[] {
-    const after = this.books.traffic();
-    const now = this.books.clock.wall() / 1000;
+    const after = this.kernel.traffic();
+    const now = this.kernel.clock.wall() / 1000;
     return device.peers.flatMap(({ key, latestHandshake, rxBytes }) => {
       const endpoint = this.endpoints.get(key);
       if (endpoint === undefined) return [];

@@ -11,8 +11,8 @@ import { allowedIp, same } from './loans.ts';
 export function recallLoans(sightings: BpfSightings, wireguard: WireGuard): Map<number, string> {
   const borrowers = new Map<number, string>();
   const records = sightings.lentRecords();
-  for (const device of new Set(records.map((record) => record.interface))) {
-    const lent = records.filter((record) => record.interface === device);
+  for (const device of new Set(records.map((record) => record.device))) {
+    const lent = records.filter((record) => record.device === device);
     const found = wireguard.dump(device);
     if (found) wireguard.remove(device, heldOf(found, lent));
     for (const record of lent) {

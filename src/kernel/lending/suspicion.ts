@@ -145,7 +145,7 @@ export class Suspicion {
   }
 
   /** Peers whose packets go on being refused whatever is lent to them. */
-  notorious(): string[] {
+  refusedPeers(): string[] {
     return [...this.suspects].filter(([, { failures }]) => failures >= NOTORIOUS).map(([peer]) => peer);
   }
 }

@@ -40,7 +40,7 @@ export const device: Device = {
 
 export const records: LearnedRecord[] = entries.map(({ peer, address }) => ({
   ifindex: 7,
-  interface: 'wg1',
+  device: 'wg1',
   address,
   peer,
   learned: 1,
