@@ -181,7 +181,11 @@ export class OwnTime implements Time {
   #goOnSoon(): void {
     if (this.#state !== 'stopped' || this.#waiting === 0) return;
     this.#state = 'going on';
-    setImmediate(() => this.#state === 'going on' && this.#goOn());
+    setImmediate(() => {
+      if (this.#state !== 'going on') return;
+      this.#state = 'stopped';
+      if (this.#waiting > 0) this.#goOn();
+    });
   }
 
   #goOn(): void {

@@ -24,6 +24,15 @@ describe('the time of a guest', () => {
     expect((await uptime()) - before).toBeLessThan(200);
   });
 
+  test('does not pass because someone asks for what is there already', async () => {
+    const process = guest.spawn('exit 3');
+    await process.exit;
+    const before = await uptime();
+    expect(await process.exit).toBe(3);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect((await uptime()) - before).toBeLessThan(200);
+  });
+
   test('passes while it is waited for, which takes next to no time', async () => {
     const [before, start] = [await uptime(), Date.now()];
     await guest.sleep(600_000);
