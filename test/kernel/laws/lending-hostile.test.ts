@@ -86,12 +86,12 @@ test('a borrower that uses what is another peer’s gets nothing through, and no
 });
 
 test('a peer whose packets are refused without end is named, and another learns on; few requests are made of the kernel', async () => {
-  const [seconds, perSecond] = [60, 20];
+  const [seconds, perSecond, rounds] = [60, 20, 5];
   const running = await start();
   const requests = lab.netlinkRequests(seconds);
   const flood = phone.flood({ prefix: '2001:db8:bad::', count: seconds * perSecond, pps: perSecond });
   const times: number[] = [];
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < rounds; round++) {
     await lab.guest.sleep(9_000);
     const since = lab.guest.now;
     await reveal(running, laptop, [fresh()]);
@@ -104,7 +104,8 @@ test('a peer whose packets are refused without end is named, and another learns 
     `beside a refused peer, addresses were learned after ${times} ms; ${count} requests in ${seconds} s`,
   );
   expect(problem.message).toContain(phone.publicKey);
-  expect(count).toBeLessThan(2 * seconds);
+  // Two a second for who is refused, and what it takes to learn an address.
+  expect(count).toBeLessThan(2 * seconds + 4 * rounds);
 }, 240_000);
 
 test.each([
