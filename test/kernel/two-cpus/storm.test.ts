@@ -76,12 +76,11 @@ describe.each(ways)('by %s', (hook) => {
     await reveal(daemon, laptop, [address]);
     const allowedIps = await lab.allowedIps();
     const refused = await lab.refused();
-    const count = 2_000;
-    await Promise.all([laptop.sendFrom(address, { count }), bad.sendFrom(address, { count })]);
-    await lab.guest.until(
-      async () => expect(await lab.refused()).toBeGreaterThanOrEqual(refused + count),
-      PATIENCE,
-    );
+    // A burst may be more than a busy guest's queues hold.
+    await lab.guest.until(async () => {
+      await Promise.all([laptop, bad].map((client) => client.sendFrom(address, { count: 200 })));
+      expect(await lab.refused()).toBeGreaterThanOrEqual(refused + 1_000);
+    }, PATIENCE);
     expect(await lab.allowedIps()).toEqual(allowedIps);
     const learned = daemon.all('learned').filter((event) => event.address === address);
     expect(learned).toMatchObject([{ peer: laptop.publicKey }]);
