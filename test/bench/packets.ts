@@ -35,7 +35,7 @@ export function buildPackets(): void {
   execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', PROGRAM, path('packets.c')], { stdio: 'inherit' });
 }
 
-/** In a guest with icount. */
+/** In a guest whose clock counts instructions. */
 export async function packetCosts(guest: Guest, learner: Learner): Promise<PacketCosts> {
   const lab = await Lab.create(guest, {
     clients: ['laptop'],
