@@ -76,10 +76,11 @@ keep() {
 	exec 9>&-
 }
 
-# The packages, Node and this script decide what is packed.
+# The packages, Node and what names them decide what is packed: for every checkout of this commit the same.
 key=$({
 	dpkg-query -W
-	stat -L -c '%n %s %Y' "$node" "$0"
+	cat "$0" "$checkout/test/bed/packages"
+	stat -L -c '%n %s %Y' "$node"
 } | sha256sum | cut -c 1-16)
 keep "$cache/roots/system-$key" / system_files
 keep "$kernel/modules-$key" "$kernel" module_files

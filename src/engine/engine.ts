@@ -165,7 +165,7 @@ export class Engine {
     const links = this.kernel.links.list();
     return devices.map((device) => {
       const link = links.find(({ name }) => name === device);
-      const on = link && this.watch.get(link.ifindex);
+      const on = link && this.watch.byIfindex.get(link.ifindex);
       return {
         up: link?.up === true,
         prefixes: on?.scope.learn.filter((prefix) => prefix !== linkLocal) ?? [],
@@ -308,7 +308,7 @@ export class Engine {
 
   private see(batch: Sighting[]): void {
     const plan = this.learner.consider(batch, this.watch.byIfindex, ({ ifindex }) =>
-      this.dump(this.watch.get(ifindex)!),
+      this.dump(this.watch.byIfindex.get(ifindex)!),
     );
     for (const { ifindex, packet } of plan.deliver) this.advertising.expect(ifindex, packet);
     this.carryOut(plan);

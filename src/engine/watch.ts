@@ -35,10 +35,6 @@ export class Watch {
     return [...this.active.values()];
   }
 
-  get(ifindex: number): Active | undefined {
-    return this.active.get(ifindex);
-  }
-
   /** By the name that the configuration gives it. */
   named(name: string): Active | undefined {
     for (const on of this.active.values()) if (on.name === name) return on;
