@@ -11,9 +11,16 @@ export const TEMPLATE = 'luci/po/templates/wg-slaacer.pot';
 export function template(): string {
   const places = new Map<string, string[]>();
   const add = (text: string, place: string) => places.set(text, [...(places.get(text) ?? []), place]);
-  for (const file of filesIn('luci', /\.ts$/)) {
+  for (const file of [...filesIn('luci', /\.ts$/), 'src/words/problems.ts']) {
     for (const { text, line } of translatable(readFileSync(file, 'utf8'), file)) add(text, `${file}:${line}`);
   }
+  const settings = 'src/settings.ts';
+  readFileSync(settings, 'utf8')
+    .split('\n')
+    .forEach((line, index) => {
+      const [, text] = /\ballowed: '(.+?)'/.exec(line) ?? [];
+      if (text) add(text, `${settings}:${index + 1}`);
+    });
   for (const file of filesIn('files/usr/share', /\.json$/)) {
     const lines = readFileSync(file, 'utf8').split('\n');
     lines.forEach((line, index) => {

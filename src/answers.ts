@@ -8,9 +8,36 @@ export interface StatusAnswer {
   readonly uptime: number;
   /** "none" if new addresses cannot be seen. */
   readonly hook: 'fexit' | 'kprobe' | 'lending' | 'none';
-  /** Each with its cure. */
-  readonly problems: readonly { readonly code: string; readonly message: string; readonly hint: string }[];
+  readonly problems: readonly StatusProblem[];
   readonly interfaces: readonly InterfaceStatus[];
+  readonly totals: StatusTotals;
+}
+
+export interface StatusProblem {
+  readonly code: string;
+  /** In English. */
+  readonly message: string;
+  /** The cure. */
+  readonly hint: string;
+  /** What the message and the hint are made of, as src/problem.ts has it for the code. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** What has happened since the start. */
+export interface StatusTotals {
+  /** Addresses, each time counts. */
+  readonly learned: number;
+  readonly restored: number;
+  readonly adopted: number;
+  readonly expired: number;
+  readonly evicted: number;
+  readonly forgotten: number;
+  readonly released: number;
+  /** Packets, by the reason why their source was denied. */
+  readonly denied: Readonly<Record<string, number>>;
+  /** Packets that WireGuard had refused and the kernel has taken back, and those that it has not. */
+  readonly delivered: number;
+  readonly delivery_failed: number;
 }
 
 export interface InterfaceStatus {

@@ -13,6 +13,7 @@ import { Pinner } from './service/pin.ts';
 import { Reader } from './service/reader.ts';
 import { type LogLevel, serviceDefaults } from './settings.ts';
 import type { Ubus } from './ubus/types.ts';
+import { describeProblem } from './words/problems.ts';
 
 /** What it is built on, and closes when it stops. */
 export interface Foundation {
@@ -62,7 +63,7 @@ export class Daemon implements Subject {
     this.pinner = new Pinner(ubus);
     this.complaints = new ProblemList(
       (problem) => this.log.problem(problem),
-      ({ message }) => this.log.line('info', `solved: ${message}`),
+      (problem) => this.log.line('info', `solved: ${describeProblem(problem).message}`),
     );
   }
 
@@ -75,7 +76,9 @@ export class Daemon implements Subject {
   }
 
   problems(): Problem[] {
-    return [...this.complaints.list(), ...this.engine.currentProblems()];
+    return [...this.complaints.list(), ...this.engine.currentProblems()].map((problem) =>
+      this.withDescription(problem),
+    );
   }
 
   /** Learning begins when the configuration can be read. */
@@ -167,8 +170,15 @@ export class Daemon implements Subject {
   }
 
   private tell(event: EngineEvent): void {
-    this.log.event(event);
+    this.log.event('data' in event ? this.withDescription(event) : event);
     this.object?.notify(event);
+  }
+
+  /** With what the configuration calls the peer that a problem is about. */
+  private withDescription<About extends Problem>(problem: About): About {
+    const { data } = problem;
+    const description = 'peer' in data && this.peers.description(data.device, data.peer);
+    return description ? { ...problem, data: { ...data, description } } : problem;
   }
 
   private describePeer(name: string, peer: string): string | undefined {

@@ -74,6 +74,9 @@ export interface Link {
 /** How unknown addresses are seen: by a hook in the kernel, or, without one, by lending the prefix to who may use them. */
 export type Hook = 'fexit' | 'kprobe' | 'lending';
 
+/** … or that they cannot be seen. */
+export type HookInUse = Hook | 'none';
+
 /**
  * What the kernel found out about a source address that WireGuard refused: nobody's and to be learned; nobody's, but
  * learned for this peer before something wiped it; another peer's; outside the scope; reserved; one too many.
@@ -99,7 +102,7 @@ export interface Sighting {
   /** With `owned`: the owner's. */
   readonly owner?: string;
   /** With `candidate` and `restore`: the IPv6 packet that is to be delivered, unless it was too large to be kept. */
-  readonly packet?: Buffer;
+  readonly packet?: Uint8Array;
 }
 
 /** What outlives the process: who uses which address. Times are milliseconds of the monotonic clock. */

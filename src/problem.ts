@@ -1,12 +1,128 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What keeps the service from doing its job, with its cure.
+// What keeps the service from doing its job, as a program reads it. words/problems.ts says it to people, with its cure.
+
+/** A system call that failed. */
+export interface Failure {
+  /** The errno's name, such as "ENOMEM"; empty if there is none. */
+  readonly error: string;
+  /** The call, and what the system said: one line of at most 400 characters. */
+  readonly detail: string;
+}
+
+/** `device` is the kernel's name of an interface. */
+interface OnDevice {
+  readonly device: string;
+}
+
+interface OfPeer extends OnDevice {
+  /** The public key in base64. */
+  readonly peer: string;
+  /** What the configuration calls the peer, if anything. */
+  readonly description?: string;
+}
+
+/** A section, or an option, of /etc/config/wg-slaacer. */
+interface InSection {
+  readonly section: string;
+}
+
+/** What something unreadable was answered with. */
+interface Unreadable {
+  readonly detail: string;
+}
+
+/** Nothing more to say. */
+type Nothing = Readonly<Record<never, never>>;
+
+/** What is known of each kind of problem, by its code. */
+export interface ProblemData {
+  // The configuration
+  'invalid-option': InSection & {
+    readonly option: string;
+    readonly value: string;
+    /** What would be allowed, in words. */
+    readonly allowed: string;
+  };
+  'unknown-option': InSection & { readonly option: string; readonly known: string };
+  'ignored-section': InSection &
+    (
+      | { readonly reason: 'type'; readonly type: string }
+      | { readonly reason: 'globals' | 'no-name' | 'no-device' }
+      | { readonly reason: 'name'; readonly name: string }
+      | { readonly reason: 'device'; readonly device: string; readonly rival: string }
+    );
+  'no-configuration': Unreadable & { /** An earlier one is. */ readonly isInForce: boolean };
+  'no-peers': OnDevice & Unreadable;
+  'no-network': Unreadable;
+
+  // Interfaces
+  'no-interface': OnDevice;
+  /** `kind` is IFLA_INFO_KIND; empty for a physical one. */
+  'not-wireguard': OnDevice & { readonly kind: string };
+  'no-prefix': OnDevice;
+  /** All of `prefix` is the peer's by its allowed IP `cover`. */
+  'prefix-owned': OfPeer & { readonly prefix: string; readonly cover: string };
+  'refused-peer': OfPeer;
+
+  // Router Advertisements
+  'no-forwarding': OnDevice;
+  'no-64': OnDevice;
+  'ra-blocked': OnDevice;
+  'solicitations-blocked': OnDevice;
+  'ra-conflict': OnDevice & { /** Who else sends them, and by what option. */ readonly advertiser: string };
+
+  // What a hook needs
+  'no-permission': Nothing;
+  'no-module': Nothing;
+  'no-btf': Nothing;
+  'no-module-btf': { /** Where the types of a kernel may be given. */ readonly file: string };
+  lockdown: Nothing;
+  'no-symbol': Nothing;
+  'no-bpf-events': Nothing;
+  'no-kprobes': Nothing;
+  'no-ftrace': Nothing;
+  'not-pinned': Nothing;
+  /** It is the way of learning since there is no hook, and that is for another problem. */
+  lending: { readonly because: Problem };
+
+  // System calls
+  'no-fexit': Failure;
+  'no-kprobe': Failure;
+  'no-lending': Failure;
+  'links-failed': Failure;
+  'dump-failed': OnDevice & Failure;
+  'add-failed': OnDevice & Failure;
+  'remove-failed': OnDevice & Failure;
+  'watch-failed': OnDevice & Failure;
+  'ra-failed': OnDevice & Failure;
+  'lending-failed': OnDevice & Failure;
+}
+
+export type ProblemCode = keyof ProblemData;
 
 /** Something that the user should know and can cure. */
-export interface Problem {
-  readonly code: string;
-  readonly message: string;
-  /** The cure. */
-  readonly hint: string;
+export type Problem = {
+  [Code in ProblemCode]: { readonly code: Code; readonly data: ProblemData[Code] };
+}[ProblemCode];
+
+const DETAIL_LENGTH = 400; // the verifier can be long-winded
+
+/** Of what the addon, netlink or ubus has thrown. */
+export function failureOf(thrown: unknown): Failure {
+  const { code, message } = thrown as Error & { code?: unknown };
+  return {
+    error: typeof code === 'string' ? code : '',
+    detail: message.replace(/\s+/g, ' ').slice(0, DETAIL_LENGTH),
+  };
+}
+
+/** Whether two say the same. */
+export function isSame(one: Problem, other: Problem): boolean {
+  return keyOf(one) === keyOf(other);
+}
+
+function keyOf({ code, data }: Problem): string {
+  return `${code} ${JSON.stringify(data)}`;
 }
 
 /** Tells of each problem when it comes up and when it is gone. */
@@ -27,8 +143,10 @@ export class ProblemList {
   /** One that was met on the way; it stands until everything has been looked at again. */
   add(problem: Problem): void {
     this.met.push(problem);
-    if (!this.problems.has(problem.message)) this.onRaised(problem);
-    this.problems.set(problem.message, problem);
+    const key = keyOf(problem);
+    if (this.problems.has(key)) return;
+    this.problems.set(key, problem);
+    this.onRaised(problem);
   }
 
   /** Everything is going to be looked at. */
@@ -39,17 +157,9 @@ export class ProblemList {
   /** All that there are now, besides what was met since `begin`. */
   set(problems: readonly Problem[]): void {
     const before = this.problems;
-    this.problems = new Map([...problems, ...this.met].map((problem) => [problem.message, problem]));
+    this.problems = new Map([...problems, ...this.met].map((problem) => [keyOf(problem), problem]));
     this.met = [];
-    for (const [message, problem] of before) if (!this.problems.has(message)) this.onSolved(problem);
-    for (const [message, problem] of this.problems) if (!before.has(message)) this.onRaised(problem);
+    for (const [key, problem] of before) if (!this.problems.has(key)) this.onSolved(problem);
+    for (const [key, problem] of this.problems) if (!before.has(key)) this.onRaised(problem);
   }
-}
-
-export function kernelProblem(code: string, device: string, action: string, error: unknown): Problem {
-  return {
-    code,
-    message: `${device}: could not ${action}: ${(error as Error).message}`,
-    hint: 'it is tried again; if this stays, report it with the kernel version',
-  };
 }

@@ -2,7 +2,7 @@
 // What can be configured: each option's default, the values allowed, and how text becomes a value. The same options
 // come from UCI and from --set.
 
-import { contains, formatPrefix, type Prefix, parsePrefix } from './address.ts';
+import { contains, type Prefix, parsePrefix } from './address.ts';
 import type { Hook, Limits } from './model.ts';
 import { neverUnicast } from './scope.ts';
 
@@ -184,11 +184,7 @@ export function parseOptions<Settings extends object>(
 
 /** "24h": the shortest text that names a lifetime. */
 export function formatDuration(milliseconds: number): string {
-  const [unit, length] = Object.entries(units).findLast(([, length]) => milliseconds % length === 0)!;
+  const fitting = Object.entries(units).filter(([, length]) => milliseconds % length === 0);
+  const [unit, length] = fitting[fitting.length - 1]!;
   return `${milliseconds / length}${unit}`;
-}
-
-/** The scope as people write it. */
-export function formatPrefixes(prefixes: readonly Prefix[]): string {
-  return prefixes.map(formatPrefix).join(' ');
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What was refused, why, and what can be done about it.
+// What was denied, why, and what can be done about it.
 
 import type { DeniedAddress } from '../../src/answers.ts';
 import { element, type ItemView, setText } from './dom.ts';
@@ -70,13 +70,13 @@ export class DeniedTable {
     const rows = this.denials
       .filter((denial) => matches(denial, this.query))
       .sort((a, b) => (key(a) < key(b) ? -sign : key(a) > key(b) ? sign : 0));
-    const empty = this.denials.length > 0 ? _('Nothing matches the search') : _('Nothing has been refused');
+    const empty = this.denials.length > 0 ? _('Nothing matches the search') : _('Nothing has been denied');
     this.table.update(rows, empty);
   }
 
   private row(denial: DeniedAddress): ItemView<DeniedAddress> {
     const [nameColumn, peerColumn, addressColumn, whyColumn, countColumn, lastColumn] = this.columns;
-    const { text, cure } = reason(denial.reason);
+    const { text, hint } = reason(denial.reason);
     const count = element('span');
     const last = new TimeText();
     const node = element('tr', { class: 'tr' }, [
@@ -85,7 +85,7 @@ export class DeniedTable {
       cell(addressColumn!, [element('code', {}, [denial.address])]),
       cell(whyColumn!, [
         element('span', {}, [text]),
-        cure ? element('div', { class: 'wg-slaacer-hint' }, [cure]) : null,
+        hint ? element('div', { class: 'wg-slaacer-hint' }, [hint]) : null,
       ]),
       cell(countColumn!, [count]),
       cell(lastColumn!, [last.node]),

@@ -5,7 +5,7 @@ import type { InterfaceStatus, LearnedAddress } from '../../src/answers.ts';
 import { type AddressActions, AddressTable } from './address-table.ts';
 import { element, setAttribute, setText } from './dom.ts';
 
-const REFUSALS = ['owned', 'scope', 'reserved', 'rate'];
+const DENIED = ['owned', 'scope', 'reserved', 'rate'];
 
 export class InterfaceSection {
   readonly node: HTMLElement;
@@ -58,10 +58,10 @@ function scopeOf({ prefixes }: InterfaceStatus): string {
 /** What hostile or misled peers have tried counts by packets, what was learned by addresses. */
 function countersOf({ counters }: InterfaceStatus, entries: readonly LearnedAddress[]): string {
   const peers = new Set(entries.map(({ peer }) => peer)).size;
-  const refused = REFUSALS.reduce((sum, reason) => sum + (counters[reason] ?? 0), 0);
+  const denied = DENIED.reduce((sum, reason) => sum + (counters[reason] ?? 0), 0);
   return [
     entries.length === 1 ? _('1 address') : _('%d addresses').format(entries.length),
     peers === 1 ? _('1 peer') : _('%d peers').format(peers),
-    refused === 1 ? _('1 packet refused') : _('%d packets refused').format(refused),
+    denied === 1 ? _('1 packet denied') : _('%d packets denied').format(denied),
   ].join(' · ');
 }

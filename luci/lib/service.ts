@@ -3,6 +3,7 @@
 
 import rpc from 'luci:rpc';
 import type { AddressesAnswer, DeniedAnswer, StatusAnswer } from '../../src/answers.ts';
+import { parseBoolean } from '../../src/settings.ts';
 
 /** An interface as netifd knows it. */
 export interface NetifdInterface {
@@ -71,9 +72,7 @@ const sections = rpc.declare<Record<string, { enabled?: string }>, [string, stri
 /** Whether learning is switched on anywhere: the init script starts nothing otherwise. */
 export async function isEnabled(): Promise<boolean> {
   const interfaces = await sections('wg-slaacer', 'interface');
-  return Object.values(interfaces).some(({ enabled }) =>
-    ['1', 'on', 'true', 'yes', 'enabled'].includes(enabled ?? ''),
-  );
+  return Object.values(interfaces).some(({ enabled }) => parseBoolean(enabled ?? ''));
 }
 
 export const router = {

@@ -3,8 +3,9 @@
 
 import form from 'luci:form';
 import uci from 'luci:uci';
+import { formatDuration, interfaceDefaults, serviceDefaults } from '../../src/settings.ts';
 import { prefixCell } from './prefix-cell.ts';
-import { lifetimeError, prefixError } from './validation.ts';
+import { optionError } from './validation.ts';
 import { CONFIG, type WireGuardInterface } from './wireguard-interfaces.ts';
 
 /** `interfaces` tells of all there are now: saving changes which have a section. */
@@ -72,6 +73,7 @@ function addDialog(grid: form.GridSection): void {
     const option = grid.option(kind, name, title, description);
     option.modalonly = true;
     option.optional = true;
+    option.validate = (_section, text) => optionError(name, text) ?? true;
     return option;
   };
 
@@ -81,8 +83,7 @@ function addDialog(grid: form.GridSection): void {
     _('New addresses per minute'),
     _('So many new addresses may a peer register per minute. 0: as many as it likes.'),
   );
-  rate.datatype = 'range(0, 6000)';
-  rate.placeholder = '5';
+  rate.placeholder = String(interfaceDefaults.rate);
 
   const burst = value(
     form.Value,
@@ -90,8 +91,7 @@ function addDialog(grid: form.GridSection): void {
     _('New addresses at once'),
     _('So many in the same moment: a device that joins a network uses several.'),
   );
-  burst.datatype = 'range(1, 1000)';
-  burst.placeholder = '16';
+  burst.placeholder = String(interfaceDefaults.burst);
 
   const most = value(
     form.Value,
@@ -99,8 +99,7 @@ function addDialog(grid: form.GridSection): void {
     _('Addresses per peer'),
     _('If a peer takes more, the address that it has not used for longest makes room.'),
   );
-  most.datatype = 'range(1, 1000)';
-  most.placeholder = '32';
+  most.placeholder = String(interfaceDefaults.maxAddresses);
 
   const lifetime = value(
     form.Value,
@@ -108,8 +107,7 @@ function addDialog(grid: form.GridSection): void {
     _('Lifetime'),
     _('When an address has not been used for so long, it is withdrawn: a number followed by s, m, h or d.'),
   );
-  lifetime.placeholder = '24h';
-  lifetime.validate = (_section, text) => lifetimeError(text) ?? true;
+  lifetime.placeholder = formatDuration(interfaceDefaults.lifetime);
 
   const prefix = value(
     form.DynamicList,
@@ -117,9 +115,7 @@ function addDialog(grid: form.GridSection): void {
     _('Prefixes'),
     _('Addresses are learned in these. None: in all prefixes of the interface, whichever those are.'),
   );
-  prefix.datatype = 'cidr6';
   prefix.placeholder = '2001:db8:1::/64';
-  prefix.validate = (_section, text) => prefixError(text) ?? true;
 
   const advertisements = choice(
     grid,
@@ -128,7 +124,7 @@ function addDialog(grid: form.GridSection): void {
     _(
       'They tell peers the prefixes to choose addresses in. Automatic: sent unless odhcpd is configured to do so on this interface.',
     ),
-    'auto',
+    interfaceDefaults.ra,
   );
   advertisements.modalonly = true;
   advertisements.value('auto', _('Automatic'));
@@ -145,14 +141,20 @@ function addGlobals(map: form.Map): void {
     _(
       'Automatic takes the first that works here. Lending works with every kernel, but loses the first packet from a new address.',
     ),
-    'auto',
+    serviceDefaults.hook,
   );
   hook.value('auto', _('Automatic'));
   hook.value('fexit', _('Kernel hook (fexit)'));
   hook.value('kprobe', _('Kernel hook (kprobe)'));
   hook.value('lending', _('Lending'));
 
-  const level = choice(globals, 'log_level', _('Log'), _('What is written to the system log.'), 'info');
+  const level = choice(
+    globals,
+    'log_level',
+    _('Log'),
+    _('What is written to the system log.'),
+    serviceDefaults.logLevel,
+  );
   level.value('error', _('Errors'));
   level.value('warn', _('Warnings'));
   level.value('info', _('Information'));

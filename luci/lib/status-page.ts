@@ -2,7 +2,9 @@
 
 import fs from 'luci:fs';
 import ui from 'luci:ui';
-import type { InterfaceStatus, LearnedAddress } from '../../src/answers.ts';
+import type { InterfaceStatus, LearnedAddress, StatusProblem } from '../../src/answers.ts';
+import type { Problem } from '../../src/problem.ts';
+import { describeProblem, isKnown, type ProblemWords } from '../../src/words/problems.ts';
 import { banner, paragraph } from './banner.ts';
 import { confirmForget, confirmPin } from './confirm.ts';
 import { DeniedTable } from './denied-table.ts';
@@ -30,7 +32,7 @@ export class StatusPage {
   private readonly sections = new Map<string, InterfaceSection>();
   private readonly noticeList: LiveList<Notice>;
   private readonly sectionList: LiveList<InterfaceReading>;
-  private readonly denied = new DeniedTable(_('Refused attempts'));
+  private readonly denied = new DeniedTable(_('Denied addresses'));
   /** All that makes sense only while the service runs. */
   private readonly running: HTMLElement;
   private readonly noInterface = element('p', { class: 'center' }, [
@@ -61,7 +63,7 @@ export class StatusPage {
       this.tools,
       sections,
       element('div', { class: 'cbi-section' }, [
-        element('h3', {}, [_('Refused attempts')]),
+        element('h3', {}, [_('Denied addresses')]),
         this.denied.node,
       ]),
     ]);
@@ -174,10 +176,11 @@ export class StatusPage {
         const { omitted } = reading;
         return [
           ...(omitted > 0 ? [{ key: `omitted ${omitted}`, create: () => omittedBanner(omitted) }] : []),
-          ...problems.map(({ code, message, hint }) => ({
-            key: `${code} ${message}`,
-            create: () => banner('warning', message, [paragraph(hint)]),
-          })),
+          ...problems.map((problem) => {
+            const { message, hint } = inWords(problem);
+            const key = `${problem.code} ${message}`;
+            return { key, create: () => banner('warning', message, [paragraph(hint)]) };
+          }),
           ...(hook === 'lending' ? [{ key: 'lending', create: lendingBanner }] : []),
         ];
       }
@@ -213,6 +216,11 @@ export class StatusPage {
     }
     await this.refresh();
   }
+}
+
+/** In the language of the page, unless the service is a later one than the page. */
+function inWords(problem: StatusProblem): ProblemWords {
+  return isKnown(problem.code) ? describeProblem(problem as unknown as Problem, _) : problem;
 }
 
 function stateText(state: Exclude<Reading['state'], 'running'>): string {

@@ -28,38 +28,38 @@ export function ago(time: number, now: number): string {
 export interface Reason {
   readonly text: string;
   /** What can be done about it. */
-  readonly cure: string;
+  readonly hint: string;
 }
 
-/** Why an address was refused. */
+/** Why an address was denied. */
 export function reason(code: string): Reason {
   switch (code) {
     case 'owned':
       return {
         text: _('Another peer has this address'),
-        cure: _(
+        hint: _(
           'If it is meant to move, forget it at that peer, or take it out of the allowed IPs configured there.',
         ),
       };
     case 'scope':
       return {
         text: _('Not in a prefix of this interface'),
-        cure: _('If peers may use it, add its prefix in the settings of the interface.'),
+        hint: _('If peers may use it, add its prefix in the settings of the interface.'),
       };
     case 'reserved':
       return {
         text: _('A reserved address, or one of the router itself'),
-        cure: _('The peer has to choose another address.'),
+        hint: _('The peer has to choose another address.'),
       };
     case 'rate':
       return {
         text: _('Too many new addresses in a short time'),
-        cure: _(
+        hint: _(
           'It is learned when the peer uses it later on. If this happens often, raise rate and burst in the settings.',
         ),
       };
     default:
-      return { text: code, cure: '' };
+      return { text: code, hint: '' };
   }
 }
 

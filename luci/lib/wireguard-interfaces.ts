@@ -2,6 +2,8 @@
 // The WireGuard interfaces of the router, and the sections that configure learning on them.
 
 import type uci from 'luci:uci';
+import { contains, type Prefix, parseAddress, prefixOf } from '../../src/address.ts';
+import { linkLocal } from '../../src/scope.ts';
 import type { NetifdInterface, NetworkDevice } from './service.ts';
 
 export const CONFIG = 'wg-slaacer';
@@ -68,35 +70,25 @@ function freeName(device: string, taken: ReadonlySet<string>): string {
 }
 
 function prefixesOf(device: NetworkDevice | undefined): string[] {
-  const prefixes = (device?.ip6addrs ?? [])
-    .filter(({ address }) => !address.startsWith('fe80:'))
-    .map(({ address, netmask }) => prefixOf(address, prefixLength(netmask)));
+  const prefixes = (device?.ip6addrs ?? []).flatMap(({ address, netmask }) => {
+    const bytes = parseAddress(address.split('%')[0]!);
+    if (!bytes || contains(linkLocal, bytes)) return [];
+    return [textOf(prefixOf(bytes, prefixLength(netmask)))];
+  });
   return [...new Set(prefixes)];
 }
 
 /** Of a netmask written as an address. */
 function prefixLength(netmask: string): number {
-  const groups = groupsOf(netmask);
-  return groups.reduce((sum, group) => sum + group.toString(2).replace(/0/g, '').length, 0);
+  const bits = (byte: number) => byte.toString(2).replace(/0/g, '').length;
+  return [...(parseAddress(netmask) ?? [])].reduce((sum, byte) => sum + bits(byte), 0);
 }
 
 /** "2001:db8:1::/64" */
-function prefixOf(address: string, length: number): string {
-  const groups = groupsOf(address).map((group, index) => {
-    const bits = Math.min(16, Math.max(0, length - index * 16));
-    return group & (0xffff << (16 - bits)) & 0xffff;
-  });
-  let end = groups.length;
-  while (end > 0 && groups[end - 1] === 0) end--;
-  const head = groups.slice(0, end).map((group) => group.toString(16));
+function textOf({ bytes, length }: Prefix): string {
+  let end = 8;
+  const group = (index: number) => (bytes[2 * index]! << 8) | bytes[2 * index + 1]!;
+  while (end > 0 && group(end - 1) === 0) end--;
+  const head = Array.from({ length: end }, (_, index) => group(index).toString(16));
   return `${head.join(':')}${end < 8 ? '::' : ''}/${length}`;
-}
-
-function groupsOf(address: string): number[] {
-  const [head = '', tail] = address.split('%')[0]!.split('::');
-  const parse = (text: string) =>
-    text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16));
-  const left = parse(head);
-  const right = parse(tail ?? '');
-  return [...left, ...new Array<number>(Math.max(0, 8 - left.length - right.length)).fill(0), ...right];
 }

@@ -3,7 +3,8 @@
 // recipient gets its own.
 
 import { constants } from 'node:os';
-import { type AddressBytes, formatAddress, formatPrefix, type Prefix, parseAddress } from '../address.ts';
+import { type AddressBytes, type Prefix, parseAddress } from '../address.ts';
+import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { Clock } from '../clock.ts';
 import { hasErrno } from '../kernel/netlink-socket.ts';
 import { type Advertisement, encodeAdvertisement } from '../packets/advertisement.ts';

@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Router Advertisements on all interfaces: what there is to announce, and what the system has to be like for that.
 
-import {
-  type AddressBytes,
-  contains,
-  formatAddress,
-  formatPrefix,
-  type Prefix,
-  parseAddress,
-  parsePrefix,
-  prefixOf,
-} from '../address.ts';
+import { type AddressBytes, contains, type Prefix, parseAddress, parsePrefix, prefixOf } from '../address.ts';
+import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { Clock } from '../clock.ts';
 import type { AdvertisementSocket, Routing, WireGuard } from '../kernel/ports.ts';
 import type { Device, Link, LinkAddress } from '../model.ts';
 import { solicitorOf } from '../packets/advertisement.ts';
-import { kernelProblem, type Problem } from '../problem.ts';
+import { failureOf, type Problem } from '../problem.ts';
 import { isLinkLocal, linkLocal } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
 import { Advertiser, type AnnouncedPrefix, type Announcement } from './advertiser.ts';
@@ -77,7 +69,7 @@ export class Advertising {
         act();
       } catch (error) {
         isIncomplete = true;
-        problems.push(kernelProblem('ra-failed', link.name, 'set up Router Advertisements', error));
+        problems.push({ code: 'ra-failed', data: { device: link.name, ...failureOf(error) } });
       }
     };
     for (const link of links.filter(({ ifindex }) => !learningOn.has(ifindex))) {
@@ -124,7 +116,7 @@ export class Advertising {
   }
 
   /** The kernel is being given a packet as if it had come from an interface. */
-  expect(ifindex: number, packet: Buffer): void {
+  expect(ifindex: number, packet: Uint8Array): void {
     if (solicitorOf(packet) !== undefined) this.active.get(ifindex)?.advertiser.expectSolicitation();
   }
 
@@ -221,38 +213,15 @@ export class Advertising {
   }
 
   private problemsOf(link: Link): Problem[] {
-    const { name, ifindex, addresses } = link;
+    const { name: device, ifindex, addresses } = link;
     const advertiser = this.active.get(ifindex)?.advertiser;
     const problems: Problem[] = [];
-    if (!this.routing.isForwarding(name)) {
-      problems.push({
-        code: 'no-forwarding',
-        message: `${name}: this system does not forward IPv6 packets from it, so it is not announced as a default router`,
-        hint: 'sysctl -w net.ipv6.conf.all.forwarding=1, and have it set at each start in /etc/sysctl.d',
-      });
-    }
+    if (!this.routing.isForwarding(device)) problems.push({ code: 'no-forwarding', data: { device } });
     const hasPrefix = addresses.some(({ bytes }) => !contains(linkLocal, bytes));
-    if (hasPrefix && announcedPrefixes(link, 0).length === 0) {
-      problems.push({
-        code: 'no-64',
-        message: `${name}: none of its prefixes is a /64, so peers cannot choose addresses by SLAAC`,
-        hint: "give it an address in a /64 (on OpenWrt: option ip6assign '64')",
-      });
-    }
-    if (advertiser?.isBlocked) {
-      problems.push({
-        code: 'ra-blocked',
-        message: `${name}: a firewall of this system does not let Router Advertisements out`,
-        hint: `accept outgoing ICMPv6 of type router-advertisement on ${name}`,
-      });
-    }
-    if (advertiser?.isDeaf) {
-      problems.push({
-        code: 'solicitations-blocked',
-        message: `${name}: Router Solicitations come, but a firewall of this system does not let them in`,
-        hint: `accept incoming ICMPv6 of type router-solicitation on ${name} (on OpenWrt: a firewall zone with input ACCEPT, or a rule with icmp_type router-solicitation)`,
-      });
-    }
+    if (hasPrefix && announcedPrefixes(link, 0).length === 0)
+      problems.push({ code: 'no-64', data: { device } });
+    if (advertiser?.isBlocked) problems.push({ code: 'ra-blocked', data: { device } });
+    if (advertiser?.isDeaf) problems.push({ code: 'solicitations-blocked', data: { device } });
     return problems;
   }
 }
@@ -261,15 +230,9 @@ function isWanted({ settings: { ra }, otherAdvertiser, link }: Enabled): boolean
   return link.up && (ra === '1' || (ra === 'auto' && otherAdvertiser === undefined));
 }
 
-function conflictOf({ settings, otherAdvertiser, link: { name } }: Enabled): Problem[] {
+function conflictOf({ settings, otherAdvertiser, link: { name: device } }: Enabled): Problem[] {
   if (settings.ra !== 'auto' || otherAdvertiser === undefined) return [];
-  return [
-    {
-      code: 'ra-conflict',
-      message: `${name}: Router Advertisements are left to ${otherAdvertiser}, which never refreshes what peers have got`,
-      hint: 'switch those off there, or set option ra to 0 to keep it that way, or to 1 to send them all the same',
-    },
-  ];
+  return [{ code: 'ra-conflict', data: { device, advertiser: otherAdvertiser } }];
 }
 
 /** Each /64 of a link's addresses, for as long as the one that lasts longest. */

@@ -5,7 +5,8 @@ import { release } from 'node:os';
 import { checkHooks } from '../kernel/linux.ts';
 import { unmet } from '../kernel/requirements.ts';
 import { shippedTypes } from '../kernel/types.ts';
-import type { Hook } from '../model.ts';
+import type { HookInUse } from '../model.ts';
+import { describeProblem, inLines, withWords } from '../words/problems.ts';
 import { parseJsonFlag } from './arguments.ts';
 import { exitStatus } from './usage.ts';
 
@@ -15,15 +16,17 @@ export function doctor(args: string[], version: string): number {
     const missing = failure ? unmet(hook) : [];
     return { hook, works: !failure, problems: failure && missing.length === 0 ? [failure] : missing };
   });
-  const hook = hooks.find(({ works }) => works)?.hook ?? null;
-  const canLearn = hook !== null;
+  const hook = hooks.find(({ works }) => works)?.hook ?? 'none';
+  const canLearn = hook !== 'none';
   const types = hook === 'kprobe' ? shippedTypes() : undefined;
-  if (json) console.log(JSON.stringify({ version, kernel: release(), canLearn, hook, hooks, types }));
-  else {
+  if (json) {
+    const found = hooks.map((each) => ({ ...each, problems: each.problems.map(withWords) }));
+    console.log(JSON.stringify({ version, kernel: release(), canLearn, hook, hooks: found, types }));
+  } else {
     console.log(`wg-slaacer ${version} on Linux ${release()}, Node ${process.versions.node}`);
     for (const { hook, works, problems } of hooks) {
       console.log(`${works ? 'works' : 'fails'}  ${hook}`);
-      for (const { message, hint } of problems) console.log(`       ${message}\n         cure: ${hint}`);
+      for (const problem of problems) console.log(`       ${inLines(describeProblem(problem), '       ')}`);
     }
     if (types) console.log(`The types of this kernel are taken from ${types}.`);
     console.log(conclusion(hook));
@@ -31,9 +34,9 @@ export function doctor(args: string[], version: string): number {
   return canLearn ? exitStatus.ok : exitStatus.failed;
 }
 
-function conclusion(hook: Hook | null): string {
+function conclusion(hook: HookInUse): string {
   switch (hook) {
-    case null:
+    case 'none':
       return 'Addresses cannot be learned here.';
     case 'lending':
       return `Addresses can be learned here, by lending the prefix to who is suspected of using a new one. The first packet

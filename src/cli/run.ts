@@ -7,6 +7,7 @@ import type { EngineEvent } from '../engine/events.ts';
 import { unmet } from '../kernel/requirements.ts';
 import type { Problem } from '../problem.ts';
 import { describeEvent } from '../words/describe.ts';
+import { describeProblem, inOneLine, withWords } from '../words/problems.ts';
 import { parseRunArguments, type RunArguments } from './arguments.ts';
 import { noteFromFirstCall } from './feedback.ts';
 import { openKernel } from './open.ts';
@@ -25,7 +26,11 @@ async function runAlone(
 ): Promise<number> {
   const printLine = linePrinter();
   const print = (event: EngineEvent) =>
-    printLine(json ? JSON.stringify(event) : `${clockTime(event.time)} ${describeEvent(event)}`);
+    printLine(
+      json
+        ? JSON.stringify('data' in event ? withWords(event) : event)
+        : `${clockTime(event.time)} ${describeEvent(event)}`,
+    );
   const early: EngineEvent[] = []; // "ready" is told first
   let tell = (event: EngineEvent): unknown => early.push(event);
 
@@ -69,14 +74,18 @@ function refuseHopeless(engine: Engine): void {
   if (missing.length > 0) {
     const noModule = unmet('kprobe').find(({ code }) => code === 'no-module');
     throw new UserError(
-      [...missing.map(({ message }) => message), ...inWords(noModule ? [noModule] : [])].join('; '),
+      [
+        ...missing.map((problem) => describeProblem(problem).message),
+        ...inWords(noModule ? [noModule] : []),
+      ].join('; '),
     );
   }
-  if (engine.hook === null) throw new UserError(`cannot see new addresses: ${inWords(problems).join('; ')}`);
+  if (engine.hook === 'none')
+    throw new UserError(`cannot see new addresses: ${inWords(problems).join('; ')}`);
 }
 
 function inWords(problems: readonly Problem[]): string[] {
-  return problems.map(({ message, hint }) => `${message} – ${hint}`);
+  return problems.map((problem) => inOneLine(describeProblem(problem)));
 }
 
 /** By a signal, or the end of who reads standard output. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Commands that ask the running service, over ubus.
 
-import { formatAddress, parseAddress } from '../address.ts';
+import { parseAddress } from '../address.ts';
+import { formatAddress } from '../address-text.ts';
 import type { AddressesAnswer, DeniedAnswer, StatusAnswer } from '../answers.ts';
 import { type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
 import { plain } from '../words/text.ts';

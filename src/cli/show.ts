@@ -16,10 +16,11 @@ import { type Screen, styled } from './screen.ts';
 import { type Column, tableLines } from './table.ts';
 
 export function statusLines(status: StatusAnswer, screen: Screen): string[] {
-  const { version, uptime, hook, problems, interfaces } = status;
+  const { version, uptime, hook, problems, interfaces, totals } = status;
   const lines = [`wg-slaacer ${version}, running for ${span(uptime)}, hook ${hook}`];
+  lines.push(...listLines('so far', counts({ ...totals }), screen));
   for (const { message, hint } of problems)
-    lines.push('', `${styled(screen, 'red', 'problem:')} ${plain(message)}`, `  cure: ${plain(hint)}`);
+    lines.push('', `${styled(screen, 'red', 'problem:')} ${plain(message)}`, `  hint: ${plain(hint)}`);
   for (const each of interfaces) lines.push('', ...interfaceLines(each, screen));
   if (interfaces.length === 0) lines.push('', 'No interface is configured in /etc/config/wg-slaacer.');
   return lines;
@@ -29,15 +30,20 @@ function interfaceLines(each: InterfaceStatus, screen: Screen): string[] {
   const { name, device, enabled, up, prefixes, addresses, counters } = each;
   const state = enabled ? (up ? styled(screen, 'green', 'learning') : styled(screen, 'red', 'down')) : 'off';
   const title = device === name ? name : `${name} (device ${device})`;
-  const counts = Object.entries(counters)
-    .filter(([, count]) => count > 0)
-    .map(([what, count]) => `${what} ${count}`);
   return [
     `${styled(screen, 'bold', title)}: ${state}`,
     ...listLines('prefixes', prefixes, screen),
     ...listLines('addresses', [String(addresses)], screen),
-    ...listLines('packets', counts, screen),
+    ...listLines('packets', counts(counters), screen),
   ];
+}
+
+/** "learned 5", "denied (owned) 2": what is zero is left out. */
+function counts(numbers: Readonly<Record<string, number | Readonly<Record<string, number>>>>): string[] {
+  return Object.entries(numbers).flatMap(([name, value]) => {
+    if (typeof value === 'object') return counts(value).map((text) => `${name} ${text}`);
+    return value > 0 ? [`${name.replace('_', ' ')} ${value}`] : [];
+  });
 }
 
 /** "  name       a, b, c", continued below itself where the line would be too long; nothing for nothing. */

@@ -4,6 +4,7 @@
 import { systemClock } from '../clock.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Kernel } from '../kernel/ports.ts';
+import { describeProblem, inOneLine } from '../words/problems.ts';
 import { openKernel } from './open.ts';
 import { exitStatus, UsageError, UserError } from './usage.ts';
 
@@ -25,7 +26,7 @@ export function withdrawAll(kernel: Kernel): void {
   engine.start({ hook: 'auto', interfaces: [] });
   const [failure] = engine
     .currentProblems()
-    .filter(({ code }) => code === 'remove-failed' || engine.hook === null);
+    .filter(({ code }) => code === 'remove-failed' || engine.hook === 'none');
   engine.stop();
-  if (failure) throw new UserError(`${failure.message} – ${failure.hint}`);
+  if (failure) throw new UserError(inOneLine(describeProblem(failure)));
 }

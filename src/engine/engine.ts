@@ -7,19 +7,20 @@ import { Advertising } from '../advertiser/advertising.ts';
 import type { Clock } from '../clock.ts';
 import { withoutLoan } from '../kernel/lending/loans.ts';
 import type { Kernel, Sightings } from '../kernel/ports.ts';
-import type { Counters, Device, Link, PeerAddress, Sighting } from '../model.ts';
-import { kernelProblem, type Problem, ProblemList } from '../problem.ts';
+import type { Counters, Device, HookInUse, Link, PeerAddress, Sighting } from '../model.ts';
+import { failureOf, type Problem, ProblemList } from '../problem.ts';
 import { linkLocal, scopeOf } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
 import { Denials } from './denials.ts';
 import { interfaceProblems, ownedProblems } from './diagnosis.ts';
-import type { EngineEvent } from './events.ts';
+import { type EngineEvent, eventsOf } from './events.ts';
 import { execute, type Surroundings } from './executor.ts';
 import { Learner, type Plan } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { Memory } from './memory.ts';
 import { Schedule } from './schedule.ts';
 import { Source } from './source.ts';
+import { Tally, type Totals } from './totals.ts';
 import { type Active, Watch } from './watch.ts';
 
 export interface InterfaceConfig {
@@ -42,14 +43,27 @@ export interface EngineConfig {
   isConfigured?(device: string, address: PeerAddress): boolean;
 }
 
-/** What an interface is like now. */
+/** An enabled interface as it is now. */
 export interface InterfaceState {
-  /** Whether it is there and up. */
-  readonly up: boolean;
+  readonly name: string;
+  readonly device: string;
   /** Where addresses are learned, besides fe80::/64; none if they are not. */
   readonly prefixes: readonly Prefix[];
+  /** How many learned addresses it has. */
+  readonly addresses: number;
   /** Packets refused since it is watched; undefined if it is not. */
   readonly counters: Counters | undefined;
+}
+
+/** All that there is to say of the engine at a moment, but for the addresses one by one. */
+export interface Status {
+  readonly hook: HookInUse;
+  readonly problems: readonly Problem[];
+  readonly interfaces: readonly InterfaceState[];
+  /** The names of all devices of this system that are up. */
+  readonly up: ReadonlySet<string>;
+  /** Since the start. */
+  readonly totals: Totals;
 }
 
 /** How often WireGuard is compared with the ledger, at least, in milliseconds: what was wiped is back within 30 s. */
@@ -58,6 +72,7 @@ const RECONCILE_INTERVAL = 25_000;
 export class Engine {
   readonly ledger = new Ledger();
   readonly denials = new Denials();
+  private readonly tally = new Tally();
   private readonly learner = new Learner(this.ledger, (entry) => this.lastSeen(entry));
   private readonly problems: ProblemList;
   private config: EngineConfig = { hook: 'auto', interfaces: [] };
@@ -76,9 +91,11 @@ export class Engine {
     listener: (event: EngineEvent) => void,
   ) {
     const time = () => clock.wall() / 1000;
+    this.ledger.follow(eventsOf(clock, listener));
+    this.ledger.follow(this.tally);
     this.problems = new ProblemList(
       (problem) => listener({ event: 'problem', time: time(), ...problem }),
-      ({ code, message }) => listener({ event: 'solved', time: time(), code, message }),
+      (problem) => listener({ event: 'solved', time: time(), ...problem }),
     );
     this.source = new Source(
       kernel,
@@ -108,11 +125,15 @@ export class Engine {
     this.schedule = new Schedule(clock, () => this.tick());
     this.surroundings = {
       ledger: this.ledger,
-      denials: this.denials,
       wireguard: kernel.wireguard,
       clock,
       locate: (name) => this.watch.named(name),
-      tell: listener,
+      deny: (denial) => {
+        this.denials.add(denial, clock.now());
+        this.tally.deny(denial);
+        listener({ event: 'denied', time: time(), ...denial });
+      },
+      noteDelivery: (isTaken) => this.tally.deliver(isTaken),
       report: (problem) => this.problems.add(problem),
     };
   }
@@ -138,13 +159,33 @@ export class Engine {
     this.sync();
   }
 
-  /** The hook in use. */
-  get hook(): Sightings['hook'] | null {
-    return this.source.current?.hook ?? null;
+  /** How new addresses are seen now. */
+  get hook(): HookInUse {
+    return this.source.current?.hook ?? 'none';
   }
 
   currentProblems(): Problem[] {
     return this.problems.list();
+  }
+
+  snapshot(): Status {
+    const links = this.kernel.links.list();
+    return {
+      hook: this.hook,
+      problems: this.currentProblems(),
+      interfaces: this.find(links).map(({ config: { name, device }, link }) => {
+        const on = link && this.watch.byIfindex.get(link.ifindex);
+        return {
+          name,
+          device,
+          prefixes: on?.scope.learn.filter((prefix) => prefix !== linkLocal) ?? [],
+          addresses: this.ledger.count(name),
+          counters: on?.sightings.counters(on.ifindex),
+        };
+      }),
+      up: new Set(links.filter(({ up }) => up).map(({ name }) => name)),
+      totals: this.tally.totals(),
+    };
   }
 
   /** What is learned on an interface, or on all, with the times of last use as the kernel has them now. */
@@ -160,24 +201,10 @@ export class Engine {
     return entries;
   }
 
-  /** Of each device, in this order. */
-  states(devices: readonly string[]): InterfaceState[] {
-    const links = this.kernel.links.list();
-    return devices.map((device) => {
-      const link = links.find(({ name }) => name === device);
-      const on = link && this.watch.byIfindex.get(link.ifindex);
-      return {
-        up: link?.up === true,
-        prefixes: on?.scope.learn.filter((prefix) => prefix !== linkLocal) ?? [],
-        counters: on?.sightings.counters(on.ifindex),
-      };
-    });
-  }
-
   /** Withdraws one address; false if it is not a learned one. */
   forget(name: string, address: string): boolean {
     const entry = this.ledger.get(name, address);
-    if (entry) this.withdraw([entry]);
+    if (entry) this.forgetAll([entry]);
     return entry !== undefined;
   }
 
@@ -186,12 +213,12 @@ export class Engine {
     const entries = [...this.ledger.entries(name)].filter(
       (entry) => peer === undefined || entry.peer === peer,
     );
-    this.withdraw(entries);
+    this.forgetAll(entries);
     return entries.length;
   }
 
-  private withdraw(entries: readonly Entry[]): void {
-    this.carryOut(this.learner.withdraw(entries, 'user'));
+  private forgetAll(entries: readonly Entry[]): void {
+    this.carryOut(this.learner.forget(entries, 'user'));
     if (entries.every((entry) => this.watch.named(entry.interface))) return;
     this.memory.hasLeftovers = true; // the kernel's records of an interface that is away
     this.sync();
@@ -203,7 +230,7 @@ export class Engine {
     try {
       this.problems.set(this.align());
     } catch (error) {
-      this.problems.add(kernelProblem('links-failed', 'interfaces', 'be looked at', error));
+      this.problems.add({ code: 'links-failed', data: failureOf(error) });
       this.watch.isIncomplete = true;
     }
     this.scheduleNext();
@@ -218,8 +245,8 @@ export class Engine {
     if (advertised.hasChangedAddresses) links = this.kernel.links.list();
     this.watch.note(links);
     const found = this.find(links);
-    this.letGoConfigured();
-    this.withdrawDisabled(found);
+    this.releaseConfigured();
+    this.forgetDisabled(found);
     this.keepSource(
       links.filter(({ kind }) => kind === 'wireguard'),
       found.some(({ link }) => link?.kind === 'wireguard'),
@@ -234,7 +261,7 @@ export class Engine {
     }
     this.watch.set(active);
     this.watch.isIncomplete ||= advertised.isIncomplete;
-    this.letGoConfigured();
+    this.releaseConfigured();
     const owned: Problem[] = [];
     for (const on of this.watch.all()) {
       const asked = this.clock.now();
@@ -269,7 +296,7 @@ export class Engine {
   }
 
   /** An interface keeps what was learned on it for as long as it is configured, under whatever device name. */
-  private withdrawDisabled(found: readonly { config: InterfaceConfig; link: Link | undefined }[]): void {
+  private forgetDisabled(found: readonly { config: InterfaceConfig; link: Link | undefined }[]): void {
     for (const name of new Set([...this.ledger.entries()].map((entry) => entry.interface))) {
       const on = this.watch.named(name);
       const stays = found.some(
@@ -277,19 +304,22 @@ export class Engine {
           config.name === name && (!on || config.device === on.device || link?.ifindex === on.ifindex),
       );
       if (stays) continue;
-      this.carryOut(this.learner.withdraw(this.ledger.entries(name), 'disabled'));
+      this.carryOut(this.learner.forget(this.ledger.entries(name), 'disabled'));
       // What could not be withdrawn, or not be found, is still in the kernel's records.
-      for (const entry of [...this.ledger.entries(name)]) this.ledger.delete(entry);
+      for (const entry of [...this.ledger.entries(name)]) {
+        this.ledger.delete(entry);
+        this.ledger.tellGone(entry, { event: 'forgotten', reason: 'disabled' });
+      }
       this.memory.hasLeftovers = true;
     }
   }
 
   /** What was learned and then configured stays in force, but is no longer ours. */
-  private letGoConfigured(): void {
+  private releaseConfigured(): void {
     if (!this.config.isConfigured) return;
     for (const { name, device } of this.watch.all()) {
       const configured = [...this.ledger.entries(name)].filter((entry) => this.isConfigured(device, entry));
-      this.carryOut(this.learner.withdraw(configured, 'configured'));
+      this.carryOut(this.learner.release(configured));
     }
   }
 
@@ -336,7 +366,7 @@ export class Engine {
   private reconcile(on: Active, device: Device, asked: number): Problem[] {
     this.carryOut(this.learner.reconcile(on.name, device, asked));
     this.advertising.setRecipients(on.ifindex, device);
-    return ownedProblems(on, device);
+    return ownedProblems(on.device, on.scope, device);
   }
 
   /** Without what is lent. Undefined if the interface is going or coming, of which rtnetlink will tell, or if that fails. */
@@ -346,7 +376,7 @@ export class Engine {
       if (device?.ifindex !== on.ifindex) return undefined;
       return withoutLoan(device, on.sightings.loan(on.ifindex));
     } catch (error) {
-      this.problems.add(kernelProblem('dump-failed', on.device, 'see who owns what', error));
+      this.problems.add({ code: 'dump-failed', data: { device: on.device, ...failureOf(error) } });
       return undefined;
     }
   }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What the engine tells: one object for each thing that happened.
 
-import type { Hook, PeerAddress } from '../model.ts';
+import type { Clock } from '../clock.ts';
+import type { HookInUse, PeerAddress } from '../model.ts';
 import type { Problem } from '../problem.ts';
-import type { Denial, ForgetReason } from './learner.ts';
+import type { Denial } from './learner.ts';
+import type { Arrival, Departure, Entry, Follower } from './ledger.ts';
 
 /** Seconds since 1970, with fractions. */
 interface At {
@@ -15,18 +17,15 @@ export interface AddressEvent extends At, PeerAddress {
 }
 
 export type EngineEvent =
-  | (At & { readonly event: 'ready'; readonly hook: Hook | null; readonly version: string })
-  | (AddressEvent & {
-      readonly event: 'learned';
-      /** From the packet that revealed the address until the address was allowed, in milliseconds. */
-      readonly took: number;
-      /** Whether that packet was delivered. */
-      readonly delivered: boolean;
-    })
-  | (AddressEvent & { readonly event: 'restored' })
-  | (AddressEvent & { readonly event: 'expired' })
-  | (AddressEvent & { readonly event: 'evicted' })
-  | (AddressEvent & { readonly event: 'forgotten'; readonly reason: ForgetReason })
+  | (At & { readonly event: 'ready'; readonly hook: HookInUse; readonly version: string })
+  | (AddressEvent & (Arrival | Departure))
   | (At & Denial & { readonly event: 'denied' })
   | (At & Problem & { readonly event: 'problem' })
-  | (At & { readonly event: 'solved'; readonly code: string; readonly message: string });
+  | (At & Problem & { readonly event: 'solved' });
+
+/** Follows a ledger by an event for each change. */
+export function eventsOf(clock: Clock, tell: (event: EngineEvent) => void): Follower {
+  const tellOf = ({ interface: name, address, peer }: Entry, change: Arrival | Departure) =>
+    tell({ time: clock.wall() / 1000, interface: name, address, peer, ...change });
+  return { present: tellOf, gone: tellOf };
+}

@@ -5,10 +5,8 @@
 import type { Clock } from '../clock.ts';
 import type { Sightings, WireGuard } from '../kernel/ports.ts';
 import type { LearnedRecord } from '../model.ts';
-import { kernelProblem, type Problem } from '../problem.ts';
-import type { Denials } from './denials.ts';
-import type { AddressEvent, EngineEvent } from './events.ts';
-import type { Addition, Delivery, Plan, Removal } from './learner.ts';
+import { failureOf, type Problem } from '../problem.ts';
+import type { Addition, Delivery, Denial, Plan, Removal } from './learner.ts';
 import type { Entry, Ledger } from './ledger.ts';
 
 /** An interface that is there, and where its records are kept. */
@@ -20,12 +18,13 @@ export interface Place {
 
 export interface Surroundings {
   readonly ledger: Ledger;
-  readonly denials: Denials;
   readonly wireguard: WireGuard;
   readonly clock: Clock;
   /** Undefined for an interface that is not there: then there is nothing in the kernel to change. */
   locate(name: string): Place | undefined;
-  tell(event: EngineEvent): void;
+  deny(denial: Denial): void;
+  /** A packet that WireGuard had refused was taken by the kernel, or not. */
+  noteDelivery(isTaken: boolean): void;
   report(problem: Problem): void;
 }
 
@@ -34,31 +33,13 @@ export function execute(plan: Plan, surroundings: Surroundings): void {
   const added = add(plan.add, surroundings);
   const delivered = deliver(plan.deliver, surroundings);
 
-  const { clock, denials, tell } = surroundings;
-  const time = clock.wall() / 1000;
-  const about = ({ interface: name, address, peer }: Entry): AddressEvent => ({
-    time,
-    interface: name,
-    address,
-    peer,
-  });
-  for (const { entry, event, reason } of removed) {
-    tell(event === 'forgotten' ? { event, ...about(entry), reason: reason! } : { event, ...about(entry) });
-  }
+  const { ledger, deny } = surroundings;
+  for (const { entry, departure } of removed) ledger.tellGone(entry, departure);
   for (const { entry, event, seen, accepted = false } of added) {
-    if (event === 'restored') tell({ event, ...about(entry) });
-    else
-      tell({
-        event,
-        ...about(entry),
-        took: entry.confirmed - seen!,
-        delivered: accepted || delivered.has(entry),
-      });
+    const fate = { took: entry.confirmed - seen!, delivered: accepted || delivered.has(entry) };
+    ledger.tellPresent(entry, event === 'learned' ? { event, ...fate } : { event });
   }
-  for (const denial of plan.denied) {
-    denials.add(denial, clock.now());
-    tell({ event: 'denied', time, ...denial });
-  }
+  plan.denied.forEach(deny);
 }
 
 /** Answers with what was removed. The rest goes back into the ledger, to be tried again when it next expires. */
@@ -71,7 +52,7 @@ function remove(
     if (!place) return group;
     try {
       const entries = group.map(({ entry }) => entry);
-      const withdrawn = group.filter(({ reason }) => reason !== 'configured');
+      const withdrawn = group.filter(({ departure }) => departure.event !== 'released');
       if (withdrawn.length > 0) {
         wireguard.remove(
           place.device,
@@ -85,13 +66,13 @@ function remove(
       return group;
     } catch (error) {
       for (const { entry } of group) ledger.put(entry);
-      report(kernelProblem('remove-failed', place.device, 'withdraw addresses', error));
+      report({ code: 'remove-failed', data: { device: place.device, ...failureOf(error) } });
       return [];
     }
   });
 }
 
-/** Answers with what was added. */
+/** Answers with what was added, as far as is known: part of it, if the kernel then refuses to take it back. */
 function add(
   additions: readonly Addition[],
   { ledger, wireguard, clock, locate, report }: Surroundings,
@@ -110,13 +91,13 @@ function add(
       for (const entry of entries) entry.confirmed = clock.now();
       return group;
     } catch (error) {
-      report(kernelProblem('add-failed', place.device, 'add addresses', error));
+      report({ code: 'add-failed', data: { device: place.device, ...failureOf(error) } });
       // Part of it may be in force. It is learned again when it is next used; what was to be restored stays known, and
       // so does what cannot be taken back.
       try {
         if (isRemembered) wireguard.remove(place.device, fresh);
       } catch {
-        return []; // the first error has been told
+        return group.filter(({ event }) => event === 'learned'); // the first error has been told
       }
       for (const entry of fresh) ledger.delete(entry);
       place.sightings.forget(
@@ -129,15 +110,19 @@ function add(
 }
 
 /** Answers with the entries whose packet was delivered. */
-function deliver(deliveries: readonly Delivery[], { ledger, locate }: Surroundings): Set<Entry> {
+function deliver(
+  deliveries: readonly Delivery[],
+  { ledger, locate, noteDelivery }: Surroundings,
+): Set<Entry> {
   const delivered = new Set<Entry>();
   for (const { entry, ifindex, packet } of deliveries) {
     if (ledger.get(entry.interface, entry.address) !== entry) continue; // it could not be added
     try {
       locate(entry.interface)?.sightings.deliver(ifindex, packet);
       delivered.add(entry);
+      noteDelivery(true);
     } catch {
-      // As good as lost on the way: the event says that it was not delivered.
+      noteDelivery(false); // As good as lost on the way: the event says that it was not delivered.
     }
   }
   return delivered;

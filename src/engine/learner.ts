@@ -6,7 +6,7 @@ import { type AddressBytes, contains, type Prefix, parseAddress } from '../addre
 import type { Device, PeerAddress, Scope, Sighting, Verdict } from '../model.ts';
 import { inScope, isLinkLocal } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
-import type { Entry, Ledger } from './ledger.ts';
+import type { Departure, Entry, ForgetReason, Ledger } from './ledger.ts';
 
 /** An interface on which addresses are learned. */
 export interface Watched {
@@ -24,16 +24,9 @@ export interface Addition {
   readonly accepted?: boolean;
 }
 
-/**
- * Why an address is no longer a learned one: on request, its interface, scope or owner changed, or its peer is gone; or
- * it is `configured` for its peer, and stays in force.
- */
-export type ForgetReason = 'user' | 'disabled' | 'scope' | 'owned' | 'peer' | 'configured';
-
 export interface Removal {
   readonly entry: Entry;
-  readonly event: 'expired' | 'evicted' | 'forgotten';
-  readonly reason?: ForgetReason;
+  readonly departure: Departure;
 }
 
 export interface Denial extends PeerAddress {
@@ -47,7 +40,7 @@ export interface Denial extends PeerAddress {
 export interface Delivery {
   readonly entry: Entry;
   readonly ifindex: number;
-  readonly packet: Buffer;
+  readonly packet: Uint8Array;
 }
 
 /** To be done in this order: withdraw, add, deliver. The ledger already has it so. */
@@ -154,7 +147,7 @@ export class Learner {
     const entries = [...this.ledger.ofPeer(on.name, peer)];
     for (const entry of entries) this.refresh(entry);
     entries.sort((a, b) => a.lastSeen - b.lastSeen);
-    for (const entry of entries.slice(0, surplus)) this.remove(plan, { entry, event: 'evicted' });
+    for (const entry of entries.slice(0, surplus)) this.remove(plan, entry, { event: 'evicted' });
   }
 
   /** By how many a peer would be over its number of addresses, had it so many others. */
@@ -177,7 +170,7 @@ export class Learner {
       const isDue = (entry: Entry) => entry.lastSeen + settings.lifetime <= now;
       for (const entry of [...this.ledger.entries(name)].filter(isDue)) {
         this.refresh(entry);
-        if (isDue(entry)) this.remove(plan, { entry, event: 'expired' });
+        if (isDue(entry)) this.remove(plan, entry, { event: 'expired' });
       }
     }
     return plan;
@@ -224,14 +217,14 @@ export class Learner {
       if (entry.confirmed === now) continue;
       const owner = owners.of(entry.address);
       if (owner !== undefined && owner !== entry.peer) {
-        this.remove(plan, { entry, event: 'forgotten', reason: 'owned' });
+        this.remove(plan, entry, { event: 'forgotten', reason: 'owned' });
       } else if (peers.has(entry.peer)) {
         plan.add.push({ entry, event: 'restored' });
       } else {
         const key = `${name} ${entry.peer}`;
         const since = this.missing.get(key) ?? now;
         this.missing.set(key, since);
-        if (now - since >= PEER_GRACE) this.remove(plan, { entry, event: 'forgotten', reason: 'peer' });
+        if (now - since >= PEER_GRACE) this.remove(plan, entry, { event: 'forgotten', reason: 'peer' });
       }
     }
     for (const key of this.missing.keys()) {
@@ -262,12 +255,19 @@ export class Learner {
     const outside = [...this.ledger.entries(name)].filter(
       ({ address }) => !inScope(scope, parseAddress(address)!),
     );
-    return this.withdraw(outside, 'scope');
+    return this.forget(outside, 'scope');
   }
 
-  withdraw(entries: Iterable<Entry>, reason: ForgetReason): Plan {
+  forget(entries: Iterable<Entry>, reason: ForgetReason): Plan {
     const plan = emptyPlan();
-    for (const entry of [...entries]) this.remove(plan, { entry, event: 'forgotten', reason });
+    for (const entry of [...entries]) this.remove(plan, entry, { event: 'forgotten', reason });
+    return plan;
+  }
+
+  /** What is configured for its peer by now stays in force, but is no longer ours. */
+  release(entries: Iterable<Entry>): Plan {
+    const plan = emptyPlan();
+    for (const entry of [...entries]) this.remove(plan, entry, { event: 'released' });
     return plan;
   }
 
@@ -276,9 +276,9 @@ export class Learner {
     entry.lastSeen = Math.max(entry.lastSeen, this.lastSeen(entry) ?? 0);
   }
 
-  private remove(plan: Plan, removal: Removal): void {
-    this.ledger.delete(removal.entry);
-    plan.remove.push(removal);
+  private remove(plan: Plan, entry: Entry, departure: Departure): void {
+    this.ledger.delete(entry);
+    plan.remove.push({ entry, departure });
   }
 }
 

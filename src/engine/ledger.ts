@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Who uses which learned address since when.
+// Who uses which learned address since when, and the feed of it: whoever follows can keep a replica.
 
 import type { PeerAddress } from '../model.ts';
 
@@ -12,9 +12,54 @@ export interface Entry extends PeerAddress {
   confirmed: number;
 }
 
+/** How an address came to be a learned one, or to be in WireGuard again. */
+export type Arrival =
+  | {
+      readonly event: 'learned';
+      /** From the packet that revealed the address until the address was allowed, in milliseconds. */
+      readonly took: number;
+      /** Whether that packet was delivered. */
+      readonly delivered: boolean;
+    }
+  | { readonly event: 'restored' }
+  /** It was learned before this process began. */
+  | { readonly event: 'adopted' };
+
+/** Why an address is forgotten: on request, or its interface, scope or owner changed, or its peer is gone. */
+export type ForgetReason = 'user' | 'disabled' | 'scope' | 'owned' | 'peer';
+
+/** Why an address is no longer a learned one; a released one is configured for its peer, and stays in force. */
+export type Departure =
+  | { readonly event: 'expired' }
+  | { readonly event: 'evicted' }
+  | { readonly event: 'released' }
+  | { readonly event: 'forgotten'; readonly reason: ForgetReason };
+
+/** Whoever keeps a replica of the ledger. It is told of what is in force, not of what is attempted. */
+export interface Follower {
+  /** May be called again for an entry that is present already. */
+  present(entry: Readonly<Entry>, arrival: Arrival): void;
+  gone(entry: Readonly<Entry>, departure: Departure): void;
+}
+
 export class Ledger {
+  private readonly followers: Follower[] = [];
   private readonly byInterface = new Map<string, Map<string, Entry>>();
   private readonly byPeer = new Map<string, Map<string, Set<Entry>>>();
+
+  /** Begins with all that is there. */
+  follow(follower: Follower): void {
+    this.followers.push(follower);
+    for (const entry of this.entries()) follower.present(entry, { event: 'adopted' });
+  }
+
+  tellPresent(entry: Entry, arrival: Arrival): void {
+    for (const follower of this.followers) follower.present(entry, arrival);
+  }
+
+  tellGone(entry: Entry, departure: Departure): void {
+    for (const follower of this.followers) follower.gone(entry, departure);
+  }
 
   get(name: string, address: string): Entry | undefined {
     return this.byInterface.get(name)?.get(address);

@@ -4,7 +4,7 @@
 import type { Clock } from '../clock.ts';
 import type { Sightings, WireGuard } from '../kernel/ports.ts';
 import type { Link, PeerAddress } from '../model.ts';
-import { kernelProblem, type Problem } from '../problem.ts';
+import { failureOf, type Problem } from '../problem.ts';
 import type { Ledger } from './ledger.ts';
 import { leftovers, takeOver } from './records.ts';
 
@@ -52,7 +52,10 @@ export class Memory {
         );
       } catch (error) {
         this.hasLeftovers = true;
-        this.report(kernelProblem('remove-failed', device ?? '', 'withdraw addresses', error));
+        this.report({
+          code: 'remove-failed',
+          data: { device: device ?? records[0]!.device, ...failureOf(error) },
+        });
       }
     }
   }

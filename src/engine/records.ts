@@ -62,5 +62,6 @@ function adopt(ledger: Ledger, name: string, record: LearnedRecord, now: number)
   const peer = ledger.keyOf(name, record.peer);
   const entry = { interface: name, address, peer, learned, lastSeen, confirmed: now };
   ledger.put(entry);
+  ledger.tellPresent(entry, { event: 'adopted' });
   return entry;
 }

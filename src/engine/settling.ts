@@ -2,7 +2,8 @@
 // Addresses come to a link some time after the link: what was learned before it went is not withdrawn for want of a
 // prefix that it may yet get.
 
-import { formatPrefix, parsePrefix } from '../address.ts';
+import { parsePrefix } from '../address.ts';
+import { formatPrefix } from '../address-text.ts';
 import type { Link, Scope } from '../model.ts';
 
 /** How long a link that has come up may be without prefixes that it had before, in milliseconds. */

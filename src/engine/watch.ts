@@ -3,7 +3,7 @@
 
 import type { Clock } from '../clock.ts';
 import type { Link, Scope } from '../model.ts';
-import { kernelProblem, type Problem } from '../problem.ts';
+import { failureOf, type Problem } from '../problem.ts';
 import type { Place } from './executor.ts';
 import type { Learner, Watched } from './learner.ts';
 import type { Ledger } from './ledger.ts';
@@ -69,7 +69,7 @@ export class Watch {
         on.sightings.unwatch(ifindex);
         active.delete(ifindex);
         this.isIncomplete = true;
-        this.report(kernelProblem('watch-failed', on.device, 'watch it', error));
+        this.report({ code: 'watch-failed', data: { device: on.device, ...failureOf(error) } });
       }
     }
   }

@@ -2,7 +2,8 @@
 // bpf/wg-slaacer.h in TypeScript: maps' keys and values and the ring buffer's records. Host byte order, except
 // addresses; the kernel's nanoseconds are milliseconds here.
 
-import { formatAddressAt, type Prefix, parseAddress } from '../address.ts';
+import { type Prefix, parseAddress } from '../address.ts';
+import { formatAddressAt } from '../address-text.ts';
 import type { Counters, Endpoint, LearnedRecord, Limits, Sighting, Verdict } from '../model.ts';
 import { readS64, readU16, readU32, writeU32, writeU64 } from './netlink.ts';
 

@@ -14,12 +14,6 @@ const pinned = {
   lent: '/sys/fs/bpf/wg-slaacer/lent-v1',
 };
 
-const notPinned: Problem = {
-  code: 'not-pinned',
-  message: 'what is learned cannot be kept in /sys/fs/bpf and will not survive a restart',
-  hint: 'mount the BPF file system: mount -t bpf bpf /sys/fs/bpf',
-};
-
 /** A MAC header for the re-injector: no addresses, and IPv6's EtherType. */
 const ethernetHeader = Buffer.from('00000000000000000000000086dd', 'hex');
 
@@ -51,7 +45,7 @@ export abstract class BpfSightings {
    */
   constructor({ native, file, keep }: ObjectOptions, programs: readonly string[], types?: string) {
     const pin = keep && canPin();
-    if (keep && !pin) this.lasting.push(notPinned);
+    if (keep && !pin) this.lasting.push({ code: 'not-pinned', data: {} });
     this.object = new native.BpfObject(file, types, 'wireguard');
     try {
       for (const program of [...programs, 'inject']) this.object.enable(program);
@@ -77,7 +71,7 @@ export abstract class BpfSightings {
     return abi.decodeCounters(this.counts.lookup(abi.encodeIfindex(ifindex)) ?? none);
   }
 
-  deliver(ifindex: number, packet: Buffer): void {
+  deliver(ifindex: number, packet: Uint8Array): void {
     const answer = this.object.testRun('inject', Buffer.concat([ethernetHeader, packet]), ifindex);
     if (answer !== 0)
       throw new Error(`the kernel did not take the packet back (bpf_clone_redirect: ${answer})`);

@@ -5,7 +5,7 @@ import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import type { Hook } from '../model.ts';
-import type { Problem } from '../problem.ts';
+import { isSame, type Problem } from '../problem.ts';
 import { BpfSightings } from './bpf-sightings.ts';
 import { lockInstance } from './instance.ts';
 import { type Dependencies, Lender } from './lending/lender.ts';
@@ -42,7 +42,8 @@ export function openLinux(root = installed): Kernel {
       for (const candidate of hook === 'auto' ? hooks : [hook]) {
         const opened = tryHook(native, root, candidate, dependencies, observer, true);
         if (opened instanceof BpfSightings) {
-          if (candidate === 'lending' && problems[0]) opened.lasting.push(withoutHook(problems[0]));
+          if (candidate === 'lending' && problems[0])
+            opened.lasting.push({ code: 'lending', data: { because: problems[0] } });
           return opened;
         }
         problems.push(opened);
@@ -107,15 +108,7 @@ function tryHook(
   }
 }
 
-function withoutHook({ message, hint }: Problem): Problem {
-  return {
-    code: 'lending',
-    message: `new addresses are found by lending prefixes, as ${message}: a first packet is lost, and arrives when it is sent again`,
-    hint: `to lose none, ${hint}`,
-  };
-}
-
 /** The same cause may stand in the way of every hook. */
 function withoutRepeats(problems: readonly Problem[]): Problem[] {
-  return problems.filter(({ message }, i) => problems.findIndex((other) => other.message === message) === i);
+  return problems.filter((problem, i) => problems.findIndex((other) => isSame(other, problem)) === i);
 }

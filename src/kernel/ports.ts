@@ -94,7 +94,7 @@ export interface Sightings {
   unwatch(ifindex: number): void;
   counters(ifindex: number): Counters;
   /** Makes the kernel receive an IPv6 packet on an interface as if WireGuard had delivered it; throws if it cannot. */
-  deliver(ifindex: number, packet: Buffer): void;
+  deliver(ifindex: number, packet: Uint8Array): void;
   records(): LearnedRecord[];
   remember(record: LearnedRecord): void;
   /** After they were withdrawn. No error if one is not remembered. */
@@ -127,6 +127,6 @@ export interface Kernel {
 /** No hook could be attached: why, for each that was tried. */
 export class HookError extends Error {
   constructor(readonly problems: readonly Problem[]) {
-    super(problems.map((problem) => problem.message).join('; '));
+    super(problems.map(({ code }) => code).join(', '));
   }
 }

@@ -2,7 +2,8 @@
 // Generic netlink "wireguard" (<linux/wireguard.h>, drivers/net/wireguard/netlink.c).
 
 import { constants } from 'node:os';
-import { formatAddressAt, formatPrefix, type Prefix, parseAddress } from '../address.ts';
+import { type Prefix, parseAddress } from '../address.ts';
+import { formatAddressAt, formatPrefix } from '../address-text.ts';
 import type { AllowedIp, Device, Endpoint, Peer } from '../model.ts';
 import {
   attribute,

@@ -2,7 +2,8 @@
 // Router Advertisements and Solicitations as bytes (RFC 4861, 4.1, 4.2, 4.6 and 6.1.1; RFC 8106, 5). All numbers are in
 // network byte order.
 
-import { type AddressBytes, contains, formatAddress, type Prefix, parseAddress } from '../address.ts';
+import { type AddressBytes, contains, type Prefix, parseAddress } from '../address.ts';
+import { formatAddress } from '../address-text.ts';
 import { linkLocal } from '../scope.ts';
 import { IPPROTO_ICMPV6, icmpv6Checksum } from './icmp6.ts';
 
@@ -116,14 +117,14 @@ export function isSolicitation(message: Buffer, from: AddressBytes, hopLimit: nu
 }
 
 /** The link-local source of an IPv6 packet that is a solicitation to all routers; undefined for any other packet. */
-export function solicitorOf(packet: Buffer): string | undefined {
+export function solicitorOf(packet: Uint8Array): string | undefined {
   if (packet.length < IPV6_HEADER || packet[0]! >> 4 !== 6 || packet[6] !== IPPROTO_ICMPV6) return undefined;
   if (packet[IPV6_HEADER] !== ROUTER_SOLICITATION) return undefined; // most are not
   const from = packet.subarray(8, 24);
   const to = packet.subarray(24, IPV6_HEADER);
-  const message = packet.subarray(IPV6_HEADER);
+  const message = Buffer.from(packet.subarray(IPV6_HEADER));
   const isIntact =
-    packet.readUInt16BE(4) === message.length &&
+    ((packet[4]! << 8) | packet[5]!) === message.length &&
     allRouters.every((byte, i) => byte === to[i]) &&
     icmpv6Checksum(from, to, message) === 0;
   if (!isIntact || !contains(linkLocal, from) || !isSolicitation(message, from, packet[7])) return undefined;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Arguments of our methods. Types have been checked by the client.
 
-import { formatAddress, parseAddress } from '../address.ts';
+import { parseAddress } from '../address.ts';
+import { formatAddress } from '../address-text.ts';
 import { UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
 import { isPublicKey } from './peers.ts';
 

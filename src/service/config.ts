@@ -2,7 +2,7 @@
 // What /etc/config/wg-slaacer says, as rpcd reads it: each section's options are strings, or arrays of strings.
 
 import type { InterfaceConfig } from '../engine/engine.ts';
-import type { Problem } from '../problem.ts';
+import type { Problem, ProblemData } from '../problem.ts';
 import {
   type Options,
   parseDevice,
@@ -38,17 +38,13 @@ export function parseConfiguration(values: UbusTable): Configuration {
       const added = parseInterface(section, interfaces, problems);
       if (added) interfaces.push(added);
     } else if (section.type !== 'globals') {
-      problems.push(ignored(section, `there are no sections of type "${section.type}"`, otherTypes));
+      problems.push(ignored({ section: section.name, reason: 'type', type: section.type }));
     } else if (global) {
-      problems.push(
-        ignored(section, 'there is another section of type globals before it', 'keep one of them'),
-      );
+      problems.push(ignored({ section: section.name, reason: 'globals' }));
     } else global = check(section, serviceOptions, serviceDefaults, problems);
   }
   return { global: global ?? serviceDefaults, interfaces, problems };
 }
-
-const otherTypes = 'make it of type interface or globals, or remove it';
 
 function parseInterface(
   section: Section,
@@ -59,21 +55,17 @@ function parseInterface(
   if (section.options.has('device') && named === undefined) return undefined; // has been told
   const device = named ?? (section.anonymous ? undefined : parseDevice(section.name));
   if (device === undefined) {
-    const reason = section.anonymous ? 'it has no name' : 'its name cannot be that of a network interface';
-    problems.push(ignored(section, reason, 'name the interface: option device'));
+    const reason = section.anonymous ? 'no-name' : 'no-device';
+    problems.push(ignored({ section: section.name, reason }));
     return undefined;
   }
   const name = section.anonymous ? device : section.name;
   if (others.some((other) => other.name === name)) {
-    problems.push(ignored(section, `there is another section called ${name}`, 'give it a name of its own'));
+    problems.push(ignored({ section: section.name, reason: 'name', name }));
     return undefined;
   }
   const rival = enabled && others.find((other) => other.enabled && other.device === device);
-  if (rival) {
-    problems.push(
-      ignored(section, `section ${rival.name} is for ${device}, too`, 'keep one of them enabled'),
-    );
-  }
+  if (rival) problems.push(ignored({ section: section.name, reason: 'device', device, rival: rival.name }));
   return { name, device, enabled: enabled && !rival, settings };
 }
 
@@ -92,26 +84,23 @@ function check<Settings extends object>(
     prefix ? new Map([...given, ['prefix', prefix]]) : given,
   );
   for (const { option, value, allowed } of invalid) {
-    const fallback = option === 'device' ? 'the section is left out' : 'the default is used';
     problems.push({
       code: 'invalid-option',
-      message: `wg-slaacer.${name}.${option}: "${excerpt(value)}" is not allowed, so ${fallback}`,
-      hint: `allowed is ${allowed}`,
+      data: { section: name, option, value: excerpt(value), allowed },
     });
   }
   for (const option of given.keys()) {
     if (Object.hasOwn(options, option)) continue;
     problems.push({
       code: 'unknown-option',
-      message: `wg-slaacer.${name}.${excerpt(option)}: there is no such option`,
-      hint: `there are ${Object.keys(options).join(', ')}`,
+      data: { section: name, option: excerpt(option), known: Object.keys(options).join(', ') },
     });
   }
   return settings;
 }
 
-function ignored({ name }: Section, reason: string, hint: string): Problem {
-  return { code: 'ignored-section', message: `wg-slaacer.${name}: left out, as ${reason}`, hint };
+function ignored(data: ProblemData['ignored-section']): Problem {
+  return { code: 'ignored-section', data };
 }
 
 /** Enough of a text to find it in the file. */

@@ -6,8 +6,9 @@ import type { EngineEvent } from '../engine/events.ts';
 import type { Problem } from '../problem.ts';
 import { type LogLevel, logLevels } from '../settings.ts';
 import { describeEvent } from '../words/describe.ts';
+import { describeProblem, inOneLine } from '../words/problems.ts';
 
-/** Refused addresses are told one by one up to so many in a minute: peers must not push out what else is logged. */
+/** Denied addresses are told one by one up to so many in a minute: peers must not push out what else is logged. */
 const DENIED_LINES = 10;
 const MINUTE = 60_000;
 
@@ -27,14 +28,14 @@ export class Log {
     if (logLevels.indexOf(level) <= logLevels.indexOf(this.level)) this.write(level, text);
   }
 
-  problem({ message, hint }: Problem): void {
-    this.line('warn', `${message} – ${hint}`);
+  problem(problem: Problem): void {
+    this.line('warn', printable(inOneLine(describeProblem(problem))));
   }
 
   event(event: EngineEvent): void {
     if (event.event === 'problem') this.problem(event);
     else if (event.event === 'denied' && this.level !== 'debug') this.attempt(event);
-    else this.line(event.event === 'restored' ? 'debug' : 'info', this.inWords(event));
+    else this.line(isRoutine(event) ? 'debug' : 'info', this.inWords(event));
   }
 
   private attempt(event: EngineEvent): void {
@@ -45,19 +46,24 @@ export class Log {
     this.denied++;
     if (this.denied <= DENIED_LINES) this.line('info', this.inWords(event));
     if (this.denied === DENIED_LINES) {
-      this.line('info', 'more refused addresses are not logged for a minute: see wg-slaacer denied');
+      this.line('info', 'more denied addresses are not logged for a minute: see wg-slaacer denied');
     }
   }
 
   private inWords(event: EngineEvent): string {
     return describeEvent(event, (key) => {
       const name = 'interface' in event ? this.nameOf(event.interface, key) : undefined;
-      return name === undefined ? key : printable(name);
+      return name === undefined ? key : printable(name).slice(0, 64);
     });
   }
 }
 
-/** A description is one line, whatever it holds. */
+/** What was learned before is still there: after a restart that is told of each address. */
+function isRoutine({ event }: EngineEvent): boolean {
+  return event === 'restored' || event === 'adopted';
+}
+
+/** One line, whatever a description holds. */
 function printable(text: string): string {
-  return text.replace(/\p{C}/gu, '?').slice(0, 64);
+  return text.replace(/\p{C}/gu, '?');
 }

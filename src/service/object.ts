@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The ubus object "wg-slaacer".
 
-import { formatPrefix } from '../address.ts';
-import type { DeniedAddress, LearnedAddress, StatusAnswer } from '../answers.ts';
+import { formatPrefix } from '../address-text.ts';
+import type { DeniedAddress, LearnedAddress, StatusAnswer, StatusTotals } from '../answers.ts';
 import type { Clock } from '../clock.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { EngineEvent } from '../engine/events.ts';
+import type { Totals } from '../engine/totals.ts';
 import type { Counters, PeerAddress } from '../model.ts';
 import type { Problem } from '../problem.ts';
 import {
@@ -16,8 +17,10 @@ import {
   type UbusTable,
   ubusStatus,
 } from '../ubus/types.ts';
+import { describeProblem } from '../words/problems.ts';
 import * as argument from './arguments.ts';
 import type { InterfaceSection } from './config.ts';
+import { notificationOf } from './notification.ts';
 import type { PeerTable } from './peers.ts';
 import { NotConfigured } from './pin.ts';
 
@@ -55,17 +58,9 @@ export class ServiceObject {
 
   /** Tells the subscribers. */
   notify(event: EngineEvent): void {
-    switch (event.event) {
-      case 'learned':
-      case 'expired':
-      case 'evicted':
-      case 'forgotten':
-      case 'denied': {
-        const { interface: name, address, peer } = event;
-        const reason = event.event === 'denied' && { reason: event.reason };
-        this.published.notify(`address.${event.event}`, { interface: name, address, peer, ...reason });
-      }
-    }
+    const description = 'peer' in event ? this.description(event.interface, event.peer) : undefined;
+    const notification = notificationOf(event, description);
+    if (notification) this.published.notify(notification.type, notification.data);
   }
 
   private methods(): Record<string, Method> {
@@ -90,24 +85,29 @@ export class ServiceObject {
 
   private status(): UbusTable {
     const { version, clock, engine, interfaces } = this.subject;
-    const states = engine.states(interfaces.map(({ device }) => device));
+    const { hook, interfaces: states, up, totals } = engine.snapshot();
     return {
       version,
       uptime: Math.floor((clock.now() - this.started) / 1000),
-      hook: engine.hook ?? 'none',
-      problems: this.subject.problems().map(({ code, message, hint }) => ({ code, message, hint })),
-      interfaces: interfaces.map(({ name, device, enabled }, i) => {
-        const { up, prefixes, counters = noCounters } = states[i]!;
+      hook,
+      problems: this.subject.problems().map((problem) => ({
+        code: problem.code,
+        ...describeProblem(problem),
+        data: problem.data as unknown as UbusTable,
+      })),
+      interfaces: interfaces.map(({ name, device, enabled }) => {
+        const state = enabled ? states.find((state) => state.name === name) : undefined;
         return {
           name,
           device,
           enabled,
-          up,
-          prefixes: enabled ? prefixes.map(formatPrefix) : [],
-          addresses: engine.ledger.count(name),
-          counters: { ...(enabled ? counters : noCounters) },
+          up: up.has(device),
+          prefixes: state?.prefixes.map(formatPrefix) ?? [],
+          addresses: state?.addresses ?? 0,
+          counters: { ...(state?.counters ?? noCounters) },
         };
       }),
+      totals: totalsAnswer(totals),
     } satisfies StatusAnswer;
   }
 
@@ -127,7 +127,7 @@ export class ServiceObject {
             interface: name,
             address,
             peer,
-            ...this.description(name, peer),
+            ...this.named(name, peer),
             learned: this.seconds(learned),
             last_seen: this.seconds(lastSeen),
             expires: Math.max(0, Math.round((lastSeen + (lifetimes.get(name) ?? 0) - clock.now()) / 1000)),
@@ -149,7 +149,7 @@ export class ServiceObject {
             interface: name,
             address,
             peer,
-            ...this.description(name, peer),
+            ...this.named(name, peer),
             reason,
             count,
             last: this.seconds(last),
@@ -202,9 +202,13 @@ export class ServiceObject {
     return section;
   }
 
-  private description(name: string, peer: string): { description?: string } {
+  private description(name: string, peer: string): string | undefined {
     const device = this.subject.interfaces.find((section) => section.name === name)?.device ?? name;
-    const description = this.subject.peers.description(device, peer);
+    return this.subject.peers.description(device, peer);
+  }
+
+  private named(name: string, peer: string): { description?: string } {
+    const description = this.description(name, peer);
     return description === undefined ? {} : { description };
   }
 
@@ -213,6 +217,11 @@ export class ServiceObject {
     const { clock } = this.subject;
     return Math.round((clock.wall() - clock.now() + time) / 1000);
   }
+}
+
+function totalsAnswer({ addresses, denied, delivered, deliveryFailed }: Totals) {
+  const answer = { ...addresses, denied: { ...denied }, delivered, delivery_failed: deliveryFailed };
+  return answer satisfies StatusTotals;
 }
 
 /** As many rows as fit into a message; `omitted` tells of how many do not. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What /etc/config/network says about peers: sections of type wireguard_<device>. Their keys but public ones are dropped.
 
-import { formatAddress, parsePrefix } from '../address.ts';
+import { parsePrefix } from '../address.ts';
+import { formatAddress } from '../address-text.ts';
 import type { PeerAddress } from '../model.ts';
 import { parseBoolean } from '../settings.ts';
 import type { UbusTable } from '../ubus/types.ts';

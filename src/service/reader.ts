@@ -34,21 +34,13 @@ export class Reader {
         sections.set(device, await readPeers(this.ubus, device));
       } catch (error) {
         sections.set(device, this.sections.get(device) ?? []);
-        failures.push({
-          code: 'no-peers',
-          message: `${device}: what is configured for its peers cannot be read`,
-          hint: `${(error as Error).message}; see that rpcd runs and that uci show network works. It is tried again`,
-        });
+        failures.push({ code: 'no-peers', data: { device, detail: (error as Error).message } });
       }
     }
     try {
       this.network = await readNetwork(this.ubus);
     } catch (error) {
-      failures.push({
-        code: 'no-network',
-        message: 'who else sends Router Advertisements, and what domains to search in, cannot be read',
-        hint: `${(error as Error).message}; see that rpcd and netifd run. It is tried again`,
-      });
+      failures.push({ code: 'no-network', data: { detail: (error as Error).message } });
     }
     this.sections = sections;
     this.peers = new PeerTable(sections);
@@ -56,13 +48,7 @@ export class Reader {
   }
 
   private unreadable(error: unknown): Problem {
-    const consequence = this.configuration
-      ? 'the last one stays in force'
-      : 'nothing is learned until it can';
-    return {
-      code: 'no-configuration',
-      message: `the configuration cannot be read: ${consequence}`,
-      hint: `${(error as Error).message}; see that ubusd and rpcd run and that uci show wg-slaacer works. It is tried again`,
-    };
+    const data = { detail: (error as Error).message, isInForce: this.configuration !== undefined };
+    return { code: 'no-configuration', data };
   }
 }

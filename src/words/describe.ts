@@ -3,8 +3,9 @@
 
 import type { PeerName } from '../answers.ts';
 import type { AddressEvent, EngineEvent } from '../engine/events.ts';
-import type { ForgetReason } from '../engine/learner.ts';
+import type { ForgetReason } from '../engine/ledger.ts';
 import type { UbusTable } from '../ubus/types.ts';
+import { describeProblem, inLines } from './problems.ts';
 import { plain } from './text.ts';
 
 const forgetReasons: Record<ForgetReason, string> = {
@@ -13,7 +14,6 @@ const forgetReasons: Record<ForgetReason, string> = {
   scope: 'no longer in a prefix to learn in',
   owned: "another peer's by configuration",
   peer: 'the peer is gone',
-  configured: 'it is configured now',
 };
 
 const denyReasons = {
@@ -37,21 +37,23 @@ function milliseconds(value: number): string {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
-/** One line, without the time; a problem has its cure on a second one. `nameOf` tells what to call a peer. */
+/** One line, without the time; a problem has its hint on a second one. `nameOf` tells what to call a peer. */
 export function describeEvent(event: EngineEvent, nameOf = shortKey): string {
   const subject = ({ interface: name, address, peer }: AddressEvent) =>
     `${name}: ${event.event} ${address} peer ${nameOf(peer)}`;
   switch (event.event) {
     case 'ready':
-      return `ready: wg-slaacer ${event.version}, hook ${event.hook ?? 'none'}`;
+      return `ready: wg-slaacer ${event.version}, hook ${event.hook}`;
     case 'problem':
-      return `problem: ${event.message}\n  cure: ${event.hint}`;
+      return `problem: ${inLines(describeProblem(event))}`;
     case 'solved':
-      return `solved: ${event.message}`;
+      return `solved: ${describeProblem(event).message}`;
     case 'learned': {
       const fate = event.delivered ? 'its packet delivered' : 'its packet lost';
       return `${subject(event)} (${milliseconds(event.took)}, ${fate})`;
     }
+    case 'released':
+      return `${subject(event)} (it is configured now)`;
     case 'forgotten':
       return `${subject(event)} (${forgetReasons[event.reason]})`;
     case 'denied': {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A host of a lab: the router, or a WireGuard client in a network namespace of its own.
 
-import { formatAddress, parseAddress } from '../../src/address.ts';
+import { parseAddress } from '../../src/address.ts';
+import { formatAddress } from '../../src/address-text.ts';
 import type { Guest, Result, RunOptions } from './guest.ts';
 import type { KeyPair } from './keys.ts';
 import type { Process } from './process.ts';

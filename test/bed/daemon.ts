@@ -3,6 +3,7 @@
 
 import { fileURLToPath } from 'node:url';
 import type { EngineEvent } from '../../src/engine/events.ts';
+import type { ProblemWords } from '../../src/words/problems.ts';
 import type { Way } from './bed.ts';
 import type { Host } from './client.ts';
 import type { Process } from './process.ts';
@@ -14,7 +15,9 @@ export const PROGRAM = `${INSTALLED}/usr/sbin/wg-slaacer`;
 /** In a shell on the router: the one that runs there. */
 const PID = "$(pgrep -f '^node.*/wg-slaacer.js run')";
 
-type Named<Name extends EngineEvent['event']> = Extract<EngineEvent, { event: Name }>;
+/** As --json tells it: problems in words, too. */
+type Named<Name extends EngineEvent['event']> = Extract<EngineEvent, { event: Name }> &
+  (Name extends 'problem' | 'solved' ? ProblemWords : unknown);
 
 export interface DaemonOptions {
   /** The one it is to use. Lending it has to choose by itself. */

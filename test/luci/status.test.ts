@@ -13,7 +13,7 @@ const REFRESHED = { timeout: 15_000 };
 
 const addresses = '[aria-label="Learned addresses of wg0"]';
 const entries = `${addresses} .wg-slaacer-entry`;
-const denied = '[aria-label="Refused attempts"] tbody tr';
+const denied = '[aria-label="Denied addresses"] tbody tr';
 const temporary = `${PREFIX}:d0f3:3bb1:8c5e:902a`;
 
 async function home(config: RouterConfig = household) {
@@ -67,7 +67,7 @@ describe('what it shows', () => {
     expect(await badge.getAttribute('aria-label')).toBe(`Public key: ${laptop.key}`);
   });
 
-  it('says in plain words why an address was refused, and what can be done', async () => {
+  it('says in plain words why an address was denied, and what can be done', async () => {
     const running = await home();
     const { router } = running;
     for (let count = 1; count <= 40; count++) await router.use('wg0', phone.key, `${PREFIX}::f${count}`);
@@ -109,12 +109,12 @@ describe('what it shows', () => {
     expect(await page.locator('#view img[src=x], .modal img').count()).toBe(0);
   });
 
-  it('says so if nothing was learned or refused yet, or learning is on nowhere', async () => {
+  it('says so if nothing was learned or denied yet, or learning is on nowhere', async () => {
     const running = await boot(household);
     const { router } = running;
     const page = await visit(running, 'status');
     expect(await textOf(page, `${addresses} tbody`)).toEqual(['No address has been learned yet']);
-    expect(await textOf(page, denied)).toEqual(['Nothing has been refused']);
+    expect(await textOf(page, denied)).toEqual(['Nothing has been denied']);
     await router.set('wg-slaacer', 'wg0', { enabled: '0' });
     await page.getByText('Learning is not switched on for any interface.').waitFor(REFRESHED);
     expect(await page.locator(addresses).count()).toBe(0);
@@ -300,7 +300,7 @@ describe('actions', () => {
 });
 
 describe('when something is wrong', () => {
-  it('shows each problem with its cure', async () => {
+  it('shows each problem with its hint', async () => {
     const running = await boot({
       ...household,
       settings: `${household.settings}\toption rate 'lots'\n`,

@@ -3,14 +3,8 @@
 import { isIPv6, SocketAddress } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  contains,
-  formatAddress,
-  formatPrefix,
-  parseAddress,
-  parsePrefix,
-  prefixOf,
-} from '../../src/address.ts';
+import { contains, parseAddress, parsePrefix, prefixOf } from '../../src/address.ts';
+import { formatAddress, formatPrefix } from '../../src/address-text.ts';
 
 /** Zeros often, as what is special about the text are they. */
 const group = fc.oneof(fc.constant([0, 0]), fc.tuple(fc.nat(255), fc.nat(255)));

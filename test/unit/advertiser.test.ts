@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { formatAddress, formatPrefix, parseAddress, parsePrefix } from '../../src/address.ts';
+import { parseAddress, parsePrefix } from '../../src/address.ts';
+import { formatAddress, formatPrefix } from '../../src/address-text.ts';
 import {
   Advertiser,
   type Announcement,

@@ -2,7 +2,8 @@
 // Router Advertisements as the engine has them sent.
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { formatAddress, formatPrefix, parseAddress, parsePrefix } from '../../src/address.ts';
+import { parseAddress, parsePrefix } from '../../src/address.ts';
+import { formatAddress, formatPrefix } from '../../src/address-text.ts';
 import { linkLocalOf } from '../../src/advertiser/advertising.ts';
 import type { InterfaceConfig } from '../../src/engine/engine.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';

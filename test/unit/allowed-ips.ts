@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A peer's allowed IPs as texts, as people write them, and as the engine has them.
 
-import { formatAddress, formatPrefix, type Prefix, parsePrefix } from '../../src/address.ts';
+import { type Prefix, parsePrefix } from '../../src/address.ts';
+import { formatAddress, formatPrefix } from '../../src/address-text.ts';
 import type { Peer } from '../../src/model.ts';
 
 type AllowedIps = Pick<Peer, 'addresses' | 'prefixes'>;

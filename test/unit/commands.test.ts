@@ -8,6 +8,8 @@ import { overUbus } from '../../src/cli/service.ts';
 import { addressLines, deniedLines, statusLines } from '../../src/cli/show.ts';
 import { exitStatus, UsageError, UserError } from '../../src/cli/usage.ts';
 import { watch } from '../../src/cli/watch.ts';
+import type { EngineEvent } from '../../src/engine/events.ts';
+import { notificationOf } from '../../src/service/notification.ts';
 import { UbusError, type UbusTable, ubusStatus } from '../../src/ubus/types.ts';
 import { displayWidth } from '../../src/words/text.ts';
 import { alice, bob } from './bench.ts';
@@ -54,12 +56,26 @@ const status: StatusAnswer = {
     { name: 'home', device: 'wg-home', enabled: true, up: false, prefixes: [], addresses: 0, counters: {} },
     { name: 'wg3', device: 'wg3', enabled: false, up: true, prefixes: [], addresses: 0, counters: {} },
   ],
+  totals: {
+    learned: 12,
+    restored: 0,
+    adopted: 3,
+    expired: 5,
+    evicted: 0,
+    forgotten: 0,
+    released: 1,
+    denied: { owned: 7, scope: 2, reserved: 0, rate: 0 },
+    delivered: 11,
+    delivery_failed: 1,
+  },
 };
 const table = (value: object) => value as unknown as UbusTable;
 
 describe('in words and tables', () => {
   it('the status', () => {
     expect(statusLines(status, screen).join('\n')).toBe(`wg-slaacer 0.1.0, running for 3 d, hook fexit
+  so far     learned 12, adopted 3, expired 5, released 1, denied owned 7,
+             denied scope 2, delivered 11, delivery failed 1
 
 wg1: learning
   prefixes   2001:db8:1::/64, fe80::/64
@@ -74,12 +90,14 @@ wg3: off
   });
 
   it('what is in the way of learning, and that nothing is configured', () => {
-    const problems = [{ code: 'no-hook', message: 'no hook\u001b[2J', hint: 'do this' }];
+    const problems = [{ code: 'no-hook', message: 'no hook\u001b[2J', hint: 'do this', data: {} }];
     expect(statusLines({ ...status, hook: 'none', problems, interfaces: [] }, screen)).toEqual([
       'wg-slaacer 0.1.0, running for 3 d, hook none',
+      expect.stringContaining('so far'),
+      expect.anything(),
       '',
       'problem: no hook',
-      '  cure: do this',
+      '  hint: do this',
       '',
       'No interface is configured in /etc/config/wg-slaacer.',
     ]);
@@ -282,22 +300,32 @@ describe('watch', () => {
       return exit;
     };
   }
+  /** As the service notifies of it. */
+  const notify = (ubus: FakeCaller, event: EngineEvent, description?: string) => {
+    const { type, data } = notificationOf(event, description)!;
+    ubus.notify('wg-slaacer', type, data);
+  };
   const withoutTime = () => printed.map((line) => line.replace(/^\d\d:\d\d:\d\d /, ''));
 
   it('tells what happens, until it is told to end', async () => {
     const ubus = service();
     const stop = await start(ubus);
-    ubus.notify('wg-slaacer', 'address.learned', { ...use, description: 'ph\u0007one' });
-    ubus.notify('wg-slaacer', 'address.denied', { ...use, reason: 'owned' });
-    ubus.notify('wg-slaacer', 'address.forgotten', { ...use, reason: 'owned' });
-    ubus.notify('wg-slaacer', 'address.denied', { ...use, reason: 'new' });
+    const about = { ...use, time: 0 };
+    notify(ubus, { ...about, event: 'learned', took: 1, delivered: true }, 'ph\u0007one');
+    notify(ubus, { ...about, event: 'adopted' });
+    notify(ubus, { ...about, event: 'denied', reason: 'owned', count: 1 });
+    notify(ubus, { ...about, event: 'forgotten', reason: 'owned' });
+    notify(ubus, { ...about, event: 'released' });
+    ubus.notify('wg-slaacer', 'address.denied', { ...use, reason: 'new' }); // of a later version
     expect(await stop()).toBe(exitStatus.ok);
     const peer = `peer ${alice.slice(0, 8)}…`;
     expect(withoutTime()).toEqual([
       'the service is running',
       'wg1: learned 2001:db8:1::5 peer phone',
+      `wg1: adopted 2001:db8:1::5 ${peer}`,
       `wg1: denied 2001:db8:1::5 ${peer}: another peer's`,
       `wg1: forgotten 2001:db8:1::5 ${peer}: another peer's by configuration`,
+      `wg1: released 2001:db8:1::5 ${peer}`,
       `wg1: denied 2001:db8:1::5 ${peer}: new`,
     ]);
     expect(ubus.closed).toBe(true);
@@ -306,7 +334,7 @@ describe('watch', () => {
   it('prints an object a line with --json', async () => {
     const ubus = service();
     const stop = await start(ubus, '--json');
-    ubus.notify('wg-slaacer', 'address.expired', use);
+    notify(ubus, { ...use, time: 0, event: 'expired' });
     await stop();
     const time = expect.closeTo(Date.now() / 1000, -2);
     expect(printed.map((line) => JSON.parse(line))).toEqual([

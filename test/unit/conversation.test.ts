@@ -130,7 +130,7 @@ it('is configured, steered and heard over ubus', async () => {
       `address.learned ${five}`,
       `address.learned ${six}`,
       `address.denied ${five}`,
-      `address.forgotten ${five}`,
+      `address.released ${five}`,
       `address.forgotten ${six}`,
     ]);
   }, 5_000);

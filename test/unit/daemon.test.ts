@@ -132,6 +132,7 @@ describe('the ubus object', () => {
   it('tells the status of all interfaces that are configured', async () => {
     learn(five);
     kernel.receive('wg1', bob, '2001:db8:bad::1');
+    kernel.flush();
     clock.advance(61_900);
     expect(await call('status')).toEqual({
       version: '1.2.3',
@@ -158,6 +159,18 @@ describe('the ubus object', () => {
           counters: { candidate: 0, restore: 0, owned: 0, scope: 0, reserved: 0, rate: 0 },
         },
       ],
+      totals: {
+        learned: 1,
+        restored: 0,
+        adopted: 0,
+        expired: 0,
+        evicted: 0,
+        forgotten: 0,
+        released: 0,
+        denied: { owned: 0, scope: 1, reserved: 0, rate: 0 },
+        delivered: 1,
+        delivery_failed: 0,
+      },
     });
   });
 
@@ -319,15 +332,15 @@ describe('the ubus object', () => {
     clock.advance(2 * 3_600_000);
     learn(five);
     await call('flush');
-    const about = { interface: 'wg1', peer: alice };
+    const about = { interface: 'wg1', peer: alice, description: "Alice's phone" };
     expect(ubus.notifications).toEqual([
       ['address.learned', { ...about, address: five }],
       ['address.evicted', { ...about, address: five }],
       ['address.learned', { ...about, address: six }],
-      ['address.denied', { ...about, address: six, peer: bob, reason: 'owned' }],
+      ['address.denied', { ...about, address: six, peer: bob, description: 'Bob', reason: 'owned' }],
       ['address.expired', { ...about, address: six }],
       ['address.learned', { ...about, address: five }],
-      ['address.forgotten', { ...about, address: five }],
+      ['address.forgotten', { ...about, address: five, reason: 'user' }],
     ]);
   });
 });
@@ -399,7 +412,14 @@ describe('changed configuration', () => {
     configure('second', { enabled: '1' });
     await call('reload');
     const message = 'wg-slaacer.wg1.rate: "fast" is not allowed, so the default is used';
-    expect(await problems()).toEqual([{ code: 'invalid-option', message, hint: expect.anything() }]);
+    expect(await problems()).toEqual([
+      {
+        code: 'invalid-option',
+        message,
+        hint: expect.anything(),
+        data: { section: 'wg1', option: 'rate', value: 'fast', allowed: expect.stringContaining('6000') },
+      },
+    ]);
     expect(log.filter((line) => line.startsWith(`warn: ${message} – allowed is 0`))).toHaveLength(1);
     learn(five);
     learn('2001:db8:9::c', carol, 'wg2');
@@ -448,15 +468,17 @@ describe('router advertisements', () => {
     rpcd.packages.dhcp.wg1 = { '.type': 'dhcp', interface: 'wg1', ra: 'server' };
     await daemon.reload();
     expect(kernel.routing.sockets.size).toBe(0);
-    const problem = daemon.problems().find(({ code }) => code === 'ra-conflict');
-    expect(problem?.message).toContain("odhcpd (dhcp.wg1.ra is 'server')");
+    expect(daemon.problems()).toContainEqual({
+      code: 'ra-conflict',
+      data: { device: 'wg1', advertiser: "odhcpd (dhcp.wg1.ra is 'server')" },
+    });
   });
 });
 
 describe('an address that is configured for the peer for which it was learned', () => {
   beforeEach(started);
 
-  it('is no longer learned, and never withdrawn', async () => {
+  it('is released: no longer learned, and never withdrawn', async () => {
     configure('wg1', { lifetime: '10m' });
     learn(five);
     learn(six);
@@ -465,8 +487,8 @@ describe('an address that is configured for the peer for which it was learned', 
     expect(await addresses()).toEqual([`${six} alice`]);
     expect(kernel.records().map(({ address }) => address)).toEqual([six]);
     expect(ubus.notifications).toContainEqual([
-      'address.forgotten',
-      { interface: 'wg1', address: five, peer: alice },
+      'address.released',
+      { interface: 'wg1', address: five, peer: alice, description: "Alice's phone" },
     ]);
     clock.advance(1_800_000);
     configure('wg1', { enabled: '0' });
@@ -602,7 +624,7 @@ describe('without ubus or rpcd', () => {
     expect(kernel.owner('wg1', five)).toBe(alice);
     expect(await problems()).toMatchObject([{ code: 'no-configuration' }]);
     expect(log).toEqual([
-      expect.stringMatching(/^warn: the configuration cannot be read: nothing is learned .* not found/),
+      expect.stringMatching(/^warn: the configuration cannot be read \(.*not found.*\): nothing is learned/),
     ]);
     expect(await call('status')).toMatchObject({ hook: 'none', interfaces: [] });
 
@@ -768,7 +790,7 @@ describe('the log', () => {
     };
     flood();
     expect(log.filter((line) => line.includes('denied 2001:'))).toHaveLength(10);
-    expect(log.at(-1)).toMatch(/more refused addresses are not logged/);
+    expect(log.at(-1)).toMatch(/more denied addresses are not logged/);
     clock.advance(60_000);
     flood();
     expect(log).toHaveLength(22);

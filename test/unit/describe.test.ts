@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { EngineEvent } from '../../src/engine/events.ts';
-import type { ForgetReason } from '../../src/engine/learner.ts';
+import type { ForgetReason } from '../../src/engine/ledger.ts';
 import { describeEvent, shortKey } from '../../src/words/describe.ts';
 import { alice, bob } from './bench.ts';
 
@@ -15,7 +15,10 @@ const events: EngineEvent[] = [
   { event: 'ready', time: 0, hook: 'fexit', version: '0.1.0' },
   learned,
   { ...learned, took: 1234.5, delivered: false },
-  ...(['restored', 'expired', 'evicted'] as const).map((event) => ({ ...about, event })),
+  ...(['adopted', 'restored', 'expired', 'evicted', 'released'] as const).map((event) => ({
+    ...about,
+    event,
+  })),
   ...forgetReasons.map((reason) => ({ ...about, event: 'forgotten' as const, reason })),
   ...(['scope', 'reserved', 'rate'] as const).map((reason) => ({ ...denied, reason })),
   { ...denied, owner: bob, count: 12 },
@@ -26,7 +29,7 @@ describe('in words', () => {
     ['the start', events[0]!, 'ready: wg-slaacer 0.1.0, hook fexit'],
     [
       'the start without a hook',
-      { ...events[0]!, hook: null } as EngineEvent,
+      { event: 'ready', time: 0, hook: 'none', version: '0.1.0' },
       'ready: wg-slaacer 0.1.0, hook none',
     ],
     [
@@ -52,13 +55,13 @@ describe('in words', () => {
     ],
     [
       'a problem',
-      { event: 'problem', time: 0, code: 'no-interface', message: 'wg1: gone', hint: 'bring it up' },
-      'problem: wg1: gone\n  cure: bring it up',
+      { event: 'problem', time: 0, code: 'no-interface', data: { device: 'wg1' } },
+      'problem: wg1: there is no such interface\n  hint: bring it up; learning begins by itself when it appears',
     ],
     [
       'its end',
-      { event: 'solved', time: 0, code: 'no-interface', message: 'wg1: gone' },
-      'solved: wg1: gone',
+      { event: 'solved', time: 0, code: 'no-interface', data: { device: 'wg1' } },
+      'solved: wg1: there is no such interface',
     ],
   ] satisfies [string, EngineEvent, string][])('%s', (_, event, expected) => {
     expect(describeEvent(event)).toBe(expected);

@@ -11,7 +11,7 @@ const peers = { [alice]: [configured[0]!], [bob]: [configured[1]!] };
 const five = '2001:db8:1::5';
 const six = '2001:db8:1::6';
 const wg1 = config(on('wg1'));
-const noBtf: Problem = { code: 'no-btf', message: 'no BTF', hint: 'build it in' };
+const noBtf: Problem = { code: 'no-btf', data: {} };
 
 let bench: Bench;
 
@@ -353,7 +353,7 @@ describe('what is lent', () => {
     learn(five);
     bench.takeEvents();
     bench.kernel.setPeers('wg1', peers);
-    bench.kernel.warn({ code: 'refused-peer', message: 'bob is refused', hint: 'ask bob' });
+    bench.kernel.warn({ code: 'refused-peer', data: { device: 'wg1', peer: bob } });
     expect(bench.takeEvents()).toMatchObject([
       { event: 'restored', address: five },
       { event: 'problem', code: 'refused-peer' },
@@ -379,6 +379,16 @@ describe('another start', () => {
     expectEverywhere(`${five} alice`);
     bench.clock.advance(1_000);
     expectEverywhere();
+  });
+
+  it('tells of what it has taken up, as of what is learned', () => {
+    begin();
+    learn(five);
+    bench.packet('wg1', bob, six);
+    bench.takeEvents();
+    bench.start(wg1);
+    expect(bench.told()).toEqual([`adopted ${five} alice`, `adopted ${six} bob`]);
+    expect(bench.engine.snapshot().totals.addresses).toMatchObject({ learned: 0, adopted: 2 });
   });
 
   it('restores what was wiped in between', () => {
@@ -424,7 +434,7 @@ describe('another start', () => {
     learn(five);
     bench.takeEvents();
     bench.start(config(on('wg1', { prefixes: prefixes('2001:db8:7::/64') })));
-    expect(bench.told()).toEqual([`forgotten ${five} alice (scope)`]);
+    expect(bench.told()).toEqual([`adopted ${five} alice`, `forgotten ${five} alice (scope)`]);
     expectEverywhere();
   });
 
@@ -687,7 +697,7 @@ describe('links', () => {
     expect(bench.kernel.hookIsOpen).toBe(true);
     bench.clock.advance(1);
     expect(bench.kernel.hookIsOpen).toBe(false);
-    expect(bench.engine.hook).toBeNull();
+    expect(bench.engine.hook).toBe('none');
   });
 
   it('that come back sooner have it stay', () => {
@@ -738,7 +748,7 @@ describe('problems', () => {
     bench.start(wg1);
     expect(bench.told()).toEqual(['problem no-btf']);
     expect(bench.engine.currentProblems()).toEqual([noBtf]);
-    expect(bench.engine.hook).toBeNull();
+    expect(bench.engine.hook).toBe('none');
     bench.kernel.setLinkAddresses('wg1', router);
     bench.kernel.announce();
     expect(attempts()).toBe(1);
@@ -980,15 +990,13 @@ describe('what is asked', () => {
   it('is the state of an interface, whether something is learned on it or not', () => {
     bench.kernel.addLink('wg2', { addresses: ['2001:db8:2::1/64'] });
     started().kernel.receive('wg1', alice, '2001:db8:bad::1');
-    expect(bench.engine.states(['wg1'])[0]).toMatchObject({
-      up: true,
-      prefixes: prefixes('2001:db8:1::/64'),
-      counters: { scope: 1 },
-    });
-    expect(bench.engine.states(['wg2', 'wg3'])).toEqual([
-      { up: true, prefixes: [], counters: undefined },
-      { up: false, prefixes: [], counters: undefined },
+    bench.engine.configure(config(on('wg1'), on('wg3')));
+    const { interfaces, up } = bench.engine.snapshot();
+    expect(interfaces).toMatchObject([
+      { name: 'wg1', prefixes: prefixes('2001:db8:1::/64'), addresses: 0, counters: { scope: 1 } },
+      { name: 'wg3', prefixes: [], addresses: 0, counters: undefined },
     ]);
+    expect([...up]).toEqual(['wg1', 'wg2']);
   });
 });
 
@@ -999,19 +1007,19 @@ describe('an address that is configured after it was learned', () => {
       device === 'wg1' && peer === alice && addresses.includes(address),
   });
 
-  it('is let go of, and stays in force', () => {
+  it('is released, and stays in force', () => {
     started().packet('wg1', alice, five);
     bench.packet('wg1', alice, six);
     bench.takeEvents();
     bench.engine.configure(configuring(five));
-    expect(bench.told()).toEqual([`forgotten ${five} alice (configured)`]);
+    expect(bench.told()).toEqual([`released ${five} alice`]);
     expect(bench.ledger('wg1')).toEqual([`${six} alice`]);
     expect(bench.records('wg1')).toEqual([`${six} alice`]);
     expect(bench.kernel.removed).toEqual([]);
     expect(bench.kernel.owner('wg1', five)).toBe(alice);
   });
 
-  it('is let go of when its interface is back', () => {
+  it('is released when its interface is back', () => {
     started().packet('wg1', alice, five);
     bench.kernel.deleteLink('wg1');
     bench.kernel.announce();

@@ -2,14 +2,8 @@
 // A model of what the engine meets in Linux: WireGuard devices, links, and the hook of bpf/wg-slaacer.bpf.c with its
 // maps. Changes are announced and sightings passed on when the test says so, so that it can put anything in between.
 
-import {
-  contains,
-  formatAddress,
-  formatPrefix,
-  type Prefix,
-  parseAddress,
-  parsePrefix,
-} from '../../src/address.ts';
+import { contains, type Prefix, parseAddress, parsePrefix } from '../../src/address.ts';
+import { formatAddress, formatPrefix } from '../../src/address-text.ts';
 import type { Clock } from '../../src/clock.ts';
 import {
   HookError,

@@ -2,7 +2,8 @@
 // Netlink sockets without a kernel, and a WireGuard that answers on them.
 
 import { constants } from 'node:os';
-import { formatPrefix, parseAddress } from '../../src/address.ts';
+import { parseAddress } from '../../src/address.ts';
+import { formatPrefix } from '../../src/address-text.ts';
 import type { NativeSocket, ReceivedMessage } from '../../src/kernel/native.ts';
 import {
   attribute,

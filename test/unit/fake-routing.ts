@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A router without a kernel, and what was done to it.
 
-import { type AddressBytes, formatAddress, formatPrefix, parseAddress } from '../../src/address.ts';
+import { type AddressBytes, parseAddress } from '../../src/address.ts';
+import { formatAddress, formatPrefix } from '../../src/address-text.ts';
 import type { AdvertisementSocket, KeptRoute, Routing } from '../../src/kernel/ports.ts';
 
 export class FakeRouting implements Routing {

@@ -2,7 +2,8 @@
 
 import { constants } from 'node:os';
 import { beforeEach, expect, it } from 'vitest';
-import { formatAddress, parseAddress } from '../../src/address.ts';
+import { parseAddress } from '../../src/address.ts';
+import { formatAddress } from '../../src/address-text.ts';
 import { openAdvertisements } from '../../src/kernel/advertisement-socket.ts';
 import { u32 } from '../../src/kernel/netlink.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';

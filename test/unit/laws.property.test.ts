@@ -4,7 +4,8 @@
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { contains, formatAddress, parseAddress, prefixOf } from '../../src/address.ts';
+import { contains, parseAddress, prefixOf } from '../../src/address.ts';
+import { formatAddress } from '../../src/address-text.ts';
 import type { EngineConfig } from '../../src/engine/engine.ts';
 import type { EngineEvent } from '../../src/engine/events.ts';
 import type { Link } from '../../src/model.ts';
@@ -190,6 +191,8 @@ class World {
   /** Whether a failure that was injected may have left something undone for now. */
   private hasFailed = false;
   private readonly firstListed = new Map<number, number>();
+  /** What a follower that heard of everything since the process began has: peers by interface and address. */
+  private readonly replica = new Map<string, string>();
   private checkedAdded = 0;
   private checkedRemoved = 0;
 
@@ -334,7 +337,11 @@ class World {
       expect(this.everAdded, 'withdrawn, so learned').toContain(`${device} ${address} ${peer}`);
     this.checkedAdded = this.kernel.added.length;
     this.checkedRemoved = this.kernel.removed.length;
-    for (const event of this.bench.takeEvents()) this.checkEvent(event);
+    for (const event of this.bench.takeEvents()) {
+      this.checkEvent(event);
+      this.follow(event);
+    }
+    this.checkReplica();
 
     for (const name of devices.filter((name) => this.exists(name))) {
       expect(this.kernel.peers(name).sort()).toEqual(Object.keys(this.configured.get(name)!).sort());
@@ -342,6 +349,29 @@ class World {
         expect(this.kernel.allowedIps(name, peer)).toEqual(expect.arrayContaining([...allowedIps]));
       if (!this.hasFailed) this.checkLearned(name);
     }
+  }
+
+  /** As docs/architecture.md tells followers to do. */
+  private follow(event: EngineEvent): void {
+    switch (event.event) {
+      case 'adopted':
+      case 'learned':
+      case 'restored':
+        this.replica.set(`${event.interface} ${event.address}`, event.peer);
+        break;
+      case 'expired':
+      case 'evicted':
+      case 'forgotten':
+      case 'released':
+        expect(this.replica.delete(`${event.interface} ${event.address}`), 'gone, so present').toBe(true);
+    }
+  }
+
+  private checkReplica(): void {
+    const entries = [...this.bench.engine.ledger.entries()];
+    expect(Object.fromEntries(this.replica)).toEqual(
+      Object.fromEntries(entries.map((entry) => [`${entry.interface} ${entry.address}`, entry.peer])),
+    );
   }
 
   private checkLearned(name: DeviceName): void {
@@ -408,6 +438,7 @@ class World {
 
   private start(): void {
     this.spending.clear();
+    this.replica.clear();
     this.bench.start(this.config());
     for (const name of devices) this.spent(name);
   }

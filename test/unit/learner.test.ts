@@ -48,7 +48,12 @@ const consider = (sightings: Sighting[], on: Watched = wg1) =>
 /** A plan as people would say it. */
 function summary({ remove, add, deliver, denied, wiped }: Plan): string[] {
   return [
-    ...remove.map(({ entry, event, reason }) => [event, entry.address, nameOf(entry.peer), reason]),
+    ...remove.map(({ entry, departure }) => [
+      departure.event,
+      entry.address,
+      nameOf(entry.peer),
+      departure.event === 'forgotten' ? departure.reason : undefined,
+    ]),
     ...add.map(({ entry, event }) => [event, entry.address, nameOf(entry.peer)]),
     ...deliver.map(({ entry }) => ['deliver', entry.address]),
     ...denied.map(({ address, peer, reason, owner }) => [
@@ -420,7 +425,7 @@ describe('withdrawal', () => {
   it('of what is asked for, even straight from the ledger', () => {
     known('2001:db8::5');
     known('fe80::5');
-    expect(summary(learner.withdraw(ledger.entries('wg1'), 'user'))).toEqual([
+    expect(summary(learner.forget(ledger.entries('wg1'), 'user'))).toEqual([
       'forgotten 2001:db8::5 alice user',
       'forgotten fe80::5 alice user',
     ]);

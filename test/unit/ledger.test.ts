@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { beforeEach, expect, it } from 'vitest';
-import { type Entry, Ledger } from '../../src/engine/ledger.ts';
+import { type Arrival, type Departure, type Entry, Ledger } from '../../src/engine/ledger.ts';
 import { alice, bob } from './bench.ts';
 
 let ledger: Ledger;
@@ -14,6 +14,21 @@ function put(name: string, address: string, peer: string): Entry {
   ledger.put(entry);
   return entry;
 }
+
+it('tells followers of what is there already, then of what comes and goes', () => {
+  const told: string[] = [];
+  const follower = {
+    present: ({ address }: Entry, { event }: Arrival) => told.push(`${event} ${address}`),
+    gone: ({ address }: Entry, { event }: Departure) => told.push(`${event} ${address}`),
+  };
+  put('wg1', 'fe80::5', alice);
+  ledger.follow(follower);
+  const six = put('wg1', 'fe80::6', bob);
+  ledger.tellPresent(six, { event: 'restored' });
+  ledger.delete(six);
+  ledger.tellGone(six, { event: 'released' });
+  expect(told).toEqual(['adopted fe80::5', 'restored fe80::6', 'released fe80::6']);
+});
 
 it('keeps the same address on two interfaces apart', () => {
   const one = put('wg1', 'fe80::5', alice);

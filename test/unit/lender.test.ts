@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { contains, formatPrefix, parseAddress, parsePrefix } from '../../src/address.ts';
+import { contains, parseAddress, parsePrefix } from '../../src/address.ts';
+import { formatPrefix } from '../../src/address-text.ts';
 import * as abi from '../../src/kernel/abi.ts';
 import { Lender } from '../../src/kernel/lending/lender.ts';
 import type { AllowedIp, Device, Endpoint, Scope, Sighting } from '../../src/model.ts';
@@ -538,7 +539,11 @@ describe('what the kernel refuses', () => {
       world.calm();
     }
     expect(codes()).toEqual(['lending-failed']);
-    expect(world.lender.warnings[0]!.message).toContain(`ENOMEM: ${call}`);
+    expect(world.lender.warnings[0]!.data).toEqual({
+      device: 'wg1',
+      error: '',
+      detail: `ENOMEM: ${call}`,
+    });
     expect(world.rechecks).toBe(1);
     expect(world.isArmed).toBe(true);
     world.failing = undefined;
@@ -570,7 +575,7 @@ describe('what the kernel refuses', () => {
     }
     expect(world.rechecks).toBe(2);
     expect(world.lender.warnings).toHaveLength(1);
-    expect(world.lender.warnings[0]!.message).toContain('ENOMEM: add');
+    expect(world.lender.warnings[0]!.data).toMatchObject({ detail: 'ENOMEM: add' });
   });
 
   it('is told as a problem if it was to happen after a trial', () => {

@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { contains, formatPrefix, type Prefix, parseAddress } from '../../src/address.ts';
+import { contains, type Prefix, parseAddress } from '../../src/address.ts';
+import { formatPrefix } from '../../src/address-text.ts';
 import type { LentRecord } from '../../src/kernel/abi.ts';
 import type { BpfSightings } from '../../src/kernel/bpf-sightings.ts';
 import { allowedIpsOf, isInPlace, lendable, withoutLoan } from '../../src/kernel/lending/loans.ts';

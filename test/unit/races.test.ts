@@ -61,7 +61,7 @@ describe('an address', () => {
   it('on an interface disabled after a change to a hook that does not work: the old one withdraws it', () => {
     const bench = world();
     bench.packet('wg1', alice, five);
-    bench.kernel.failures.hook = [{ code: 'x', message: 'x', hint: 'x' }];
+    bench.kernel.failures.hook = [{ code: 'no-btf', data: {} }];
     bench.engine.configure({ ...config(on('wg1')), hook: 'kprobe' });
     bench.engine.configure({ ...config(), hook: 'kprobe' });
     bench.clock.advance(60000);
@@ -71,7 +71,7 @@ describe('an address', () => {
   it('unused for its lifetime after a change to a hook that does not work: the old one goes on', () => {
     const bench = world();
     bench.packet('wg1', alice, five);
-    bench.kernel.failures.hook = [{ code: 'x', message: 'x', hint: 'x' }];
+    bench.kernel.failures.hook = [{ code: 'no-btf', data: {} }];
     bench.engine.configure({ ...config(on('wg1')), hook: 'kprobe' });
     bench.clock.advance(25 * 3600_000);
     expect(bench.allowed('wg1')).toEqual([]);

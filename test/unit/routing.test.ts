@@ -2,7 +2,8 @@
 
 import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { formatAddress, formatPrefix, parseAddress, parsePrefix } from '../../src/address.ts';
+import { parseAddress, parsePrefix } from '../../src/address.ts';
+import { formatAddress, formatPrefix } from '../../src/address-text.ts';
 import { attribute, encodeMessage, type Message, u32 } from '../../src/kernel/netlink.ts';
 import { listeners, RtnetlinkRouting } from '../../src/kernel/routing.ts';
 import { ack, done, FakeSockets } from './fake-netlink.ts';

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { describe, expect, it } from 'vitest';
-import { formatPrefix, parseAddress } from '../../src/address.ts';
+import { parseAddress } from '../../src/address.ts';
+import { formatPrefix } from '../../src/address-text.ts';
 import { inScope, onLinkPrefixes, scopeOf } from '../../src/scope.ts';
 import { prefixes } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { describe, expect, it } from 'vitest';
+import { formatPrefix } from '../../src/address-text.ts';
 import {
   formatDuration,
-  formatPrefixes,
   globalDefaults,
   globalOptions,
   interfaceDefaults,
@@ -49,7 +49,7 @@ it.each(['auto', 'fexit', 'kprobe'])('hook may be %s', (hook) => {
 
 it('prefixes may be several', () => {
   const { settings, invalid } = parse('prefix', '2001:db8:1::1/64', ' fd00::/8 ', '::/0');
-  expect(formatPrefixes(settings.prefixes)).toBe('2001:db8:1::/64 fd00::/8 ::/0');
+  expect(settings.prefixes.map(formatPrefix).join(' ')).toBe('2001:db8:1::/64 fd00::/8 ::/0');
   expect(invalid).toEqual([]);
 });
 

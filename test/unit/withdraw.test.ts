@@ -33,11 +33,15 @@ describe('withdraw', () => {
 
   it('says what the kernel refuses', () => {
     bench.kernel.failures.remove = 1;
-    expect(() => withdrawAll(bench.kernel)).toThrow(/wg1: could not withdraw addresses: ENOMEM/);
+    expect(() => withdrawAll(bench.kernel)).toThrow(
+      /wg1: learned addresses could not be withdrawn from the allowed IPs: ENOMEM/,
+    );
   });
 
   it('says why it cannot see what was learned', () => {
-    bench.kernel.failures.hook = [{ code: 'no-bpf', message: 'no BPF', hint: 'build it in' }];
-    expect(() => withdrawAll(bench.kernel)).toThrow('no BPF – build it in');
+    bench.kernel.failures.hook = [{ code: 'no-bpf-events', data: {} }];
+    expect(() => withdrawAll(bench.kernel)).toThrow(
+      'the kernel lets no BPF program trace it – build the kernel with CONFIG_BPF_EVENTS=y',
+    );
   });
 });

@@ -5,7 +5,7 @@
 import type { AddressBytes } from '../../address.ts';
 import type { Clock } from '../../clock.ts';
 import type { Limits, Link, Loan, Scope, Sighting } from '../../model.ts';
-import type { Problem } from '../../problem.ts';
+import { failureOf, isSame, type Problem } from '../../problem.ts';
 import * as abi from '../abi.ts';
 import { BpfSightings, type ObjectOptions } from '../bpf-sightings.ts';
 import type { BpfMap, Native, NativeSocket } from '../native.ts';
@@ -191,10 +191,11 @@ export class Lender extends BpfSightings implements Sightings {
       if (heals && this.failures.delete(ifindex)) this.observer.recheck();
       return value;
     } catch (error) {
-      const problem = failure(error as Error);
-      const isNew = this.failures.get(ifindex)?.message !== problem.message;
+      const device = this.lendings.get(ifindex)?.device ?? '';
+      const problem: Problem = { code: 'lending-failed', data: { device, ...failureOf(error) } };
+      const known = this.failures.get(ifindex);
       this.failures.set(ifindex, problem);
-      if (isNew) this.observer.recheck();
+      if (!known || !isSame(known, problem)) this.observer.recheck();
       return undefined;
     }
   }
@@ -268,12 +269,4 @@ function askIfPossible(native: Native, ifindex: number, from?: AddressBytes): vo
   } catch {
     // No such address, no route, no buffer: as good as lost on the way.
   }
-}
-
-function failure(error: Error): Problem {
-  return {
-    code: 'lending-failed',
-    message: `could not find out whose packets were refused: ${error.message}`,
-    hint: 'it is tried again; if this stays, report it with the kernel version',
-  };
 }

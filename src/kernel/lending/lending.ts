@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // To whom the prefixes of one interface are lent, and when that changes.
 
-import {
-  type AddressBytes,
-  contains,
-  formatAddress,
-  formatPrefix,
-  type Prefix,
-  parseAddress,
-} from '../../address.ts';
+import { type AddressBytes, contains, type Prefix, parseAddress } from '../../address.ts';
+import { formatAddress, formatPrefix } from '../../address-text.ts';
 import type { Clock } from '../../clock.ts';
 import type { Device, Limits, Link, Loan, Scope, Sighting } from '../../model.ts';
 import { routerSolicitation } from '../../packets/solicitation.ts';
@@ -102,6 +96,11 @@ export class Lending {
     private readonly former: string | undefined,
   ) {}
 
+  /** The name of the interface. */
+  get device(): string {
+    return this.link.name;
+  }
+
   get loan(): Loan | undefined {
     return this.loans.at(-1);
   }
@@ -110,8 +109,7 @@ export class Lending {
   problems(): Problem[] {
     return this.refusedPeers.map((peer) => ({
       code: 'refused-peer',
-      message: `${this.link.name}: peer ${peer} goes on sending from addresses that are neither its own nor to be learned`,
-      hint: 'see what it sends through the tunnel, or name the prefix that it uses; meanwhile its new addresses are learned late',
+      data: { device: this.link.name, peer },
     }));
   }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What can be lent, and how loans are told from what is configured.
 
-import { contains, formatAddress, formatPrefix, type Prefix, parsePrefix } from '../../address.ts';
+import { contains, type Prefix, parsePrefix } from '../../address.ts';
+import { formatAddress, formatPrefix } from '../../address-text.ts';
 import type { AllowedIp, Device, Loan, Scope } from '../../model.ts';
 
 /**

@@ -2,7 +2,8 @@
 // What is read from and written to the kernel and ubus.
 
 import { bench, describe } from 'vitest';
-import { formatAddress, parseAddress } from '../../../src/address.ts';
+import { parseAddress } from '../../../src/address.ts';
+import { formatAddress } from '../../../src/address-text.ts';
 import { decodeRecords, decodeSightings, encodeLearned, encodeSource } from '../../../src/kernel/abi.ts';
 import { attribute, encodeMessage, nested, text, u8, u16, u32 } from '../../../src/kernel/netlink.ts';
 import { GenetlinkWireGuard } from '../../../src/kernel/wireguard.ts';

@@ -2,7 +2,7 @@
 // What is decided, with 16,000 addresses known, and what the engine does around it on a kernel that costs next to nothing.
 
 import { bench, describe } from 'vitest';
-import { formatAddress } from '../../../src/address.ts';
+import { formatAddress } from '../../../src/address-text.ts';
 import { Denials } from '../../../src/engine/denials.ts';
 import { Learner } from '../../../src/engine/learner.ts';
 import { Ledger } from '../../../src/engine/ledger.ts';

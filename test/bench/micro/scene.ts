@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // As much as 1,000 peers with 16 addresses each make.
 
-import { formatAddress, parsePrefix } from '../../../src/address.ts';
+import { parsePrefix } from '../../../src/address.ts';
+import { formatAddress } from '../../../src/address-text.ts';
 import type { AllowedIp, Device, LearnedRecord } from '../../../src/model.ts';
 import { settings } from '../../unit/bench.ts';
 

@@ -105,7 +105,7 @@ describe('on a kernel that is locked down, and without the module', () => {
   test('doctor names all that is missing, with the cures, and exits with 1', async () => {
     const { code, stdout, stderr } = await guest.run(`${PROGRAM} doctor`, { check: false });
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
-    expect(stdout).toContain('wireguard module is not loaded\n         cure: modprobe wireguard');
+    expect(stdout).toContain('wireguard module is not loaded\n         hint: modprobe wireguard');
     expect(stdout).toContain('locked down');
     expect(stdout).toContain('Addresses cannot be learned here.');
   });

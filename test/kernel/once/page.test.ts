@@ -84,17 +84,17 @@ async function saveAndApply(): Promise<void> {
   await reloaded;
 }
 
-test('shows an address that a client has just used, and what was refused', async () => {
+test('shows an address that a client has just used, and what was denied', async () => {
   await visit('status');
   await phone.addAddress(address);
   expect(await phone.ping({ from: address })).toMatchObject({ received: 1 });
   await row(address).waitFor(PATIENCE);
   expect(await page.locator('.wg-slaacer-group').textContent()).toContain('The phone');
   await laptop.sendFrom(address);
-  const refused = page.locator('[aria-label="Refused attempts"] tbody tr', { hasText: address });
-  await refused.waitFor(PATIENCE);
-  expect(await refused.textContent()).toContain('Another peer has this address');
-  expect(await refused.textContent()).toContain('The laptop');
+  const denied = page.locator('[aria-label="Denied addresses"] tbody tr', { hasText: address });
+  await denied.waitFor(PATIENCE);
+  expect(await denied.textContent()).toContain('Another peer has this address');
+  expect(await denied.textContent()).toContain('The laptop');
   expect(errors).toEqual([]);
 });
 

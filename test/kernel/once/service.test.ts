@@ -155,7 +155,7 @@ describe('without ubusd and rpcd at its start', () => {
     await service.logged(/^connected to ubus/);
     const waiting = {
       interfaces: [],
-      problems: [{ code: 'no-configuration', hint: expect.stringContaining('not found') }],
+      problems: [{ code: 'no-configuration', message: expect.stringContaining('not found') }],
     };
     await lab.guest.until(
       async () => expect(await service.call<Status>('status')).toMatchObject(waiting),
@@ -188,7 +188,12 @@ describe('over ubus', () => {
     const told = JSON.parse(await notifications.waitFor(/address\.learned/));
     expect(told).toEqual({
       type: 'address.learned',
-      data: { interface: 'wg1', address: '2001:db8:1::a1', peer: laptop.publicKey },
+      data: {
+        interface: 'wg1',
+        address: '2001:db8:1::a1',
+        peer: laptop.publicKey,
+        description: "Anna's laptop",
+      },
     });
     notifications.kill();
     const { addresses } = await service.call<Addresses>('get_addresses', { interface: 'wg1' });
@@ -209,7 +214,7 @@ describe('over ubus', () => {
     expect((await lab.router.run('wg show wg-home allowed-ips')).stdout).toContain('2001:db8:2::a/128');
   });
 
-  test('refused attempts are told with their reason', async () => {
+  test('denied attempts are told with their reason', async () => {
     const from = service.log.length;
     await phone.sendFrom('2001:db8:1::a1');
     await service.logged(/denied 2001:db8:1::a1 /, from);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What has happened since the start, in numbers.
+
+import type { Denial } from './learner.ts';
+import type { Arrival, Departure, Entry, Follower } from './ledger.ts';
+
+type Change = (Arrival | Departure)['event'];
+
+export interface Totals {
+  /** Addresses, by what became of them: each time counts. */
+  readonly addresses: Readonly<Record<Change, number>>;
+  /** Packets of denied attempts that the kernel has told of, by reason. */
+  readonly denied: Readonly<Record<Denial['reason'], number>>;
+  /** Packets that WireGuard had refused, which the kernel has taken back. */
+  readonly delivered: number;
+  /** … and which it has not. */
+  readonly deliveryFailed: number;
+}
+
+export class Tally implements Follower {
+  private readonly addresses: Record<Change, number> = {
+    learned: 0,
+    restored: 0,
+    adopted: 0,
+    expired: 0,
+    evicted: 0,
+    forgotten: 0,
+    released: 0,
+  };
+  private readonly denied: Record<Denial['reason'], number> = { owned: 0, scope: 0, reserved: 0, rate: 0 };
+  private delivered = 0;
+  private deliveryFailed = 0;
+
+  present(_: Entry, { event }: Arrival): void {
+    this.addresses[event]++;
+  }
+
+  gone(_: Entry, { event }: Departure): void {
+    this.addresses[event]++;
+  }
+
+  deny({ reason, count }: Denial): void {
+    this.denied[reason] += count;
+  }
+
+  deliver(isTaken: boolean): void {
+    if (isTaken) this.delivered++;
+    else this.deliveryFailed++;
+  }
+
+  totals(): Totals {
+    const { delivered, deliveryFailed } = this;
+    return { addresses: { ...this.addresses }, denied: { ...this.denied }, delivered, deliveryFailed };
+  }
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Problems in words: the one catalogue, for the log, the command line and, translated, the page.
+
+import type { Problem, ProblemCode, ProblemData } from '../problem.ts';
+
+/** What happened, and the cure. */
+export interface ProblemWords {
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** Puts a text into the reader's language. In braces stand names of what is put in afterwards. */
+export type Translate = (text: string) => string;
+
+type Catalogue = {
+  readonly [Code in ProblemCode]: (
+    _: Translate,
+    data: ProblemData[Code],
+  ) => readonly [message: string, hint: string];
+};
+
+const catalogue: Catalogue = {
+  'invalid-option': (_, { option }) => [
+    option === 'device'
+      ? _('wg-slaacer.{section}.{option}: "{value}" is not allowed, so the section is left out')
+      : _('wg-slaacer.{section}.{option}: "{value}" is not allowed, so the default is used'),
+    _('allowed is {allowed}'),
+  ],
+  'unknown-option': (_) => [
+    _('wg-slaacer.{section}.{option}: there is no such option'),
+    _('there are {known}'),
+  ],
+  'ignored-section': (_, { reason }) => {
+    switch (reason) {
+      case 'type':
+        return [
+          _('wg-slaacer.{section}: left out, as there are no sections of type "{type}"'),
+          _('make it of type interface or globals, or remove it'),
+        ];
+      case 'globals':
+        return [
+          _('wg-slaacer.{section}: left out, as there is another section of type globals before it'),
+          _('keep one of them'),
+        ];
+      case 'no-name':
+        return [
+          _('wg-slaacer.{section}: left out, as it has no name'),
+          _('name the interface: option device'),
+        ];
+      case 'no-device':
+        return [
+          _('wg-slaacer.{section}: left out, as its name cannot be that of a network interface'),
+          _('name the interface: option device'),
+        ];
+      case 'name':
+        return [
+          _('wg-slaacer.{section}: left out, as there is another section called {name}'),
+          _('give it a name of its own'),
+        ];
+      case 'device':
+        return [
+          _('wg-slaacer.{section}: left out, as section {rival} is for {device}, too'),
+          _('keep one of them enabled'),
+        ];
+    }
+  },
+  'no-configuration': (_, { isInForce }) => [
+    isInForce
+      ? _('the configuration cannot be read ({detail}): the last one stays in force')
+      : _('the configuration cannot be read ({detail}): nothing is learned until it can'),
+    _('see that ubusd and rpcd run and that uci show wg-slaacer works'),
+  ],
+  'no-peers': (_) => [
+    _('{device}: what is configured for its peers cannot be read ({detail})'),
+    _('see that rpcd runs and that uci show network works'),
+  ],
+  'no-network': (_) => [
+    _('who else sends Router Advertisements, and what domains to search in, cannot be read ({detail})'),
+    _('see that rpcd and netifd run'),
+  ],
+
+  'no-interface': (_) => [
+    _('{device}: there is no such interface'),
+    _('bring it up; learning begins by itself when it appears'),
+  ],
+  'not-wireguard': (_, { kind }) => [
+    kind === ''
+      ? _('{device}: this is not a WireGuard interface')
+      : _('{device}: this is not a WireGuard interface, but a {kind}'),
+    _('name a WireGuard interface'),
+  ],
+  'no-prefix': (_) => [
+    _('{device}: it has no IPv6 prefix, so only link-local addresses are learned'),
+    _("give it an address in a /64 (on OpenWrt: option ip6assign '64'), or name the prefixes to learn in"),
+  ],
+  'prefix-owned': (_) => [
+    _(
+      "{device}: all of {prefix} is peer {peer}'s by its allowed IP {cover}, so no other peer's addresses are learned there",
+    ),
+    _('give that peer a narrower allowed IP, or learn in another prefix'),
+  ],
+  'refused-peer': (_) => [
+    _('{device}: peer {peer} goes on sending from addresses that are neither its own nor to be learned'),
+    _(
+      'see what it sends through the tunnel, or name the prefix that it uses; meanwhile its new addresses are learned late',
+    ),
+  ],
+
+  'no-forwarding': (_) => [
+    _(
+      '{device}: this system does not forward IPv6 packets from it, so it is not announced as a default router',
+    ),
+    _('sysctl -w net.ipv6.conf.all.forwarding=1, and have it set at each start in /etc/sysctl.d'),
+  ],
+  'no-64': (_) => [
+    _('{device}: none of its prefixes is a /64, so peers cannot choose addresses by SLAAC'),
+    _("give it an address in a /64 (on OpenWrt: option ip6assign '64')"),
+  ],
+  'ra-blocked': (_) => [
+    _('{device}: a firewall of this system does not let Router Advertisements out'),
+    _('accept outgoing ICMPv6 of type router-advertisement on {device}'),
+  ],
+  'solicitations-blocked': (_) => [
+    _('{device}: Router Solicitations come, but a firewall of this system does not let them in'),
+    _(
+      'accept incoming ICMPv6 of type router-solicitation on {device} (on OpenWrt: a firewall zone with input ACCEPT, or a rule with icmp_type router-solicitation)',
+    ),
+  ],
+  'ra-conflict': (_) => [
+    _('{device}: Router Advertisements are left to {advertiser}, which never refreshes what peers have got'),
+    _('switch those off there, or set option ra to 0 to keep it that way, or to 1 to send them all the same'),
+  ],
+
+  'no-permission': (_) => [
+    _('not enough permission to load BPF programs and configure WireGuard'),
+    _('run it as root (CAP_SYS_ADMIN and CAP_NET_ADMIN)'),
+  ],
+  'no-module': (_) => [
+    _("the kernel's wireguard module is not loaded"),
+    _('modprobe wireguard (on OpenWrt: install kmod-wireguard)'),
+  ],
+  'no-btf': (_) => [
+    _('the kernel has no BTF (type information)'),
+    _('build the kernel with CONFIG_DEBUG_INFO_BTF=y'),
+  ],
+  'no-module-btf': (_) => [
+    _('the wireguard module has no BTF (type information)'),
+    _(
+      'build the kernel with CONFIG_DEBUG_INFO_BTF_MODULES=y and install the wireguard module of that build; or, for the kprobe, make {file}',
+    ),
+  ],
+  lockdown: (_) => [
+    _('the kernel is locked down: it lets no BPF program read kernel memory'),
+    _('boot without lockdown=confidentiality'),
+  ],
+  'no-symbol': (_) => [
+    _('the kernel does not tell where wg_allowedips_lookup_src is'),
+    _('build the kernel with CONFIG_KALLSYMS=y'),
+  ],
+  'no-bpf-events': (_) => [
+    _('the kernel lets no BPF program trace it'),
+    _('build the kernel with CONFIG_BPF_EVENTS=y'),
+  ],
+  'no-kprobes': (_) => [
+    _('the kernel has no kprobes'),
+    _('build the kernel with CONFIG_KPROBES=y and CONFIG_KPROBE_EVENTS=y'),
+  ],
+  'no-ftrace': (_) => [
+    _('the kernel cannot trace functions'),
+    _('build the kernel with CONFIG_FUNCTION_TRACER=y and CONFIG_DYNAMIC_FTRACE=y'),
+  ],
+  'not-pinned': (_) => [
+    _('what is learned cannot be kept in /sys/fs/bpf and will not survive a restart'),
+    _('mount the BPF file system: mount -t bpf bpf /sys/fs/bpf'),
+  ],
+  lending: (_) => [
+    _(
+      'new addresses are found by lending prefixes, as {because}: a first packet is lost, and arrives when it is sent again',
+    ),
+    _('to lose none, {cure}'),
+  ],
+
+  'no-fexit': (_) => [_('the hook fexit cannot be used: {meaning}'), otherHook(_)],
+  'no-kprobe': (_) => [_('the hook kprobe cannot be used: {meaning}'), otherHook(_)],
+  'no-lending': (_, { error }) => [_('prefixes cannot be lent: {meaning}'), cureOf(_, error)],
+  'links-failed': (_, { error }) => [
+    _('the interfaces of this system could not be listed: {meaning}'),
+    cureOf(_, error),
+  ],
+  'dump-failed': (_, { error }) => [
+    _('{device}: its allowed IPs could not be read, so nothing is learned on it: {meaning}'),
+    cureOf(_, error),
+  ],
+  'add-failed': (_, { error }) => [
+    _('{device}: new addresses could not be made allowed IPs of their peers: {meaning}'),
+    cureOf(_, error),
+  ],
+  'remove-failed': (_, { error }) => [
+    _('{device}: learned addresses could not be withdrawn from the allowed IPs: {meaning}'),
+    cureOf(_, error),
+  ],
+  'watch-failed': (_, { error }) => [
+    _('{device}: the hook could not be set up, so nothing is learned on it: {meaning}'),
+    cureOf(_, error),
+  ],
+  'ra-failed': (_, { error }) => [
+    _('{device}: Router Advertisements could not be set up: {meaning}'),
+    advertisingCureOf(_, error),
+  ],
+  'lending-failed': (_, { error }) => [
+    _('{device}: it could not be found out whose packets WireGuard refused: {meaning}'),
+    cureOf(_, error),
+  ],
+};
+
+function otherHook(_: Translate): string {
+  return _(
+    "let wg-slaacer choose another way of learning: option hook 'auto'; and report this with what wg-slaacer doctor and uname -r say",
+  );
+}
+
+/** What an errno means for the interfaces and tables that are spoken of here. */
+function meaningOf(_: Translate, error: string): string | undefined {
+  switch (error) {
+    case 'EPERM':
+    case 'EACCES':
+      return _('the kernel does not permit it ({detail})');
+    case 'ENODEV':
+    case 'ENXIO':
+      return _('there is no such interface any more ({detail})');
+    case 'ENOMEM':
+    case 'ENOBUFS':
+      return _('the kernel has no memory left for it ({detail})');
+    case 'E2BIG':
+    case 'ENOSPC':
+      return _("the kernel's table for it is full ({detail})");
+    case 'EMFILE':
+    case 'ENFILE':
+      return _('too many files are open ({detail})');
+    case 'EINTR':
+      return _('other programs change it all the time ({detail})');
+    case 'EAFNOSUPPORT':
+      return _('IPv6 is switched off in this kernel ({detail})');
+    default:
+      return undefined;
+  }
+}
+
+function cureOf(_: Translate, error: string): string {
+  switch (error) {
+    case 'EPERM':
+    case 'EACCES':
+      return _('run it as root, outside of containers: it needs CAP_SYS_ADMIN and CAP_NET_ADMIN');
+    case 'ENODEV':
+    case 'ENXIO':
+      return _('bring it up: ip link set {device} up (on OpenWrt: ifup {device})');
+    case 'ENOMEM':
+    case 'ENOBUFS':
+      return _('stop what takes the memory (see free and top), or lower option max_addresses');
+    case 'E2BIG':
+    case 'ENOSPC':
+      return _('lower the options max_addresses and lifetime, or name fewer prefixes');
+    case 'EMFILE':
+    case 'ENFILE':
+      return _('raise the limit on open files (ulimit -n), and restart the service');
+    case 'EINTR':
+      return _('see with ip monitor and wg show what changes so often, and stop it');
+    case 'EAFNOSUPPORT':
+      return _('boot without ipv6.disable=1');
+    default:
+      return _('report this with what wg-slaacer doctor, uname -r and dmesg say');
+  }
+}
+
+/** Adding an address says EINVAL below IPv6's least MTU, and EACCES where IPv6 is off (addrconf_add_dev). */
+function advertisingCureOf(_: Translate, error: string): string {
+  switch (error) {
+    case 'EINVAL':
+      return _('IPv6 needs an MTU of at least 1280: ip link set {device} mtu 1420');
+    case 'EACCES':
+      return _('switch IPv6 on there: sysctl -w net.ipv6.conf.{device}.disable_ipv6=0');
+    default:
+      return cureOf(_, error);
+  }
+}
+
+/** In English, unless there is a translation. A peer goes by its description, else by its key. */
+export function describeProblem(problem: Problem, translate: Translate = (text) => text): ProblemWords {
+  const { code, data } = problem;
+  const words = catalogue[code] as (_: Translate, data: Problem['data']) => readonly [string, string];
+  const values: Record<string, unknown> = { ...data };
+  values.peer = values.description ?? values.peer;
+  if (typeof values.allowed === 'string') values.allowed = translate(values.allowed);
+  if (typeof values.error === 'string')
+    values.meaning = fill(meaningOf(translate, values.error) ?? '{detail}', values);
+  if (code === 'lending') {
+    const { message, hint } = describeProblem(data.because, translate);
+    Object.assign(values, { because: message, cure: hint });
+  }
+  const [message, hint] = words(translate, data);
+  return { message: fill(message, values), hint: fill(hint, values) };
+}
+
+/** As a program is told of it that may also show it. */
+export function withWords<About extends Problem>(problem: About): About & ProblemWords {
+  return { ...problem, ...describeProblem(problem) };
+}
+
+export function inOneLine({ message, hint }: ProblemWords): string {
+  return `${message} – ${hint}`;
+}
+
+/** The hint stands below, indented by `indent` and two spaces more. */
+export function inLines({ message, hint }: ProblemWords, indent = ''): string {
+  return `${message}\n${indent}  hint: ${hint}`;
+}
+
+/** Whether a service, which may be of another version, speaks of a problem that is in the catalogue. */
+export function isKnown(code: string): code is ProblemCode {
+  return Object.keys(catalogue).includes(code);
+}
+
+function fill(template: string, values: Readonly<Record<string, unknown>>): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''));
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import { describe, expect, it } from 'vitest';
+import type { Problem, ProblemCode, ProblemData } from '../../src/problem.ts';
+import { describeProblem, isKnown } from '../../src/words/problems.ts';
+import { alice } from './bench.ts';
+
+const device = 'wg1';
+const failure = { error: 'ENOMEM', detail: 'sendto: ENOMEM' };
+const section = 'home';
+
+/** Of each kind, and each that is worded differently. */
+const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] } = {
+  'invalid-option': [
+    { section, option: 'rate', value: 'many', allowed: '0 to 6000' },
+    { section, option: 'device', value: 'w/g', allowed: 'a name' },
+  ],
+  'unknown-option': [{ section, option: 'rat', known: 'rate, burst' }],
+  'ignored-section': [
+    { section, reason: 'type', type: 'interfaces' },
+    { section, reason: 'globals' },
+    { section, reason: 'no-name' },
+    { section, reason: 'no-device' },
+    { section, reason: 'name', name: 'wg2' },
+    { section, reason: 'device', device, rival: 'wg2' },
+  ],
+  'no-configuration': [
+    { detail: 'timeout', isInForce: true },
+    { detail: 'timeout', isInForce: false },
+  ],
+  'no-peers': [{ device, detail: 'timeout' }],
+  'no-network': [{ detail: 'timeout' }],
+  'no-interface': [{ device }],
+  'not-wireguard': [
+    { device, kind: '' },
+    { device, kind: 'bridge' },
+  ],
+  'no-prefix': [{ device }],
+  'prefix-owned': [{ device, peer: alice, prefix: '2001:db8:1::/64', cover: '::/0' }],
+  'refused-peer': [{ device, peer: alice }],
+  'no-forwarding': [{ device }],
+  'no-64': [{ device }],
+  'ra-blocked': [{ device }],
+  'solicitations-blocked': [{ device }],
+  'ra-conflict': [{ device, advertiser: 'odhcpd' }],
+  'no-permission': [{}],
+  'no-module': [{}],
+  'no-btf': [{}],
+  'no-module-btf': [{ file: '/etc/types' }],
+  lockdown: [{}],
+  'no-symbol': [{}],
+  'no-bpf-events': [{}],
+  'no-kprobes': [{}],
+  'no-ftrace': [{}],
+  'not-pinned': [{}],
+  lending: [{ because: { code: 'no-btf', data: {} } }],
+  'no-fexit': [failure],
+  'no-kprobe': [failure],
+  'no-lending': [failure],
+  'links-failed': [failure],
+  'dump-failed': [{ device, ...failure }],
+  'add-failed': [{ device, ...failure }],
+  'remove-failed': [{ device, ...failure }],
+  'watch-failed': [{ device, ...failure }],
+  'ra-failed': [{ device, ...failure }],
+  'lending-failed': [{ device, ...failure }],
+};
+
+const problems = Object.entries(examples).flatMap(([code, data]) =>
+  data.map((data) => ({ code, data }) as Problem),
+);
+
+const messages = problems.map((problem) => describeProblem(problem).message);
+
+/** Each text that a translator would get for a problem. */
+function textsOf(problem: Problem): string[] {
+  const texts: string[] = [];
+  describeProblem(problem, (text) => {
+    texts.push(text);
+    return text;
+  });
+  return texts;
+}
+
+describe('a problem in words', () => {
+  it.each(problems.map((problem, i) => [messages[i]!, problem] as const))(
+    'says what happened and what to do: %s',
+    (message, problem) => {
+      const { hint } = describeProblem(problem);
+      expect(`${message}${hint}`).not.toMatch(/[{}]|undefined|\[object/);
+      expect(hint).not.toMatch(/tried again/);
+      expect(message).not.toMatch(/[.–]$/);
+      for (const value of Object.values(problem.data).filter((value) => typeof value === 'string'))
+        if (!['type', 'globals', 'no-name', 'no-device', 'name', 'device'].includes(value))
+          expect(`${message} ${hint}`).toContain(value);
+    },
+  );
+
+  it('differs from all others', () => {
+    expect(new Set(messages).size).toBe(messages.length);
+  });
+
+  it('has the name of a peer instead of its key, where it has one', () => {
+    const data = { device, peer: alice, description: "Alice's {phone}" };
+    const { message } = describeProblem({ code: 'refused-peer', data });
+    expect(message).toMatch(/^wg1: peer Alice's \{phone\} goes on/);
+    expect(message).not.toContain(alice);
+  });
+
+  it('is in another language with another catalogue, whatever stands in it', () => {
+    const shouted = (problem: Problem) =>
+      describeProblem(problem, (text) =>
+        text
+          .split(/(\{\w+\})/)
+          .map((part) => (part.startsWith('{') ? part : part.toUpperCase()))
+          .join(''),
+      );
+    expect(shouted({ code: 'no-peers', data: { device, detail: 'time $& out' } }).message).toBe(
+      'wg1: WHAT IS CONFIGURED FOR ITS PEERS CANNOT BE READ (time $& out)',
+    );
+    expect(shouted({ code: 'lending', data: { because: { code: 'no-btf', data: {} } } })).toEqual({
+      message:
+        'NEW ADDRESSES ARE FOUND BY LENDING PREFIXES, AS THE KERNEL HAS NO BTF (TYPE INFORMATION): A FIRST PACKET IS LOST, AND ARRIVES WHEN IT IS SENT AGAIN',
+      hint: 'TO LOSE NONE, BUILD THE KERNEL WITH CONFIG_DEBUG_INFO_BTF=Y',
+    });
+  });
+
+  it('is made of whole sentences for translators, at most three of them', () => {
+    for (const problem of problems) {
+      const texts = textsOf(problem);
+      expect(texts.length).toBeGreaterThanOrEqual(2);
+      expect(texts.length).toBeLessThanOrEqual(4);
+    }
+  });
+
+  it('is known by its code, and no other name is', () => {
+    expect(problems.every(({ code }) => isKnown(code))).toBe(true);
+    expect(['x', 'toString', '__proto__'].some(isKnown)).toBe(false);
+  });
+});
+
+describe('what the kernel says', () => {
+  const of = (error: string) =>
+    describeProblem({ code: 'add-failed', data: { device, error, detail: `sendto: ${error}` } });
+
+  it.each([
+    ['EPERM', 'does not permit', 'as root'],
+    ['ENODEV', 'no such interface', 'ip link set wg1 up'],
+    ['ENOMEM', 'no memory', 'max_addresses'],
+    ['ENOBUFS', 'no memory', 'max_addresses'],
+    ['E2BIG', 'table for it is full', 'lifetime'],
+    ['EMFILE', 'too many files', 'ulimit'],
+    ['EINTR', 'change it all the time', 'ip monitor'],
+    ['EAFNOSUPPORT', 'IPv6 is switched off', 'ipv6.disable'],
+    ['EUCLEAN', 'sendto: EUCLEAN', 'report this'],
+  ])('%s is told with what was tried, on what, what it means, and a cure', (error, meaning, cure) => {
+    const { message, hint } = of(error);
+    expect(message).toMatch(/^wg1: new addresses could not be made allowed IPs of their peers: /);
+    expect(message).toContain(meaning);
+    expect(message).toContain(`sendto: ${error}`);
+    expect(hint).toContain(cure);
+  });
+
+  it.each([
+    ['EINVAL', 'ip link set wg1 mtu'],
+    ['EACCES', 'net.ipv6.conf.wg1.disable_ipv6=0'],
+    ['ENOMEM', 'memory'],
+  ])('on an address for Router Advertisements, %s has the cure "%s"', (error, cure) => {
+    const problem: Problem = { code: 'ra-failed', data: { device, error, detail: `RTM_NEWADDR: ${error}` } };
+    expect(describeProblem(problem).hint).toContain(cure);
+  });
+});
