@@ -24,41 +24,45 @@ const paint = (style: Style, text: string) => (process.stdout.isTTY ? styleText(
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 
 export class Screen {
-  private readonly start = Date.now();
-  private readonly counts = new Map<string, number>();
+  readonly #start = Date.now();
+  readonly #counts = new Map<string, number>();
   /** Milliseconds, by the peer's name. */
-  private readonly took = new Map<string, number[]>();
-  private deniedInScene = 0;
+  readonly #took = new Map<string, number[]>();
+  #deniedInScene = 0;
+
+  readonly #names: ReadonlyMap<string, string>;
 
   /** `names`: of the peers, by public key. */
-  constructor(private readonly names: ReadonlyMap<string, string>) {}
+  constructor(names: ReadonlyMap<string, string>) {
+    this.#names = names;
+  }
 
   scene(text: string): void {
-    this.deniedInScene = 0;
+    this.#deniedInScene = 0;
     console.log(`\n${paint('bold', text)}`);
   }
 
   event(event: EngineEvent): void {
-    this.count(event.event === 'denied' ? `denied (${event.reason})` : event.event);
-    if (event.event === 'learned') this.noteTook(this.names.get(event.peer) ?? event.peer, event.took);
-    if (event.event === 'denied' && ++this.deniedInScene > MOST_DENIED) {
-      if (this.deniedInScene === MOST_DENIED + 1) this.line('…', 'and more refusals of this kind');
+    this.#count(event.event === 'denied' ? `denied (${event.reason})` : event.event);
+    if (event.event === 'learned') this.#noteTook(this.#names.get(event.peer) ?? event.peer, event.took);
+    if (event.event === 'denied' && ++this.#deniedInScene > MOST_DENIED) {
+      if (this.#deniedInScene === MOST_DENIED + 1) this.#line('…', 'and more refusals of this kind');
       return;
     }
-    const text = describeEvent(event, (key) => this.names.get(key) ?? key);
-    this.line('wg-slaacer', paint(styles[event.event] ?? 'dim', text));
+    const text = describeEvent(event, (key) => this.#names.get(key) ?? key);
+    this.#line('wg-slaacer', paint(styles[event.event] ?? 'dim', text));
   }
 
   ping(client: string, from: string, { sent, received, rtts }: PingResult): void {
     const times = rtts.slice(0, 3).map((rtt) => `${Math.round(rtt)} ms`);
-    this.line(
+    this.#line(
       client,
       `${received} of ${sent} pings from ${from} answered (${times.join(', ')}${rtts.length > 3 ? ' …' : ''})`,
     );
   }
 
   connection(client: string, from: string, milliseconds: number): void {
-    this.line(client, `TCP connection from ${from} open after ${Math.round(milliseconds)} ms`);
+    this.#line(client, `TCP connection from ${from} open after ${Math.round(milliseconds)} ms`);
   }
 
   summary(allowedIps: Readonly<Record<string, readonly string[]>>, refused: number): void {
@@ -66,27 +70,27 @@ export class Screen {
     for (const [name, list] of Object.entries(allowedIps)) {
       console.log(`  ${name.padEnd(8)} ${list.join('\n           ') || '–'}`);
     }
-    const counts = [...this.counts].map(([what, count]) => `${count} ${what}`).join(', ');
+    const counts = [...this.#counts].map(([what, count]) => `${count} ${what}`).join(', ');
     console.log(`
   Told:     ${counts}.
   WireGuard refused ${refused} packets in all; the first packets of what was learned were delivered after all.
-  From a first packet until its address was allowed (median, in emulation): ${this.medians()}.`);
+  From a first packet until its address was allowed (median, in emulation): ${this.#medians()}.`);
   }
 
-  private noteTook(name: string, milliseconds: number): void {
-    this.took.set(name, [...(this.took.get(name) ?? []), milliseconds]);
+  #noteTook(name: string, milliseconds: number): void {
+    this.#took.set(name, [...(this.#took.get(name) ?? []), milliseconds]);
   }
 
-  private medians(): string {
-    return [...this.took].map(([name, times]) => `${name} ${Math.round(median(times))} ms`).join(', ');
+  #medians(): string {
+    return [...this.#took].map(([name, times]) => `${name} ${Math.round(median(times))} ms`).join(', ');
   }
 
-  private count(what: string): void {
-    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
+  #count(what: string): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
   }
 
-  private line(who: string, text: string): void {
-    const seconds = ((Date.now() - this.start) / 1000).toFixed(1).padStart(6);
+  #line(who: string, text: string): void {
+    const seconds = ((Date.now() - this.#start) / 1000).toFixed(1).padStart(6);
     console.log(`${paint('dim', `${seconds} s`)}  ${who.padEnd(10)}  ${text}`);
   }
 }

@@ -17,7 +17,7 @@ export interface StatusProblem {
   readonly code: string;
   /** In English. */
   readonly message: string;
-  /** The cure. */
+  /** What to do about it. */
   readonly hint: string;
   /** What the message and the hint are made of, as src/problem.ts has it for the code. */
   readonly data: Readonly<Record<string, unknown>>;

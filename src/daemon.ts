@@ -38,56 +38,59 @@ export class Daemon implements Subject {
   readonly version: string;
   readonly clock: Clock;
   readonly engine: Engine;
-  private readonly pinner: Pinner;
-  private readonly log: Log;
-  private readonly reader: Reader;
+  readonly #pinner: Pinner;
+  readonly #log: Log;
+  readonly #reader: Reader;
   /** Of the configuration; the engine has its own. */
-  private readonly complaints: ProblemList;
-  private object: ServiceObject | undefined;
-  private isLearning = false;
-  private isStopped = false;
+  readonly #complaints: ProblemList;
+  #object: ServiceObject | undefined;
+  #isLearning = false;
+  #isStopped = false;
   /** Readings of the configuration follow one another. */
-  private lastReading: Promise<unknown> = Promise.resolve();
+  #lastReading: Promise<unknown> = Promise.resolve();
   /** The one that has not begun. */
-  private nextReading: Promise<boolean> | undefined;
-  private nextRetry = FIRST_RETRY;
-  private cancelRetry: (() => void) | undefined;
+  #nextReading: Promise<boolean> | undefined;
+  #nextRetry = FIRST_RETRY;
+  #cancelRetry: (() => void) | undefined;
 
-  constructor(private readonly foundation: Foundation) {
+  readonly #foundation: Foundation;
+
+  constructor(foundation: Foundation) {
+    this.#foundation = foundation;
     const { version, kernel, clock, ubus, write } = foundation;
     this.version = version;
     this.clock = clock;
-    this.log = new Log(clock, write, (name, peer) => this.describePeer(name, peer));
-    this.reader = new Reader(ubus);
-    this.engine = new Engine(kernel, clock, (event) => this.tell(event));
-    this.pinner = new Pinner(ubus);
-    this.complaints = new ProblemList(
-      (problem) => this.log.problem(problem),
-      (problem) => this.log.line('info', `solved: ${describeProblem(problem).message}`),
+    this.#log = new Log(clock, write, (name, peer) => this.#describePeer(name, peer));
+    this.#reader = new Reader(ubus);
+    this.engine = new Engine(kernel, clock, (event) => this.#tell(event));
+    this.#pinner = new Pinner(ubus);
+    this.#complaints = new ProblemList(
+      (problem) => this.#log.problem(problem),
+      (problem) => this.#log.line('info', `solved: ${describeProblem(problem).message}`),
     );
   }
 
   get interfaces() {
-    return this.reader.configuration?.interfaces ?? [];
+    return this.#reader.configuration?.interfaces ?? [];
   }
 
   get peers() {
-    return this.reader.peers;
+    return this.#reader.peers;
   }
 
   problems(): Problem[] {
-    return [...this.complaints.list(), ...this.engine.currentProblems()].map((problem) =>
-      this.withDescription(problem),
+    return [...this.#complaints.list(), ...this.engine.currentProblems()].map((problem) =>
+      this.#withDescription(problem),
     );
   }
 
   /** Learning begins when the configuration can be read. */
   start(): void {
-    const { ubus } = this.foundation;
-    this.object = new ServiceObject(ubus, this);
+    const { ubus } = this.#foundation;
+    this.#object = new ServiceObject(ubus, this);
     ubus.onConnected((connected) => {
-      if (this.isStopped) return;
-      this.log.line(connected ? 'info' : 'warn', connected ? 'connected to ubus' : 'ubus is gone');
+      if (this.#isStopped) return;
+      this.#log.line(connected ? 'info' : 'warn', connected ? 'connected to ubus' : 'ubus is gone');
       if (connected) void this.reload();
     });
     ubus.listen('ubus.object.add', (_, { path }) => {
@@ -95,54 +98,54 @@ export class Daemon implements Subject {
     });
     ubus.subscribe('network.interface', () => void this.reload());
     if (ubus.connected) void this.reload();
-    else this.retryAfter(UBUS_GRACE);
+    else this.#retryAfter(UBUS_GRACE);
   }
 
   /** Leaves every learned address in place. */
   stop(): void {
-    this.isStopped = true;
-    this.cancelRetry?.();
+    this.#isStopped = true;
+    this.#cancelRetry?.();
     this.engine.stop();
-    this.foundation.ubus.close();
-    this.foundation.kernel.close();
+    this.#foundation.ubus.close();
+    this.#foundation.kernel.close();
   }
 
   /** Reads the configuration again. Resolves when it is in force, with whether all of it could be read. */
   reload(): Promise<boolean> {
-    this.nextReading ??= this.lastReading.then(() => {
-      this.nextReading = undefined;
-      return this.read();
+    this.#nextReading ??= this.#lastReading.then(() => {
+      this.#nextReading = undefined;
+      return this.#read();
     });
-    this.lastReading = this.nextReading.catch(() => {}); // who asked for it is told
-    return this.nextReading;
+    this.#lastReading = this.#nextReading.catch(() => {}); // who asked for it is told
+    return this.#nextReading;
   }
 
   async pin(device: string, { address, peer }: PeerAddress): Promise<void> {
     try {
-      await this.pinner.pin(device, { address, peer });
+      await this.#pinner.pin(device, { address, peer });
     } catch (error) {
-      this.log.line('error', `${device}: ${address} cannot be pinned: ${(error as Error).message}`);
+      this.#log.line('error', `${device}: ${address} cannot be pinned: ${(error as Error).message}`);
       throw error;
     }
     await this.reload();
   }
 
-  private async read(): Promise<boolean> {
-    this.cancelRetry?.();
-    await this.reader.read();
-    if (this.isStopped) return false;
-    const { configuration, failures } = this.reader;
-    this.log.level = (configuration?.global ?? serviceDefaults).logLevel;
-    this.complaints.begin();
-    this.complaints.set([...failures, ...(configuration?.problems ?? [])]);
-    if (failures.length > 0) this.retryAfter(this.nextRetry);
-    this.nextRetry = failures.length > 0 ? Math.min(2 * this.nextRetry, LAST_RETRY) : FIRST_RETRY;
-    if (configuration) this.apply();
+  async #read(): Promise<boolean> {
+    this.#cancelRetry?.();
+    await this.#reader.read();
+    if (this.#isStopped) return false;
+    const { configuration, failures } = this.#reader;
+    this.#log.level = (configuration?.global ?? serviceDefaults).logLevel;
+    this.#complaints.begin();
+    this.#complaints.set([...failures, ...(configuration?.problems ?? [])]);
+    if (failures.length > 0) this.#retryAfter(this.#nextRetry);
+    this.#nextRetry = failures.length > 0 ? Math.min(2 * this.#nextRetry, LAST_RETRY) : FIRST_RETRY;
+    if (configuration) this.#apply();
     return failures.length === 0;
   }
 
-  private apply(): void {
-    const { configuration, peers, network } = this.reader;
+  #apply(): void {
+    const { configuration, peers, network } = this.#reader;
     const config: EngineConfig = {
       hook: configuration!.global.hook,
       interfaces: configuration!.interfaces
@@ -153,35 +156,35 @@ export class Daemon implements Subject {
         }),
       isConfigured: (device, address) => peers.isConfigured(device, address),
     };
-    if (this.isLearning) {
+    if (this.#isLearning) {
       this.engine.configure(config);
-      this.log.line('debug', 'the configuration has been read again');
+      this.#log.line('debug', 'the configuration has been read again');
       return;
     }
-    this.isLearning = true;
+    this.#isLearning = true;
     this.engine.start(config);
     const time = this.clock.wall() / 1000;
-    this.log.event({ event: 'ready', time, hook: this.engine.hook, version: this.version });
+    this.#log.event({ event: 'ready', time, hook: this.engine.hook, version: this.version });
   }
 
-  private retryAfter(milliseconds: number): void {
-    this.cancelRetry?.();
-    this.cancelRetry = this.clock.after(milliseconds, () => void this.reload());
+  #retryAfter(milliseconds: number): void {
+    this.#cancelRetry?.();
+    this.#cancelRetry = this.clock.after(milliseconds, () => void this.reload());
   }
 
-  private tell(event: EngineEvent): void {
-    this.log.event('data' in event ? this.withDescription(event) : event);
-    this.object?.notify(event);
+  #tell(event: EngineEvent): void {
+    this.#log.event('data' in event ? this.#withDescription(event) : event);
+    this.#object?.notify(event);
   }
 
   /** With what the configuration calls the peer that a problem is about. */
-  private withDescription<About extends Problem>(problem: About): About {
+  #withDescription<About extends Problem>(problem: About): About {
     const { data } = problem;
     const description = 'peer' in data && this.peers.description(data.device, data.peer);
     return description ? { ...problem, data: { ...data, description } } : problem;
   }
 
-  private describePeer(name: string, peer: string): string | undefined {
+  #describePeer(name: string, peer: string): string | undefined {
     const device = this.interfaces.find((section) => section.name === name)?.device ?? name;
     return this.peers.description(device, peer);
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What keeps the service from doing its job, as a program reads it. words/problems.ts says it to people, with its cure.
+// What keeps the service from doing its job, as a program reads it. words/problems.ts says it to people, with a hint.
 
 /** A system call that failed. */
 export interface Failure {
@@ -127,39 +127,42 @@ function keyOf({ code, data }: Problem): string {
 
 /** Tells of each problem when it comes up and when it is gone. */
 export class ProblemList {
-  private problems = new Map<string, Problem>();
+  #problems = new Map<string, Problem>();
   /** Met on the way since `begin`. */
-  private met: Problem[] = [];
+  #met: Problem[] = [];
 
-  constructor(
-    private readonly onRaised: (problem: Problem) => void,
-    private readonly onSolved: (problem: Problem) => void,
-  ) {}
+  readonly #onRaised: (problem: Problem) => void;
+  readonly #onSolved: (problem: Problem) => void;
+
+  constructor(onRaised: (problem: Problem) => void, onSolved: (problem: Problem) => void) {
+    this.#onRaised = onRaised;
+    this.#onSolved = onSolved;
+  }
 
   list(): Problem[] {
-    return [...this.problems.values()];
+    return [...this.#problems.values()];
   }
 
   /** One that was met on the way; it stands until everything has been looked at again. */
   add(problem: Problem): void {
-    this.met.push(problem);
+    this.#met.push(problem);
     const key = keyOf(problem);
-    if (this.problems.has(key)) return;
-    this.problems.set(key, problem);
-    this.onRaised(problem);
+    if (this.#problems.has(key)) return;
+    this.#problems.set(key, problem);
+    this.#onRaised(problem);
   }
 
   /** Everything is going to be looked at. */
   begin(): void {
-    this.met = [];
+    this.#met = [];
   }
 
   /** All that there are now, besides what was met since `begin`. */
   set(problems: readonly Problem[]): void {
-    const before = this.problems;
-    this.problems = new Map([...problems, ...this.met].map((problem) => [keyOf(problem), problem]));
-    this.met = [];
-    for (const [key, problem] of before) if (!this.problems.has(key)) this.onSolved(problem);
-    for (const [key, problem] of this.problems) if (!before.has(key)) this.onRaised(problem);
+    const before = this.#problems;
+    this.#problems = new Map([...problems, ...this.#met].map((problem) => [keyOf(problem), problem]));
+    this.#met = [];
+    for (const [key, problem] of before) if (!this.#problems.has(key)) this.#onSolved(problem);
+    for (const [key, problem] of this.#problems) if (!before.has(key)) this.#onRaised(problem);
   }
 }

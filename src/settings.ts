@@ -182,7 +182,7 @@ export function parseOptions<Settings extends object>(
   return { settings, invalid };
 }
 
-/** "24h": the shortest text that names a lifetime. */
+/** "1d": the shortest text that names a lifetime. */
 export function formatDuration(milliseconds: number): string {
   const fitting = Object.entries(units).filter(([, length]) => milliseconds % length === 0);
   const [unit, length] = fitting[fitting.length - 1]!;

@@ -77,124 +77,132 @@ interface Told {
 const nothing: Announcement = { isDefaultRouter: false, prefixes: [], servers: [], search: [] };
 
 export class Advertiser {
-  private announcement = nothing;
-  private readonly recipients = new Map<string, Correspondent>();
-  private readonly told = new Map<string, Told>();
-  private readonly gone: Map<string, Departed>;
+  #announcement = nothing;
+  readonly #recipients = new Map<string, Correspondent>();
+  readonly #told = new Map<string, Told>();
+  readonly #gone: Map<string, Departed>;
   /** Of each peer: when the answers that it has had would all have been due. */
-  private readonly answered = new Map<string, number>();
-  private cancelTimer: (() => void) | undefined;
-  private timerAt = Number.POSITIVE_INFINITY;
-  private cancelExpectation: (() => void) | undefined;
-  private hasAdvertised = false;
-  private blocked = false;
-  private deaf = false;
+  readonly #answered = new Map<string, number>();
+  #cancelTimer: (() => void) | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #cancelExpectation: (() => void) | undefined;
+  #hasAdvertised = false;
+  #blocked = false;
+  #deaf = false;
+
+  readonly #clock: Clock;
+  readonly #send: (message: Buffer, to: AddressBytes) => void;
+  readonly #onChange: () => void;
 
   /**
    * `departed`: what an earlier process left. `send` may throw. `onChange` is called, from the clock, when something
    * has changed that is not asked for here: what is departed, or whether a firewall is in the way.
    */
   constructor(
-    private readonly clock: Clock,
-    private readonly send: (message: Buffer, to: AddressBytes) => void,
-    private readonly onChange: () => void,
+    clock: Clock,
+    send: (message: Buffer, to: AddressBytes) => void,
+    onChange: () => void,
     departed: readonly Departed[] = [],
   ) {
-    this.gone = new Map(departed.map((each) => [formatPrefix(each.prefix), each]));
+    this.#clock = clock;
+    this.#send = send;
+    this.#onChange = onChange;
+    this.#gone = new Map(departed.map((each) => [formatPrefix(each.prefix), each]));
   }
 
   /** Prefixes whose addresses are to work on. */
   get departed(): Departed[] {
-    return [...this.gone.values()];
+    return [...this.#gone.values()];
   }
 
   get hasRecipients(): boolean {
-    return this.recipients.size > 0;
+    return this.#recipients.size > 0;
   }
 
   /** The system does not let advertisements out. */
   get isBlocked(): boolean {
-    return this.blocked;
+    return this.#blocked;
   }
 
   /** Solicitations get lost between the kernel's receiving them and us. */
   get isDeaf(): boolean {
-    return this.deaf;
+    return this.#deaf;
   }
 
   /** Tells all recipients at once if hosts have to know; what only goes on reaches them with the next refresh. */
   announce(announcement: Announcement): void {
-    const before = this.announcement;
-    this.announcement = announcement;
-    const isNews = this.noteDepartures() || summary(before) !== summary(announcement) || this.isShortened();
-    if (isNews) for (const recipient of this.recipients.values()) this.advertise(recipient);
-    this.schedule();
+    const before = this.#announcement;
+    this.#announcement = announcement;
+    const isNews = this.#noteDepartures() || summary(before) !== summary(announcement) || this.#isShortened();
+    if (isNews) for (const recipient of this.#recipients.values()) this.#advertise(recipient);
+    this.#schedule();
   }
 
   /** All that there are now. */
   setRecipients(recipients: readonly Recipient[]): void {
     const present = new Set(recipients.map(({ address }) => address));
-    for (const address of this.recipients.keys()) if (!present.has(address)) this.recipients.delete(address);
+    for (const address of this.#recipients.keys())
+      if (!present.has(address)) this.#recipients.delete(address);
     const peers = new Set(recipients.map(({ peer }) => peer));
-    for (const peer of this.answered.keys()) if (!peers.has(peer)) this.answered.delete(peer);
+    for (const peer of this.#answered.keys()) if (!peers.has(peer)) this.#answered.delete(peer);
     for (const recipient of recipients) {
-      const known = this.recipients.get(recipient.address);
-      if (known?.peer !== recipient.peer) this.welcome(recipient);
+      const known = this.#recipients.get(recipient.address);
+      if (known?.peer !== recipient.peer) this.#welcome(recipient);
       else if (recipient.latestHandshake !== known.latestHandshake) {
         // What was sent while it was away is lost.
-        if (recipient.latestHandshake - known.latestHandshake > SESSION) known.due = this.clock.now();
+        if (recipient.latestHandshake - known.latestHandshake > SESSION) known.due = this.#clock.now();
         known.latestHandshake = recipient.latestHandshake;
       }
     }
-    this.schedule();
+    this.#schedule();
   }
 
   /** One more. */
   meet(recipient: Recipient): void {
-    if (this.recipients.get(recipient.address)?.peer !== recipient.peer) this.welcome(recipient);
-    this.schedule();
+    if (this.#recipients.get(recipient.address)?.peer !== recipient.peer) this.#welcome(recipient);
+    this.#schedule();
   }
 
-  private welcome(recipient: Recipient): void {
-    this.recipients.set(recipient.address, { ...recipient, due: this.clock.now() + WELCOME });
+  #welcome(recipient: Recipient): void {
+    this.#recipients.set(recipient.address, { ...recipient, due: this.#clock.now() + WELCOME });
   }
 
   /** A valid solicitation has come. Who is not known yet gets its advertisement when it is. */
   solicited(from: AddressBytes): void {
-    this.heard();
-    const recipient = this.recipients.get(formatAddress(from));
+    this.#heard();
+    const recipient = this.#recipients.get(formatAddress(from));
     if (!recipient) return;
-    const now = this.clock.now();
-    const next = Math.max(this.answered.get(recipient.peer) ?? 0, now);
+    const now = this.#clock.now();
+    const next = Math.max(this.#answered.get(recipient.peer) ?? 0, now);
     if (next - now > (ANSWERS - 1) * ANSWER_INTERVAL) return;
-    this.answered.set(recipient.peer, next + ANSWER_INTERVAL);
-    this.advertise(recipient);
-    this.schedule();
+    this.#answered.set(recipient.peer, next + ANSWER_INTERVAL);
+    this.#advertise(recipient);
+    this.#schedule();
   }
 
   /** The kernel is being given a solicitation, so it has to come. */
   expectSolicitation(): void {
-    this.cancelExpectation ??= this.clock.after(SOLICITATION_TIMEOUT, () => {
-      this.cancelExpectation = undefined;
-      if (this.deaf) return;
-      this.deaf = true;
-      this.onChange();
+    this.#cancelExpectation ??= this.#clock.after(SOLICITATION_TIMEOUT, () => {
+      this.#cancelExpectation = undefined;
+      if (this.#deaf) return;
+      this.#deaf = true;
+      this.#onChange();
     });
   }
 
-  private heard(): void {
-    this.cancelExpectation?.();
-    this.cancelExpectation = undefined;
-    if (!this.deaf) return;
-    this.deaf = false;
-    this.clock.after(0, this.onChange);
+  #heard(): void {
+    this.#cancelExpectation?.();
+    this.#cancelExpectation = undefined;
+    if (!this.#deaf) return;
+    this.#deaf = false;
+    this.#clock.after(0, this.#onChange);
   }
 
   /** A last advertisement goes to all who had one: this is no default router any more. */
   end(): void {
-    this.cancelTimer?.();
-    this.cancelExpectation?.();
-    if (!this.hasAdvertised) return;
+    this.#cancelTimer?.();
+    this.#cancelExpectation?.();
+    if (!this.#hasAdvertised) return;
     const farewell = encodeAdvertisement({
       routerLifetime: 0,
       prefixes: [],
@@ -202,9 +210,9 @@ export class Advertiser {
       search: [],
       dnsLifetime: 0,
     });
-    for (const { address } of this.recipients.values()) {
+    for (const { address } of this.#recipients.values()) {
       try {
-        this.send(farewell, parseAddress(address)!);
+        this.#send(farewell, parseAddress(address)!);
       } catch {
         // Then it believes in us until the lifetime that it was told is over.
       }
@@ -212,59 +220,60 @@ export class Advertiser {
   }
 
   /** What hosts were told of lives on as long as they believe in it. Whether there is anything new. */
-  private noteDepartures(): boolean {
-    const now = this.clock.now();
-    const present = new Set(this.announcement.prefixes.map(({ prefix }) => formatPrefix(prefix)));
+  #noteDepartures(): boolean {
+    const now = this.#clock.now();
+    const present = new Set(this.#announcement.prefixes.map(({ prefix }) => formatPrefix(prefix)));
     let isNews = false;
-    for (const [text, { prefix, validUntil }] of this.told) {
+    for (const [text, { prefix, validUntil }] of this.#told) {
       if (present.has(text)) continue;
-      this.told.delete(text);
+      this.#told.delete(text);
       if (validUntil < now + SLACK) continue;
-      this.gone.set(text, { prefix, until: Math.min(validUntil, now + TWO_HOURS) });
+      this.#gone.set(text, { prefix, until: Math.min(validUntil, now + TWO_HOURS) });
       isNews = true;
     }
-    for (const [text, { until }] of this.gone) if (present.has(text) || until <= now) this.gone.delete(text);
+    for (const [text, { until }] of this.#gone)
+      if (present.has(text) || until <= now) this.#gone.delete(text);
     return isNews;
   }
 
   /** Whether hosts believe that they may use a prefix for longer than they may. */
-  private isShortened(): boolean {
-    const now = this.clock.now();
-    return this.announcement.prefixes.some(({ prefix, preferredUntil }) => {
-      const told = this.told.get(formatPrefix(prefix));
+  #isShortened(): boolean {
+    const now = this.#clock.now();
+    return this.#announcement.prefixes.some(({ prefix, preferredUntil }) => {
+      const told = this.#told.get(formatPrefix(prefix));
       return told !== undefined && told.preferredUntil > Math.max(preferredUntil, now) + SLACK;
     });
   }
 
-  private advertise(recipient: Correspondent): void {
-    const now = this.clock.now();
-    const content = this.content(now);
+  #advertise(recipient: Correspondent): void {
+    const now = this.#clock.now();
+    const content = this.#content(now);
     recipient.due = now + refreshInterval(content);
     try {
-      this.send(encodeAdvertisement(content), parseAddress(recipient.address)!);
+      this.#send(encodeAdvertisement(content), parseAddress(recipient.address)!);
     } catch (error) {
       // Other errors are those of a peer that cannot be reached now.
-      this.note(hasErrno(error, constants.errno.EPERM));
+      this.#note(hasErrno(error, constants.errno.EPERM));
       return;
     }
-    this.note(false);
-    this.hasAdvertised = true;
+    this.#note(false);
+    this.#hasAdvertised = true;
     for (const { prefix, preferred, valid } of content.prefixes) {
       const text = formatPrefix(prefix);
-      if (this.gone.has(text)) continue;
-      const validUntil = Math.max(this.told.get(text)?.validUntil ?? 0, now + 1_000 * valid);
-      this.told.set(text, { prefix, preferredUntil: now + 1_000 * preferred, validUntil });
+      if (this.#gone.has(text)) continue;
+      const validUntil = Math.max(this.#told.get(text)?.validUntil ?? 0, now + 1_000 * valid);
+      this.#told.set(text, { prefix, preferredUntil: now + 1_000 * preferred, validUntil });
     }
   }
 
-  private note(isBlocked: boolean): void {
-    if (isBlocked === this.blocked) return;
-    this.blocked = isBlocked;
-    this.clock.after(0, this.onChange);
+  #note(isBlocked: boolean): void {
+    if (isBlocked === this.#blocked) return;
+    this.#blocked = isBlocked;
+    this.#clock.after(0, this.#onChange);
   }
 
-  private content(now: number): Advertisement {
-    const { isDefaultRouter, prefixes, ...rest } = this.announcement;
+  #content(now: number): Advertisement {
+    const { isDefaultRouter, prefixes, ...rest } = this.#announcement;
     const secondsTo = (time: number, most: number) =>
       Math.max(0, Math.min(most, Math.floor((time - now) / 1_000)));
     const present = prefixes.map(({ prefix, preferredUntil, validUntil }) => ({
@@ -286,26 +295,26 @@ export class Advertiser {
   }
 
   /** By the earliest of what is due: a refresh, or the end of a departed prefix. */
-  private schedule(): void {
-    const dues = [...this.recipients.values()].map(({ due }) => due);
+  #schedule(): void {
+    const dues = [...this.#recipients.values()].map(({ due }) => due);
     const ends = this.departed.map(({ until }) => until);
     const next = Math.min(Number.POSITIVE_INFINITY, ...dues, ...ends);
-    if (next === this.timerAt && this.cancelTimer) return;
-    this.cancelTimer?.();
-    this.cancelTimer = undefined;
-    this.timerAt = next;
+    if (next === this.#timerAt && this.#cancelTimer) return;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#timerAt = next;
     if (next === Number.POSITIVE_INFINITY) return;
-    this.cancelTimer = this.clock.after(Math.max(0, next - this.clock.now()), () => this.wake());
+    this.#cancelTimer = this.#clock.after(Math.max(0, next - this.#clock.now()), () => this.#wake());
   }
 
-  private wake(): void {
-    this.cancelTimer = undefined;
-    const now = this.clock.now();
-    for (const recipient of this.recipients.values()) if (recipient.due <= now) this.advertise(recipient);
+  #wake(): void {
+    this.#cancelTimer = undefined;
+    const now = this.#clock.now();
+    for (const recipient of this.#recipients.values()) if (recipient.due <= now) this.#advertise(recipient);
     const hasEnded = this.departed.some(({ until }) => until <= now);
-    if (hasEnded) this.noteDepartures();
-    this.schedule();
-    if (hasEnded) this.onChange();
+    if (hasEnded) this.#noteDepartures();
+    this.#schedule();
+    if (hasEnded) this.#onChange();
   }
 }
 

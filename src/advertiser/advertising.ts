@@ -38,15 +38,20 @@ const SLACK = 2_000;
 const anyAddress = parseAddress('::')!;
 
 export class Advertising {
-  private readonly active = new Map<number, Active>();
+  readonly #active = new Map<number, Active>();
+
+  readonly #routing: Routing;
+  readonly #wireguard: WireGuard;
+  readonly #clock: Clock;
+  readonly #onChange: () => void;
 
   /** `onChange`: align() is to be called again. */
-  constructor(
-    private readonly routing: Routing,
-    private readonly wireguard: WireGuard,
-    private readonly clock: Clock,
-    private readonly onChange: () => void,
-  ) {}
+  constructor(routing: Routing, wireguard: WireGuard, clock: Clock, onChange: () => void) {
+    this.#routing = routing;
+    this.#wireguard = wireguard;
+    this.#clock = clock;
+    this.#onChange = onChange;
+  }
 
   /**
    * Advertises on these interfaces and no others. `links` are all WireGuard ones. Answers with what keeps it from
@@ -57,8 +62,8 @@ export class Advertising {
     links: readonly Link[],
   ): { problems: Problem[]; hasChangedAddresses: boolean; isIncomplete: boolean } {
     const wanted = new Map(enabled.filter(isWanted).map((each) => [each.link.ifindex, each]));
-    for (const [ifindex, { device }] of this.active) {
-      if (wanted.get(ifindex)?.link.name !== device) this.end(ifindex);
+    for (const [ifindex, { device }] of this.#active) {
+      if (wanted.get(ifindex)?.link.name !== device) this.#end(ifindex);
     }
     const problems = enabled.flatMap(conflictOf);
     const learningOn = new Set(enabled.map(({ link }) => link.ifindex));
@@ -74,14 +79,14 @@ export class Advertising {
     };
     for (const link of links.filter(({ ifindex }) => !learningOn.has(ifindex))) {
       attempt(link, () => {
-        hasChangedAddresses = this.cleanUp(link) || hasChangedAddresses;
+        hasChangedAddresses = this.#cleanUp(link) || hasChangedAddresses;
       });
     }
     for (const each of wanted.values()) {
       attempt(each.link, () => {
-        hasChangedAddresses = this.addLinkLocal(each.link) || hasChangedAddresses;
-        this.advertise(each);
-        problems.push(...this.problemsOf(each.link));
+        hasChangedAddresses = this.#addLinkLocal(each.link) || hasChangedAddresses;
+        this.#advertise(each);
+        problems.push(...this.#problemsOf(each.link));
       });
     }
     return { problems, hasChangedAddresses, isIncomplete };
@@ -89,17 +94,17 @@ export class Advertising {
 
   /** Whether there is anybody to tell that something has changed. */
   get hasRecipients(): boolean {
-    return [...this.active.values()].some(({ advertiser }) => advertiser.hasRecipients);
+    return [...this.#active.values()].some(({ advertiser }) => advertiser.hasRecipients);
   }
 
   /** Prefixes that an interface has lost and whose addresses are to work on. */
   departed(ifindex: number): Prefix[] {
-    return this.active.get(ifindex)?.advertiser.departed.map(({ prefix }) => prefix) ?? [];
+    return this.#active.get(ifindex)?.advertiser.departed.map(({ prefix }) => prefix) ?? [];
   }
 
   /** Whom to tell, by the allowed IPs of an interface. */
   setRecipients(ifindex: number, { peers }: Device): void {
-    this.active
+    this.#active
       .get(ifindex)
       ?.advertiser.setRecipients(
         peers.flatMap(({ key, addresses, latestHandshake }) =>
@@ -111,87 +116,87 @@ export class Advertising {
   /** An address is now a peer's, which is there. */
   meet(ifindex: number, peer: string, address: string): void {
     if (!isLinkLocal(address)) return;
-    const latestHandshake = this.clock.wall() / 1_000;
-    this.active.get(ifindex)?.advertiser.meet({ peer, address, latestHandshake });
+    const latestHandshake = this.#clock.wall() / 1_000;
+    this.#active.get(ifindex)?.advertiser.meet({ peer, address, latestHandshake });
   }
 
   /** The kernel is being given a packet as if it had come from an interface. */
   expect(ifindex: number, packet: Uint8Array): void {
-    if (solicitorOf(packet) !== undefined) this.active.get(ifindex)?.advertiser.expectSolicitation();
+    if (solicitorOf(packet) !== undefined) this.#active.get(ifindex)?.advertiser.expectSolicitation();
   }
 
   /** With a last advertisement. Addresses and routes stay: the next start finds them. */
   stop(): void {
-    for (const ifindex of [...this.active.keys()]) this.end(ifindex);
+    for (const ifindex of [...this.#active.keys()]) this.#end(ifindex);
   }
 
-  private end(ifindex: number): void {
-    const { advertiser, socket } = this.active.get(ifindex)!;
-    this.active.delete(ifindex);
+  #end(ifindex: number): void {
+    const { advertiser, socket } = this.#active.get(ifindex)!;
+    this.#active.delete(ifindex);
     advertiser.end();
     socket.close();
   }
 
   /** Whether an address was removed from a link on which nothing is learned. */
-  private cleanUp({ ifindex, addresses }: Link): boolean {
+  #cleanUp({ ifindex, addresses }: Link): boolean {
     const ours = addresses.filter(({ isOurs }) => isOurs);
-    for (const { bytes, prefixLength } of ours) this.routing.removeAddress(ifindex, bytes, prefixLength);
+    for (const { bytes, prefixLength } of ours) this.#routing.removeAddress(ifindex, bytes, prefixLength);
     return ours.length > 0;
   }
 
   /** What advertisements come from, unless there is one, or the link is not up yet. */
-  private addLinkLocal({ name, ifindex, up, addresses }: Link): boolean {
+  #addLinkLocal({ name, ifindex, up, addresses }: Link): boolean {
     if (!up || addresses.some(({ bytes }) => contains(linkLocal, bytes))) return false;
-    const publicKey = this.wireguard.dump(name)?.publicKey;
+    const publicKey = this.#wireguard.dump(name)?.publicKey;
     if (publicKey === undefined) return false;
-    this.routing.addAddress(ifindex, linkLocalOf(publicKey), linkLocal.length);
+    this.#routing.addAddress(ifindex, linkLocalOf(publicKey), linkLocal.length);
     return true;
   }
 
-  private advertise({ link, search = [] }: Enabled): void {
-    const { advertiser, routes } = this.active.get(link.ifindex) ?? this.open(link);
-    advertiser.announce(this.announcement(link, search));
-    this.keepRoutes(link.ifindex, advertiser, routes);
+  #advertise({ link, search = [] }: Enabled): void {
+    const { advertiser, routes } = this.#active.get(link.ifindex) ?? this.#open(link);
+    advertiser.announce(this.#announcement(link, search));
+    this.#keepRoutes(link.ifindex, advertiser, routes);
   }
 
-  private open(link: Link): Active {
+  #open(link: Link): Active {
     const { name: device, ifindex } = link;
-    const kept = this.routing.keptRoutes().filter((route) => route.ifindex === ifindex);
-    const departed = kept.map(({ prefix, remaining }) => ({ prefix, until: this.clock.now() + remaining }));
+    const kept = this.#routing.keptRoutes().filter((route) => route.ifindex === ifindex);
+    const departed = kept.map(({ prefix, remaining }) => ({ prefix, until: this.#clock.now() + remaining }));
     const routes = new Map(departed.map(({ prefix, until }) => [formatPrefix(prefix), until]));
-    const socket = this.routing.openAdvertisements(link, (from) => advertiser.solicited(from));
+    const socket = this.#routing.openAdvertisements(link, (from) => advertiser.solicited(from));
     const send = (message: Buffer, to: AddressBytes) => socket.send(message, to);
     const onChange = () => {
-      if (this.active.get(ifindex)?.advertiser === advertiser) this.onChange();
+      if (this.#active.get(ifindex)?.advertiser === advertiser) this.#onChange();
     };
-    const advertiser = new Advertiser(this.clock, send, onChange, departed);
+    const advertiser = new Advertiser(this.#clock, send, onChange, departed);
     const opened = { device, advertiser, socket, routes };
-    this.active.set(ifindex, opened);
+    this.#active.set(ifindex, opened);
     return opened;
   }
 
   /** The kernel's route to a prefix goes with the interface's address in it, but there are hosts that still have one. */
-  private keepRoutes(ifindex: number, { departed }: Advertiser, routes: Map<string, number>): void {
-    const now = this.clock.now();
+  #keepRoutes(ifindex: number, { departed }: Advertiser, routes: Map<string, number>): void {
+    const now = this.#clock.now();
     for (const { prefix, until } of departed) {
       const text = formatPrefix(prefix);
       if (Math.abs((routes.get(text) ?? 0) - until) <= SLACK) continue;
-      this.routing.keepRoute({ ifindex, prefix, remaining: until - now });
+      this.#routing.keepRoute({ ifindex, prefix, remaining: until - now });
       routes.set(text, until);
     }
     const wanted = new Map(departed.map(({ prefix }) => [formatPrefix(prefix), prefix]));
     for (const text of routes.keys()) {
       if (wanted.has(text)) continue;
-      this.routing.dropRoute({ ifindex, prefix: parsePrefix(text)! });
+      this.#routing.dropRoute({ ifindex, prefix: parsePrefix(text)! });
       routes.delete(text);
     }
   }
 
-  private announcement(link: Link, search: readonly string[]): Announcement {
-    const prefixes = announcedPrefixes(link, this.clock.now());
-    const servers = this.servers(link, prefixes);
+  #announcement(link: Link, search: readonly string[]): Announcement {
+    const prefixes = announcedPrefixes(link, this.#clock.now());
+    const servers = this.#servers(link, prefixes);
     return {
-      isDefaultRouter: this.routing.isForwarding(link.name) && this.routing.hasDefaultRoute(link.ifindex),
+      isDefaultRouter: this.#routing.isForwarding(link.name) && this.#routing.hasDefaultRoute(link.ifindex),
       ...(link.mtu >= 1280 && { mtu: link.mtu }),
       prefixes,
       servers,
@@ -200,8 +205,8 @@ export class Advertising {
   }
 
   /** One address of the router at which a DNS server listens. */
-  private servers(link: Link, prefixes: readonly AnnouncedPrefix[]): AddressBytes[] {
-    const listeners = new Set(this.routing.dnsListeners().map(formatAddress));
+  #servers(link: Link, prefixes: readonly AnnouncedPrefix[]): AddressBytes[] {
+    const listeners = new Set(this.#routing.dnsListeners().map(formatAddress));
     const isServed = ({ bytes }: LinkAddress) =>
       listeners.has(formatAddress(anyAddress)) || listeners.has(formatAddress(bytes));
     const inPrefixes = link.addresses.filter(
@@ -212,11 +217,11 @@ export class Advertising {
     return found ? [found.bytes] : [];
   }
 
-  private problemsOf(link: Link): Problem[] {
+  #problemsOf(link: Link): Problem[] {
     const { name: device, ifindex, addresses } = link;
-    const advertiser = this.active.get(ifindex)?.advertiser;
+    const advertiser = this.#active.get(ifindex)?.advertiser;
     const problems: Problem[] = [];
-    if (!this.routing.isForwarding(device)) problems.push({ code: 'no-forwarding', data: { device } });
+    if (!this.#routing.isForwarding(device)) problems.push({ code: 'no-forwarding', data: { device } });
     const hasPrefix = addresses.some(({ bytes }) => !contains(linkLocal, bytes));
     if (hasPrefix && announcedPrefixes(link, 0).length === 0)
       problems.push({ code: 'no-64', data: { device } });

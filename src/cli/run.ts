@@ -9,7 +9,7 @@ import type { Problem } from '../problem.ts';
 import { describeEvent } from '../words/describe.ts';
 import { describeProblem, inOneLine, withWords } from '../words/problems.ts';
 import { parseRunArguments, type RunArguments } from './arguments.ts';
-import { noteFromFirstCall } from './feedback.ts';
+import { setLateFlags } from './late-flags.ts';
 import { openKernel } from './open.ts';
 import { serve } from './serve.ts';
 import { exitStatus, UserError } from './usage.ts';
@@ -36,7 +36,7 @@ async function runAlone(
 
   const kernel = openKernel(); // first, as what Node loads for its streams is loaded faster then
   const ended = whenToldToEnd();
-  noteFromFirstCall();
+  setLateFlags();
   const engine = new Engine(kernel, systemClock, (event) => tell(event));
   try {
     engine.start({

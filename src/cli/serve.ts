@@ -5,7 +5,7 @@ import { systemClock } from '../clock.ts';
 import { Daemon } from '../daemon.ts';
 import type { LogLevel } from '../settings.ts';
 import { UbusClient } from '../ubus/client.ts';
-import { noteFromFirstCall } from './feedback.ts';
+import { setLateFlags } from './late-flags.ts';
 import { openKernel } from './open.ts';
 import { exitStatus } from './usage.ts';
 
@@ -20,7 +20,7 @@ export async function serve(version: string): Promise<number> {
   process.on('SIGHUP', () => void daemon.reload());
   // Who reads the log may go; learning goes on.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-  noteFromFirstCall();
+  setLateFlags();
   daemon.start();
   await ended;
   daemon.stop();

@@ -31,7 +31,7 @@ export function usage(): string {
 Usage:
   wg-slaacer status               what it does, and what is in its way
   wg-slaacer addresses [IFACE]    the learned addresses
-  wg-slaacer denied [IFACE]       the addresses that were refused, and why
+  wg-slaacer denied [IFACE]       the addresses that were denied, and why
   wg-slaacer watch                tell what happens, until interrupted
   wg-slaacer forget IFACE ADDR    withdraw one address
   wg-slaacer flush [IFACE]        withdraw all
@@ -39,7 +39,7 @@ Usage:
   wg-slaacer reload               read the configuration again
       Ask the running service. IFACE is a section of /etc/config/wg-slaacer.
       With --json they print the service's answer as it is; watch prints one
-      object a line. Reasons to refuse an address:
+      object a line. Reasons to deny an address:
         owned     it is another peer's
         scope     it is outside the prefixes to learn in
         reserved  it is a reserved address or the router's own

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Refused attempts, for people to look at. Bounded, and no peer can push out the others'.
+// Denied attempts, for people to look at. Bounded, and no peer can push out the others'.
 
 import type { Denial } from './learner.ts';
 
@@ -13,43 +13,43 @@ const TOTAL = 1024;
 
 export class Denials {
   /** Oldest first. */
-  private readonly records = new Map<string, DenialRecord>();
+  readonly #records = new Map<string, DenialRecord>();
   /** How many there are of each peer on an interface. */
-  private readonly counts = new Map<string, number>();
+  readonly #counts = new Map<string, number>();
 
   add(denial: Denial, now: number): void {
     const key = [denial.interface, denial.peer, denial.address, denial.reason].join(' ');
-    const count = (this.records.get(key)?.count ?? 0) + denial.count;
-    this.delete(key);
-    this.records.set(key, { ...denial, count, last: now });
+    const count = (this.#records.get(key)?.count ?? 0) + denial.count;
+    this.#delete(key);
+    this.#records.set(key, { ...denial, count, last: now });
     const peer = peerOf(denial);
-    const ofPeer = (this.counts.get(peer) ?? 0) + 1;
-    this.counts.set(peer, ofPeer);
-    if (ofPeer > PER_PEER) this.deleteOldest((record) => peerOf(record) === peer);
-    else if (this.records.size > TOTAL) this.deleteOldest(() => true);
+    const ofPeer = (this.#counts.get(peer) ?? 0) + 1;
+    this.#counts.set(peer, ofPeer);
+    if (ofPeer > PER_PEER) this.#deleteOldest((record) => peerOf(record) === peer);
+    else if (this.#records.size > TOTAL) this.#deleteOldest(() => true);
   }
 
   /** Newest first. */
   list(): DenialRecord[] {
-    return [...this.records.values()].reverse();
+    return [...this.#records.values()].reverse();
   }
 
-  private deleteOldest(matches: (record: DenialRecord) => boolean): void {
-    for (const [key, record] of this.records) {
+  #deleteOldest(matches: (record: DenialRecord) => boolean): void {
+    for (const [key, record] of this.#records) {
       if (!matches(record)) continue;
-      this.delete(key);
+      this.#delete(key);
       return;
     }
   }
 
-  private delete(key: string): void {
-    const record = this.records.get(key);
+  #delete(key: string): void {
+    const record = this.#records.get(key);
     if (!record) return;
-    this.records.delete(key);
+    this.#records.delete(key);
     const peer = peerOf(record);
-    const left = this.counts.get(peer)! - 1;
-    if (left > 0) this.counts.set(peer, left);
-    else this.counts.delete(peer);
+    const left = this.#counts.get(peer)! - 1;
+    if (left > 0) this.#counts.set(peer, left);
+    else this.#counts.delete(peer);
   }
 }
 

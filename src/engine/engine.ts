@@ -2,14 +2,12 @@
 // Keeps configuration, links, WireGuard and the ledger in line, and passes on what is seen to the learner and what it
 // plans to the executor. Every step is synchronous, so nothing comes between a decision and its effect.
 
-import type { Prefix } from '../address.ts';
 import { Advertising } from '../advertiser/advertising.ts';
 import type { Clock } from '../clock.ts';
-import { withoutLoan } from '../kernel/lending/loans.ts';
 import type { Kernel, Sightings } from '../kernel/ports.ts';
-import type { Counters, Device, HookInUse, Link, PeerAddress, Sighting } from '../model.ts';
+import type { Device, HookInUse, Link, PeerAddress, Sighting } from '../model.ts';
 import { failureOf, type Problem, ProblemList } from '../problem.ts';
-import { linkLocal, scopeOf } from '../scope.ts';
+import { scopeOf } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
 import { Denials } from './denials.ts';
 import { interfaceProblems, ownedProblems } from './diagnosis.ts';
@@ -20,7 +18,8 @@ import { type Entry, Ledger } from './ledger.ts';
 import { Memory } from './memory.ts';
 import { Schedule } from './schedule.ts';
 import { Source } from './source.ts';
-import { Tally, type Totals } from './totals.ts';
+import { interfaceStatus, type Status } from './status.ts';
+import { Tally } from './totals.ts';
 import { type Active, Watch } from './watch.ts';
 
 export interface InterfaceConfig {
@@ -43,168 +42,135 @@ export interface EngineConfig {
   isConfigured?(device: string, address: PeerAddress): boolean;
 }
 
-/** An enabled interface as it is now. */
-export interface InterfaceState {
-  readonly name: string;
-  readonly device: string;
-  /** Where addresses are learned, besides fe80::/64; none if they are not. */
-  readonly prefixes: readonly Prefix[];
-  /** How many learned addresses it has. */
-  readonly addresses: number;
-  /** Packets refused since it is watched; undefined if it is not. */
-  readonly counters: Counters | undefined;
-}
-
-/** All that there is to say of the engine at a moment, but for the addresses one by one. */
-export interface Status {
-  readonly hook: HookInUse;
-  readonly problems: readonly Problem[];
-  readonly interfaces: readonly InterfaceState[];
-  /** The names of all devices of this system that are up. */
-  readonly up: ReadonlySet<string>;
-  /** Since the start. */
-  readonly totals: Totals;
-}
-
 /** How often WireGuard is compared with the ledger, at least, in milliseconds: what was wiped is back within 30 s. */
 const RECONCILE_INTERVAL = 25_000;
 
 export class Engine {
   readonly ledger = new Ledger();
   readonly denials = new Denials();
-  private readonly tally = new Tally();
-  private readonly learner = new Learner(this.ledger, (entry) => this.lastSeen(entry));
-  private readonly problems: ProblemList;
-  private config: EngineConfig = { hook: 'auto', interfaces: [] };
-  private readonly source: Source;
-  private readonly advertising: Advertising;
-  private readonly memory: Memory;
-  private readonly watch: Watch;
-  private running = false;
-  private lastReconcile = Number.NEGATIVE_INFINITY;
-  private readonly schedule: Schedule;
-  private readonly surroundings: Surroundings;
+  readonly #tally = new Tally();
+  readonly #learner = new Learner(this.ledger, (entry) => this.#lastSeen(entry));
+  readonly #problems: ProblemList;
+  #config: EngineConfig = { hook: 'auto', interfaces: [] };
+  readonly #source: Source;
+  readonly #advertising: Advertising;
+  readonly #memory: Memory;
+  readonly #watch: Watch;
+  #running = false;
+  #lastReconcile = Number.NEGATIVE_INFINITY;
+  readonly #schedule: Schedule;
+  readonly #surroundings: Surroundings;
 
-  constructor(
-    private readonly kernel: Kernel,
-    private readonly clock: Clock,
-    listener: (event: EngineEvent) => void,
-  ) {
+  readonly #kernel: Kernel;
+  readonly #clock: Clock;
+
+  constructor(kernel: Kernel, clock: Clock, listener: (event: EngineEvent) => void) {
+    this.#kernel = kernel;
+    this.#clock = clock;
     const time = () => clock.wall() / 1000;
     this.ledger.follow(eventsOf(clock, listener));
-    this.ledger.follow(this.tally);
-    this.problems = new ProblemList(
+    this.ledger.follow(this.#tally);
+    this.#problems = new ProblemList(
       (problem) => listener({ event: 'problem', time: time(), ...problem }),
       (problem) => listener({ event: 'solved', time: time(), ...problem }),
     );
-    this.source = new Source(
+    this.#source = new Source(
       kernel,
       clock,
-      { see: (batch) => this.see(batch), recheck: () => this.running && this.sync() },
+      { see: (batch) => this.#see(batch), recheck: () => this.#running && this.#sync() },
       () => {
-        this.watch.clear();
+        this.#watch.clear();
       },
     );
-    this.advertising = new Advertising(
+    this.#advertising = new Advertising(
       kernel.routing,
       kernel.wireguard,
       clock,
-      () => this.running && this.sync(),
+      () => this.#running && this.#sync(),
     );
-    this.memory = new Memory(
+    this.#memory = new Memory(
       this.ledger,
       kernel.wireguard,
       clock,
       {
-        nameOf: (device) => this.config.interfaces.find((config) => config.device === device)?.name,
-        isConfigured: (device, address) => this.isConfigured(device, address),
+        nameOf: (device) => this.#config.interfaces.find((config) => config.device === device)?.name,
+        isConfigured: (device, address) => this.#isConfigured(device, address),
       },
-      (problem) => this.problems.add(problem),
+      (problem) => this.#problems.add(problem),
     );
-    this.watch = new Watch(this.ledger, this.learner, clock, (problem) => this.problems.add(problem));
-    this.schedule = new Schedule(clock, () => this.tick());
-    this.surroundings = {
+    this.#watch = new Watch(this.ledger, this.#learner, kernel.wireguard, clock, (problem) =>
+      this.#problems.add(problem),
+    );
+    this.#schedule = new Schedule(clock, () => this.#tick());
+    this.#surroundings = {
       ledger: this.ledger,
       wireguard: kernel.wireguard,
       clock,
-      locate: (name) => this.watch.named(name),
+      locate: (name) => this.#watch.named(name),
       deny: (denial) => {
         this.denials.add(denial, clock.now());
-        this.tally.deny(denial);
+        this.#tally.deny(denial);
         listener({ event: 'denied', time: time(), ...denial });
       },
-      noteDelivery: (isTaken) => this.tally.deliver(isTaken),
-      report: (problem) => this.problems.add(problem),
+      noteDelivery: (isTaken) => this.#tally.deliver(isTaken),
+      report: (problem) => this.#problems.add(problem),
     };
   }
 
   start(config: EngineConfig): void {
-    this.running = true;
-    this.config = config;
-    this.kernel.links.onChange(() => this.running && this.sync());
-    this.sync();
+    this.#running = true;
+    this.#config = config;
+    this.#kernel.links.onChange(() => this.#running && this.#sync());
+    this.#sync();
   }
 
   /** Leaves every learned address in place, and what the kernel remembers of it for the next start. */
   stop(): void {
-    this.running = false;
-    this.advertising.stop();
-    this.schedule.stop();
-    this.source.close();
+    this.#running = false;
+    this.#advertising.stop();
+    this.#schedule.stop();
+    this.#source.close();
   }
 
   /** Puts another configuration in force; what it no longer allows is withdrawn at once. */
   configure(config: EngineConfig): void {
-    this.config = config;
-    this.sync();
+    this.#config = config;
+    this.#sync();
   }
 
   /** How new addresses are seen now. */
   get hook(): HookInUse {
-    return this.source.current?.hook ?? 'none';
+    return this.#source.current?.hook ?? 'none';
   }
 
   currentProblems(): Problem[] {
-    return this.problems.list();
+    return this.#problems.list();
   }
 
   snapshot(): Status {
-    const links = this.kernel.links.list();
+    const links = this.#kernel.links.list();
     return {
       hook: this.hook,
       problems: this.currentProblems(),
-      interfaces: this.find(links).map(({ config: { name, device }, link }) => {
-        const on = link && this.watch.byIfindex.get(link.ifindex);
-        return {
-          name,
-          device,
-          prefixes: on?.scope.learn.filter((prefix) => prefix !== linkLocal) ?? [],
-          addresses: this.ledger.count(name),
-          counters: on?.sightings.counters(on.ifindex),
-        };
-      }),
+      interfaces: this.#find(links).map(({ config, link }) =>
+        interfaceStatus(config, link && this.#watch.byIfindex.get(link.ifindex), this.ledger),
+      ),
       up: new Set(links.filter(({ up }) => up).map(({ name }) => name)),
-      totals: this.tally.totals(),
+      totals: this.#tally.totals(),
     };
   }
 
   /** What is learned on an interface, or on all, with the times of last use as the kernel has them now. */
   addresses(name?: string): readonly Readonly<Entry>[] {
     const entries = [...this.ledger.entries(name)];
-    const places = new Map(this.watch.all().map((on) => [on.name, on.ifindex]));
-    const records = entries.length > 0 ? (this.source.current?.records() ?? []) : [];
-    const used = new Map(records.map((record) => [`${record.ifindex} ${record.address}`, record.lastSeen]));
-    for (const entry of entries) {
-      const lastSeen = used.get(`${places.get(entry.interface)} ${entry.address}`) ?? 0;
-      entry.lastSeen = Math.max(entry.lastSeen, lastSeen);
-    }
+    if (entries.length > 0) this.#watch.refresh(entries, this.#source.current?.records() ?? []);
     return entries;
   }
 
   /** Withdraws one address; false if it is not a learned one. */
   forget(name: string, address: string): boolean {
     const entry = this.ledger.get(name, address);
-    if (entry) this.forgetAll([entry]);
+    if (entry) this.#forgetAll([entry]);
     return entry !== undefined;
   }
 
@@ -213,206 +179,197 @@ export class Engine {
     const entries = [...this.ledger.entries(name)].filter(
       (entry) => peer === undefined || entry.peer === peer,
     );
-    this.forgetAll(entries);
+    this.#forgetAll(entries);
     return entries.length;
   }
 
-  private forgetAll(entries: readonly Entry[]): void {
-    this.carryOut(this.learner.forget(entries, 'user'));
-    if (entries.every((entry) => this.watch.named(entry.interface))) return;
-    this.memory.hasLeftovers = true; // the kernel's records of an interface that is away
-    this.sync();
+  #forgetAll(entries: readonly Entry[]): void {
+    this.#carryOut(this.#learner.forget(entries, 'user'));
+    if (entries.every((entry) => this.#watch.named(entry.interface))) return;
+    this.#memory.hasLeftovers = true; // the kernel's records of an interface that is away
+    this.#sync();
   }
 
   /** Brings everything in line with configuration, links and WireGuard. What fails is tried again. */
-  private sync(): void {
-    this.problems.begin();
+  #sync(): void {
+    this.#problems.begin();
     try {
-      this.problems.set(this.align());
+      this.#problems.set(this.#align());
     } catch (error) {
-      this.problems.add({ code: 'links-failed', data: failureOf(error) });
-      this.watch.isIncomplete = true;
+      this.#problems.add({ code: 'links-failed', data: failureOf(error) });
+      this.#watch.isIncomplete = true;
     }
-    this.scheduleNext();
+    this.#scheduleNext();
   }
 
   /** Answers with the problems that there are. */
-  private align(): Problem[] {
-    this.lastReconcile = this.clock.now();
-    let links = this.kernel.links.list();
+  #align(): Problem[] {
+    this.#lastReconcile = this.#clock.now();
+    let links = this.#kernel.links.list();
     // Before anything is withdrawn: last advertisements are to arrive.
-    const advertised = this.advertise(links);
-    if (advertised.hasChangedAddresses) links = this.kernel.links.list();
-    this.watch.note(links);
-    const found = this.find(links);
-    this.releaseConfigured();
-    this.forgetDisabled(found);
-    this.keepSource(
+    const advertised = this.#advertise(links);
+    if (advertised.hasChangedAddresses) links = this.#kernel.links.list();
+    this.#watch.note(links);
+    const found = this.#find(links);
+    this.#releaseConfigured();
+    this.#forgetDisabled(found);
+    this.#keepSource(
       links.filter(({ kind }) => kind === 'wireguard'),
       found.some(({ link }) => link?.kind === 'wireguard'),
     );
-    const sightings = this.source.current;
+    const sightings = this.#source.current;
     const active = new Map<number, Active>();
     for (const { config, link } of found) {
       if (link?.kind !== 'wireguard' || !sightings) continue;
-      const departed = this.advertising.departed(link.ifindex);
+      const departed = this.#advertising.departed(link.ifindex);
       const scope = scopeOf(config.settings.prefixes, link, links, departed);
       active.set(link.ifindex, { ...config, ifindex: link.ifindex, scope, sightings });
     }
-    this.watch.set(active);
-    this.watch.isIncomplete ||= advertised.isIncomplete;
-    this.releaseConfigured();
+    this.#watch.set(active);
+    this.#watch.isIncomplete ||= advertised.isIncomplete;
+    this.#releaseConfigured();
     const owned: Problem[] = [];
-    for (const on of this.watch.all()) {
-      const asked = this.clock.now();
-      const device = this.dump(on);
-      if (device) this.learner.noteHandshakes(on.name, device, this.clock.now(), this.clock.wall());
-      this.carryOut(this.learner.expire(this.clock.now(), [on]));
-      this.carryOut(this.learner.rescope({ ...on, scope: this.watch.scopeToStay(on) }));
-      this.carryOut(this.learner.limit(on));
-      if (device) owned.push(...this.reconcile(on, device, asked));
+    for (const on of this.#watch.all()) {
+      const asked = this.#clock.now();
+      const device = this.#watch.dump(on);
+      if (device) this.#learner.noteHandshakes(on.name, device, this.#clock.now(), this.#clock.wall());
+      this.#carryOut(this.#learner.expire(this.#clock.now(), [on]));
+      this.#carryOut(this.#learner.rescope({ ...on, scope: this.#watch.scopeToStay(on) }));
+      this.#carryOut(this.#learner.limit(on));
+      if (device) owned.push(...this.#reconcile(on, device, asked));
     }
     return [
-      ...this.source.problems(),
+      ...this.#source.problems(),
       ...found.flatMap(({ config, link }) => interfaceProblems(config.device, config.settings, link)),
       ...advertised.problems,
       ...owned,
     ];
   }
 
-  private find(links: readonly Link[]) {
-    return this.config.interfaces.map((config) => ({
+  #find(links: readonly Link[]) {
+    return this.#config.interfaces.map((config) => ({
       config,
       link: links.find(({ name }) => name === config.device),
     }));
   }
 
-  private advertise(links: readonly Link[]): ReturnType<Advertising['align']> {
+  #advertise(links: readonly Link[]): ReturnType<Advertising['align']> {
     const wireguardLinks = links.filter(({ kind }) => kind === 'wireguard');
-    const enabled = this.find(wireguardLinks).flatMap(({ config, link }) =>
+    const enabled = this.#find(wireguardLinks).flatMap(({ config, link }) =>
       link ? [{ ...config, link }] : [],
     );
-    return this.advertising.align(enabled, wireguardLinks);
+    return this.#advertising.align(enabled, wireguardLinks);
   }
 
   /** An interface keeps what was learned on it for as long as it is configured, under whatever device name. */
-  private forgetDisabled(found: readonly { config: InterfaceConfig; link: Link | undefined }[]): void {
+  #forgetDisabled(found: readonly { config: InterfaceConfig; link: Link | undefined }[]): void {
     for (const name of new Set([...this.ledger.entries()].map((entry) => entry.interface))) {
-      const on = this.watch.named(name);
+      const on = this.#watch.named(name);
       const stays = found.some(
         ({ config, link }) =>
           config.name === name && (!on || config.device === on.device || link?.ifindex === on.ifindex),
       );
       if (stays) continue;
-      this.carryOut(this.learner.forget(this.ledger.entries(name), 'disabled'));
+      this.#carryOut(this.#learner.forget(this.ledger.entries(name), 'disabled'));
       // What could not be withdrawn, or not be found, is still in the kernel's records.
       for (const entry of [...this.ledger.entries(name)]) {
         this.ledger.delete(entry);
         this.ledger.tellGone(entry, { event: 'forgotten', reason: 'disabled' });
       }
-      this.memory.hasLeftovers = true;
+      this.#memory.hasLeftovers = true;
     }
   }
 
   /** What was learned and then configured stays in force, but is no longer ours. */
-  private releaseConfigured(): void {
-    if (!this.config.isConfigured) return;
-    for (const { name, device } of this.watch.all()) {
-      const configured = [...this.ledger.entries(name)].filter((entry) => this.isConfigured(device, entry));
-      this.carryOut(this.learner.release(configured));
+  #releaseConfigured(): void {
+    if (!this.#config.isConfigured) return;
+    for (const { name, device } of this.#watch.all()) {
+      const configured = [...this.ledger.entries(name)].filter((entry) => this.#isConfigured(device, entry));
+      this.#carryOut(this.#learner.release(configured));
     }
   }
 
-  private isConfigured(device: string, address: PeerAddress): boolean {
-    return this.config.isConfigured?.(device, address) ?? false;
+  #isConfigured(device: string, address: PeerAddress): boolean {
+    return this.#config.isConfigured?.(device, address) ?? false;
   }
 
   /** The hook is needed to watch an interface, and to withdraw what its records have of others. */
-  private keepSource(wireguardLinks: readonly Link[], isNeeded: boolean): void {
-    if (isNeeded || (this.memory.hasLeftovers && wireguardLinks.length > 0)) {
-      this.source.need(this.config.hook, wireguardLinks);
+  #keepSource(wireguardLinks: readonly Link[], isNeeded: boolean): void {
+    if (isNeeded || (this.#memory.hasLeftovers && wireguardLinks.length > 0)) {
+      this.#source.need(this.#config.hook, wireguardLinks);
     }
-    if (this.source.current) this.memory.align(this.source.current, wireguardLinks);
-    if (!isNeeded && !this.memory.hasLeftovers) this.source.release();
+    if (this.#source.current) this.#memory.align(this.#source.current, wireguardLinks);
+    if (!isNeeded && !this.#memory.hasLeftovers) this.#source.release();
   }
 
-  private see(batch: Sighting[]): void {
-    const plan = this.learner.consider(batch, this.watch.byIfindex, ({ ifindex }) =>
-      this.dump(this.watch.byIfindex.get(ifindex)!),
+  #see(batch: Sighting[]): void {
+    const plan = this.#learner.consider(batch, this.#watch.byIfindex, ({ ifindex }) =>
+      this.#watch.dump(this.#watch.byIfindex.get(ifindex)!),
     );
-    for (const { ifindex, packet } of plan.deliver) this.advertising.expect(ifindex, packet);
-    this.carryOut(plan);
-    for (const { entry } of plan.add) this.meet(entry);
+    for (const { ifindex, packet } of plan.deliver) this.#advertising.expect(ifindex, packet);
+    this.#carryOut(plan);
+    for (const { entry } of plan.add) this.#meet(entry);
     for (const name of plan.wiped) {
-      const on = this.watch.named(name)!;
-      const asked = this.clock.now();
-      const device = this.dump(on);
-      if (device) this.reconcile(on, device, asked);
+      const on = this.#watch.named(name)!;
+      const asked = this.#clock.now();
+      const device = this.#watch.dump(on);
+      if (device) this.#reconcile(on, device, asked);
     }
-    this.scheduleFor(plan);
+    this.#scheduleFor(plan);
   }
 
   /** Who has just got a link-local address is told what there is to know. */
-  private meet(entry: Entry): void {
-    const on = this.watch.named(entry.interface);
+  #meet(entry: Entry): void {
+    const on = this.#watch.named(entry.interface);
     if (on && this.ledger.get(entry.interface, entry.address) === entry)
-      this.advertising.meet(on.ifindex, entry.peer, entry.address);
+      this.#advertising.meet(on.ifindex, entry.peer, entry.address);
   }
 
   /**
    * Answers with what its configuration makes impossible. `asked` is the time before the device was read: what was wiped
    * while it was, or since, must not count as confirmed then.
    */
-  private reconcile(on: Active, device: Device, asked: number): Problem[] {
-    this.carryOut(this.learner.reconcile(on.name, device, asked));
-    this.advertising.setRecipients(on.ifindex, device);
+  #reconcile(on: Active, device: Device, asked: number): Problem[] {
+    this.#carryOut(this.#learner.reconcile(on.name, device, asked));
+    this.#advertising.setRecipients(on.ifindex, device);
     return ownedProblems(on.device, on.scope, device);
   }
 
-  /** Without what is lent. Undefined if the interface is going or coming, of which rtnetlink will tell, or if that fails. */
-  private dump(on: Active): Device | undefined {
-    try {
-      const device = this.kernel.wireguard.dump(on.device);
-      if (device?.ifindex !== on.ifindex) return undefined;
-      return withoutLoan(device, on.sightings.loan(on.ifindex));
-    } catch (error) {
-      this.problems.add({ code: 'dump-failed', data: { device: on.device, ...failureOf(error) } });
-      return undefined;
-    }
-  }
-
-  private scheduleNext(): void {
+  #scheduleNext(): void {
     const hasEntries = this.ledger.entries()[Symbol.iterator]().next().done === false;
-    const next = Math.min(this.lastReconcile + RECONCILE_INTERVAL, this.learner.nextExpiry(this.watch.all()));
+    const next = Math.min(
+      this.#lastReconcile + RECONCILE_INTERVAL,
+      this.#learner.nextExpiry(this.#watch.all()),
+    );
     const isBusy =
-      (hasEntries && this.watch.byIfindex.size > 0) ||
-      this.watch.isIncomplete ||
-      this.advertising.hasRecipients ||
-      (this.source.current !== undefined && this.memory.hasLeftovers);
-    this.schedule.set(isBusy ? next : Number.POSITIVE_INFINITY);
+      (hasEntries && this.#watch.byIfindex.size > 0) ||
+      this.#watch.isIncomplete ||
+      this.#advertising.hasRecipients ||
+      (this.#source.current !== undefined && this.#memory.hasLeftovers);
+    this.#schedule.set(isBusy ? next : Number.POSITIVE_INFINITY);
   }
 
   /** What was just learned expires later than anything else, unless there was nothing. */
-  private scheduleFor(plan: Plan): void {
+  #scheduleFor(plan: Plan): void {
     if (plan.add.length === 0) return;
-    const lifetimes = this.watch.all().map(({ settings }) => settings.lifetime);
-    this.schedule.setNoLater(this.clock.now() + Math.min(RECONCILE_INTERVAL, ...lifetimes));
+    const lifetimes = this.#watch.all().map(({ settings }) => settings.lifetime);
+    this.#schedule.setNoLater(this.#clock.now() + Math.min(RECONCILE_INTERVAL, ...lifetimes));
   }
 
-  private tick(): void {
-    if (this.schedule.hasCome(this.lastReconcile + RECONCILE_INTERVAL)) this.sync();
+  #tick(): void {
+    if (this.#schedule.hasCome(this.#lastReconcile + RECONCILE_INTERVAL)) this.#sync();
     else {
-      this.carryOut(this.learner.expire(this.clock.now(), this.watch.all()));
-      this.scheduleNext();
+      this.#carryOut(this.#learner.expire(this.#clock.now(), this.#watch.all()));
+      this.#scheduleNext();
     }
   }
 
-  private carryOut(plan: Plan): void {
-    execute(plan, this.surroundings);
+  #carryOut(plan: Plan): void {
+    execute(plan, this.#surroundings);
   }
 
-  private lastSeen(entry: Entry): number | undefined {
-    const on = this.watch.named(entry.interface);
+  #lastSeen(entry: Entry): number | undefined {
+    const on = this.#watch.named(entry.interface);
     return on?.sightings.lastSeen(on.ifindex, entry.address);
   }
 }

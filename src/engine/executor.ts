@@ -59,7 +59,7 @@ function remove(
           withdrawn.map(({ entry }) => entry),
         );
       }
-      place.sightings.forget(
+      place.sightings.dropRecords(
         place.ifindex,
         entries.map(({ address }) => address),
       );
@@ -85,7 +85,7 @@ function add(
     let isRemembered = false;
     try {
       // Remembered first: if we are killed in between, the next start completes it.
-      for (const entry of fresh) place.sightings.remember(recordOf(entry, place));
+      for (const entry of fresh) place.sightings.keepRecord(recordOf(entry, place));
       isRemembered = true;
       wireguard.add(place.device, entries);
       for (const entry of entries) entry.confirmed = clock.now();
@@ -100,7 +100,7 @@ function add(
         return group.filter(({ event }) => event === 'learned'); // the first error has been told
       }
       for (const entry of fresh) ledger.delete(entry);
-      place.sightings.forget(
+      place.sightings.dropRecords(
         place.ifindex,
         fresh.map(({ address }) => address),
       );

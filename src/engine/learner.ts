@@ -58,13 +58,16 @@ const PEER_GRACE = 60_000;
 
 export class Learner {
   /** Peers with entries that WireGuard did not have at the last comparison, since when. */
-  private readonly missing = new Map<string, number>();
+  readonly #missing = new Map<string, number>();
+
+  readonly #ledger: Ledger;
+  readonly #lastSeen: (entry: Entry) => number | undefined;
 
   /** `lastSeen` asks the kernel when an entry was last used; undefined if it does not know. */
-  constructor(
-    private readonly ledger: Ledger,
-    private readonly lastSeen: (entry: Entry) => number | undefined,
-  ) {}
+  constructor(ledger: Ledger, lastSeen: (entry: Entry) => number | undefined) {
+    this.#ledger = ledger;
+    this.#lastSeen = lastSeen;
+  }
 
   /**
    * `dump` tells what WireGuard has now, undefined if the interface is gone: since the kernel saw a packet,
@@ -87,12 +90,12 @@ export class Learner {
     };
     for (const sighting of sightings) {
       const on = watched.get(sighting.ifindex);
-      if (on) this.considerOne(plan, adding, sighting, on, () => ownersOn(on));
+      if (on) this.#considerOne(plan, adding, sighting, on, () => ownersOn(on));
     }
     return withoutPassing(plan);
   }
 
-  private considerOne(
+  #considerOne(
     plan: Plan,
     adding: Set<Entry>,
     sighting: Sighting,
@@ -104,7 +107,7 @@ export class Learner {
       plan.denied.push(denialOf(on, sighting, verdict, sighting.owner));
       return;
     }
-    const known = this.ledger.get(on.name, address);
+    const known = this.#ledger.get(on.name, address);
     const isAllowed = known?.peer === peer && (adding.has(known) || sighting.time <= known.confirmed);
     const isOthers = known !== undefined && known.peer !== peer;
     const owner = isAllowed ? peer : isOthers ? known.peer : owners()?.of(address);
@@ -113,7 +116,7 @@ export class Learner {
       if (known) plan.wiped.add(on.name);
       return;
     }
-    const entry = isAllowed ? known : owners() && this.allow(plan, known, sighting, on);
+    const entry = isAllowed ? known : owners() && this.#allow(plan, known, sighting, on);
     if (!entry) return;
     if (!isAllowed) adding.add(entry);
     entry.lastSeen = Math.max(entry.lastSeen, sighting.time);
@@ -121,7 +124,7 @@ export class Learner {
   }
 
   /** Restores what is known, else learns, if it still may be. */
-  private allow(plan: Plan, known: Entry | undefined, sighting: Sighting, on: Watched): Entry | undefined {
+  #allow(plan: Plan, known: Entry | undefined, sighting: Sighting, on: Watched): Entry | undefined {
     const { address, sender: peer, time } = sighting;
     if (known) {
       plan.add.push({ entry: known, event: 'restored', seen: time });
@@ -131,35 +134,35 @@ export class Learner {
     // Withdrawn, or no longer in scope, since the kernel saw it: its next packet will be judged anew.
     if (sighting.verdict === 'restore' || !inScope(on.scope, parseAddress(address)!)) return undefined;
     // What cost no token pushes nothing out: else one token would buy several changes.
-    if (sighting.repeat && this.surplus(on, peer, 1) > 0) return undefined;
-    this.makeRoom(plan, on, peer, 1);
-    const key = this.ledger.keyOf(on.name, peer);
+    if (sighting.repeat && this.#surplus(on, peer, 1) > 0) return undefined;
+    this.#makeRoom(plan, on, peer, 1);
+    const key = this.#ledger.keyOf(on.name, peer);
     const entry = { interface: on.name, address, peer: key, learned: time, lastSeen: time, confirmed: time };
-    this.ledger.put(entry);
+    this.#ledger.put(entry);
     plan.add.push({ entry, event: 'learned', seen: time, accepted: sighting.accepted === true });
     return entry;
   }
 
   /** Evicts the least recently used addresses of a peer until there is room for so many others. */
-  private makeRoom(plan: Plan, on: Watched, peer: string, others: number): void {
-    const surplus = this.surplus(on, peer, others);
+  #makeRoom(plan: Plan, on: Watched, peer: string, others: number): void {
+    const surplus = this.#surplus(on, peer, others);
     if (surplus <= 0) return;
-    const entries = [...this.ledger.ofPeer(on.name, peer)];
+    const entries = [...this.#ledger.ofPeer(on.name, peer)];
     for (const entry of entries) this.refresh(entry);
     entries.sort((a, b) => a.lastSeen - b.lastSeen);
-    for (const entry of entries.slice(0, surplus)) this.remove(plan, entry, { event: 'evicted' });
+    for (const entry of entries.slice(0, surplus)) this.#remove(plan, entry, { event: 'evicted' });
   }
 
   /** By how many a peer would be over its number of addresses, had it so many others. */
-  private surplus({ name, settings }: Watched, peer: string, others: number): number {
-    return this.ledger.ofPeer(name, peer).size + others - settings.maxAddresses;
+  #surplus({ name, settings }: Watched, peer: string, others: number): number {
+    return this.#ledger.ofPeer(name, peer).size + others - settings.maxAddresses;
   }
 
   /** Withdraws what peers have too much of. */
   limit(on: Watched): Plan {
     const plan = emptyPlan();
-    const peers = new Set([...this.ledger.entries(on.name)].map(({ peer }) => peer));
-    for (const peer of peers) this.makeRoom(plan, on, peer, 0);
+    const peers = new Set([...this.#ledger.entries(on.name)].map(({ peer }) => peer));
+    for (const peer of peers) this.#makeRoom(plan, on, peer, 0);
     return plan;
   }
 
@@ -168,9 +171,9 @@ export class Learner {
     const plan = emptyPlan();
     for (const { name, settings } of watched) {
       const isDue = (entry: Entry) => entry.lastSeen + settings.lifetime <= now;
-      for (const entry of [...this.ledger.entries(name)].filter(isDue)) {
+      for (const entry of [...this.#ledger.entries(name)].filter(isDue)) {
         this.refresh(entry);
-        if (isDue(entry)) this.remove(plan, entry, { event: 'expired' });
+        if (isDue(entry)) this.#remove(plan, entry, { event: 'expired' });
       }
     }
     return plan;
@@ -182,7 +185,7 @@ export class Learner {
    */
   noteHandshakes(name: string, device: Device, now: number, wall: number): void {
     for (const { key, latestHandshake } of device.peers) {
-      const entries = [...this.ledger.ofPeer(name, key)].filter(({ address }) => isLinkLocal(address));
+      const entries = [...this.#ledger.ofPeer(name, key)].filter(({ address }) => isLinkLocal(address));
       if (entries.length > 1) for (const entry of entries) this.refresh(entry);
       const [last] = entries.sort((a, b) => b.lastSeen - a.lastSeen);
       const age = Math.max(0, wall - 1_000 * latestHandshake);
@@ -194,7 +197,7 @@ export class Learner {
   nextExpiry(watched: Iterable<Watched>): number {
     let next = Number.POSITIVE_INFINITY;
     for (const { name, settings } of watched) {
-      for (const entry of this.ledger.entries(name))
+      for (const entry of this.#ledger.entries(name))
         next = Math.min(next, entry.lastSeen + settings.lifetime);
     }
     return next;
@@ -206,40 +209,40 @@ export class Learner {
    */
   reconcile(name: string, device: Device, now: number): Plan {
     const plan = emptyPlan();
-    this.confirm(name, device, now);
+    this.#confirm(name, device, now);
     const peers = new Set(device.peers.map(({ key }) => key));
     const owners = new Owners(device);
-    for (const key of this.missing.keys()) {
+    for (const key of this.#missing.keys()) {
       const [of, peer] = key.split(' ') as [string, string];
-      if (of === name && peers.has(peer)) this.missing.delete(key);
+      if (of === name && peers.has(peer)) this.#missing.delete(key);
     }
-    for (const entry of [...this.ledger.entries(name)]) {
+    for (const entry of [...this.#ledger.entries(name)]) {
       if (entry.confirmed === now) continue;
       const owner = owners.of(entry.address);
       if (owner !== undefined && owner !== entry.peer) {
-        this.remove(plan, entry, { event: 'forgotten', reason: 'owned' });
+        this.#remove(plan, entry, { event: 'forgotten', reason: 'owned' });
       } else if (peers.has(entry.peer)) {
         plan.add.push({ entry, event: 'restored' });
       } else {
         const key = `${name} ${entry.peer}`;
-        const since = this.missing.get(key) ?? now;
-        this.missing.set(key, since);
-        if (now - since >= PEER_GRACE) this.remove(plan, entry, { event: 'forgotten', reason: 'peer' });
+        const since = this.#missing.get(key) ?? now;
+        this.#missing.set(key, since);
+        if (now - since >= PEER_GRACE) this.#remove(plan, entry, { event: 'forgotten', reason: 'peer' });
       }
     }
-    for (const key of this.missing.keys()) {
+    for (const key of this.#missing.keys()) {
       const [of, peer] = key.split(' ') as [string, string];
-      if (this.ledger.ofPeer(of, peer).size === 0) this.missing.delete(key);
+      if (this.#ledger.ofPeer(of, peer).size === 0) this.#missing.delete(key);
     }
     return plan;
   }
 
   /** Notes which entries WireGuard has just as they are in the ledger: mostly all. */
-  private confirm(name: string, device: Device, now: number): void {
-    for (const entry of this.ledger.entries(name)) entry.confirmed = Number.NEGATIVE_INFINITY;
+  #confirm(name: string, device: Device, now: number): void {
+    for (const entry of this.#ledger.entries(name)) entry.confirmed = Number.NEGATIVE_INFINITY;
     for (const { key, addresses } of device.peers) {
       for (const address of addresses) {
-        const entry = this.ledger.get(name, address);
+        const entry = this.#ledger.get(name, address);
         if (entry?.peer === key) entry.confirmed = now;
       }
     }
@@ -247,12 +250,12 @@ export class Learner {
 
   /** Of an interface that was not there: how long its peers have been missing counts from now. */
   welcome(name: string): void {
-    for (const key of this.missing.keys()) if (key.startsWith(`${name} `)) this.missing.delete(key);
+    for (const key of this.#missing.keys()) if (key.startsWith(`${name} `)) this.#missing.delete(key);
   }
 
   /** Withdraws what is no longer in an interface's scope. */
   rescope({ name, scope }: Watched): Plan {
-    const outside = [...this.ledger.entries(name)].filter(
+    const outside = [...this.#ledger.entries(name)].filter(
       ({ address }) => !inScope(scope, parseAddress(address)!),
     );
     return this.forget(outside, 'scope');
@@ -260,24 +263,24 @@ export class Learner {
 
   forget(entries: Iterable<Entry>, reason: ForgetReason): Plan {
     const plan = emptyPlan();
-    for (const entry of [...entries]) this.remove(plan, entry, { event: 'forgotten', reason });
+    for (const entry of [...entries]) this.#remove(plan, entry, { event: 'forgotten', reason });
     return plan;
   }
 
   /** What is configured for its peer by now stays in force, but is no longer ours. */
   release(entries: Iterable<Entry>): Plan {
     const plan = emptyPlan();
-    for (const entry of [...entries]) this.remove(plan, entry, { event: 'released' });
+    for (const entry of [...entries]) this.#remove(plan, entry, { event: 'released' });
     return plan;
   }
 
   /** Brings an entry's last-seen time up to date. */
   refresh(entry: Entry): void {
-    entry.lastSeen = Math.max(entry.lastSeen, this.lastSeen(entry) ?? 0);
+    entry.lastSeen = Math.max(entry.lastSeen, this.#lastSeen(entry) ?? 0);
   }
 
-  private remove(plan: Plan, entry: Entry, departure: Departure): void {
-    this.ledger.delete(entry);
+  #remove(plan: Plan, entry: Entry, departure: Departure): void {
+    this.#ledger.delete(entry);
     plan.remove.push({ entry, departure });
   }
 }
@@ -318,41 +321,43 @@ const SEARCHES = 20;
 /** Whose an address is, by the longest match among all peers' allowed IPs. */
 class Owners {
   /** The owners of single addresses; made when it pays. */
-  private index: Map<string, string> | undefined;
+  #index: Map<string, string> | undefined;
   /** The wider ones: few, where peers are many. */
-  private readonly prefixes: readonly { prefix: Prefix; owner: string }[];
+  readonly #prefixes: readonly { prefix: Prefix; owner: string }[];
+
+  readonly #device: Device;
+  #searches;
 
   /** `searches`: how many there are going to be, as far as that is known. */
-  constructor(
-    private readonly device: Device,
-    private searches = 0,
-  ) {
-    this.prefixes = device.peers.flatMap(({ key: owner, prefixes }) =>
+  constructor(device: Device, searches = 0) {
+    this.#device = device;
+    this.#searches = searches;
+    this.#prefixes = device.peers.flatMap(({ key: owner, prefixes }) =>
       prefixes.map((prefix) => ({ prefix, owner })),
     );
   }
 
   of(address: string): string | undefined {
-    if (!this.index && ++this.searches >= SEARCHES) this.index = this.makeIndex();
-    const owner = this.index
-      ? this.index.get(address)
-      : this.device.peers.find(({ addresses }) => addresses.includes(address))?.key;
-    if (owner !== undefined || this.prefixes.length === 0) return owner;
-    return this.search(parseAddress(address)!);
+    if (!this.#index && ++this.#searches >= SEARCHES) this.#index = this.#makeIndex();
+    const owner = this.#index
+      ? this.#index.get(address)
+      : this.#device.peers.find(({ addresses }) => addresses.includes(address))?.key;
+    if (owner !== undefined || this.#prefixes.length === 0) return owner;
+    return this.#search(parseAddress(address)!);
   }
 
-  private makeIndex(): Map<string, string> {
+  #makeIndex(): Map<string, string> {
     const index = new Map<string, string>();
-    for (const { key, addresses } of this.device.peers)
+    for (const { key, addresses } of this.#device.peers)
       for (const address of addresses) index.set(address, key);
     return index;
   }
 
   /** Among the prefixes that are wider than an address. */
-  private search(address: AddressBytes): string | undefined {
+  #search(address: AddressBytes): string | undefined {
     let longest = -1;
     let owner: string | undefined;
-    for (const held of this.prefixes) {
+    for (const held of this.#prefixes) {
       if (held.prefix.length <= longest || !contains(held.prefix, address)) continue;
       longest = held.prefix.length;
       owner = held.owner;

@@ -43,37 +43,37 @@ export interface Follower {
 }
 
 export class Ledger {
-  private readonly followers: Follower[] = [];
-  private readonly byInterface = new Map<string, Map<string, Entry>>();
-  private readonly byPeer = new Map<string, Map<string, Set<Entry>>>();
+  readonly #followers: Follower[] = [];
+  readonly #byInterface = new Map<string, Map<string, Entry>>();
+  readonly #byPeer = new Map<string, Map<string, Set<Entry>>>();
 
   /** Begins with all that is there. */
   follow(follower: Follower): void {
-    this.followers.push(follower);
+    this.#followers.push(follower);
     for (const entry of this.entries()) follower.present(entry, { event: 'adopted' });
   }
 
   tellPresent(entry: Entry, arrival: Arrival): void {
-    for (const follower of this.followers) follower.present(entry, arrival);
+    for (const follower of this.#followers) follower.present(entry, arrival);
   }
 
   tellGone(entry: Entry, departure: Departure): void {
-    for (const follower of this.followers) follower.gone(entry, departure);
+    for (const follower of this.#followers) follower.gone(entry, departure);
   }
 
   get(name: string, address: string): Entry | undefined {
-    return this.byInterface.get(name)?.get(address);
+    return this.#byInterface.get(name)?.get(address);
   }
 
   /** Entries of an interface, or of all, in the order in which they were learned. */
   *entries(name?: string): Iterable<Entry> {
-    for (const [key, entries] of this.byInterface)
+    for (const [key, entries] of this.#byInterface)
       if (name === undefined || name === key) yield* entries.values();
   }
 
   /** A peer's entries on an interface. */
   ofPeer(name: string, peer: string): ReadonlySet<Entry> {
-    return this.byPeer.get(name)?.get(peer) ?? none;
+    return this.#byPeer.get(name)?.get(peer) ?? none;
   }
 
   /** A peer's key as its other entries have it: texts that are the same are held once only. */
@@ -83,29 +83,29 @@ export class Ledger {
   }
 
   count(name: string): number {
-    return this.byInterface.get(name)?.size ?? 0;
+    return this.#byInterface.get(name)?.size ?? 0;
   }
 
   /** Replaces an entry for the same address. */
   put(entry: Entry): void {
     const present = this.get(entry.interface, entry.address);
     if (present) this.delete(present);
-    mapOf(this.byInterface, entry.interface, () => new Map<string, Entry>()).set(entry.address, entry);
-    const peers = mapOf(this.byPeer, entry.interface, () => new Map<string, Set<Entry>>());
+    mapOf(this.#byInterface, entry.interface, () => new Map<string, Entry>()).set(entry.address, entry);
+    const peers = mapOf(this.#byPeer, entry.interface, () => new Map<string, Set<Entry>>());
     mapOf(peers, entry.peer, () => new Set<Entry>()).add(entry);
   }
 
   /** No error if it is not there. */
   delete(entry: Entry): void {
-    const entries = this.byInterface.get(entry.interface);
+    const entries = this.#byInterface.get(entry.interface);
     if (entries?.get(entry.address) !== entry) return;
     entries.delete(entry.address);
-    if (entries.size === 0) this.byInterface.delete(entry.interface);
-    const peers = this.byPeer.get(entry.interface);
+    if (entries.size === 0) this.#byInterface.delete(entry.interface);
+    const peers = this.#byPeer.get(entry.interface);
     const ofPeer = peers?.get(entry.peer);
     ofPeer?.delete(entry);
     if (ofPeer?.size === 0) peers?.delete(entry.peer);
-    if (peers?.size === 0) this.byPeer.delete(entry.interface);
+    if (peers?.size === 0) this.#byPeer.delete(entry.interface);
   }
 }
 

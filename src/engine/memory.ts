@@ -18,41 +18,53 @@ export interface Configured {
 
 export class Memory {
   /** Whether what an earlier process learned has been taken over. */
-  private hasTakenOver = false;
+  #hasTakenOver = false;
   /** Whether the kernel may have learned addresses, or records of them, that the ledger does not have. */
   hasLeftovers = true;
 
+  readonly #ledger: Ledger;
+  readonly #wireguard: WireGuard;
+  readonly #clock: Clock;
+  readonly #configured: Configured;
+  readonly #report: (problem: Problem) => void;
+
   constructor(
-    private readonly ledger: Ledger,
-    private readonly wireguard: WireGuard,
-    private readonly clock: Clock,
-    private readonly configured: Configured,
-    private readonly report: (problem: Problem) => void,
-  ) {}
+    ledger: Ledger,
+    wireguard: WireGuard,
+    clock: Clock,
+    configured: Configured,
+    report: (problem: Problem) => void,
+  ) {
+    this.#ledger = ledger;
+    this.#wireguard = wireguard;
+    this.#clock = clock;
+    this.#configured = configured;
+    this.#report = report;
+  }
 
   /** Goes on with what was learned before, and withdraws what is not to be learned any more. */
   align(sightings: Sightings, wireguardLinks: readonly Link[]): void {
-    if (!this.hasTakenOver) takeOver(this.ledger, sightings, this.configured.nameOf, this.clock.now());
-    this.hasTakenOver = true;
-    if (this.hasLeftovers) this.withdrawLeftovers(sightings, wireguardLinks);
+    if (!this.#hasTakenOver) takeOver(this.#ledger, sightings, this.#configured.nameOf, this.#clock.now());
+    this.#hasTakenOver = true;
+    if (this.hasLeftovers) this.#withdrawLeftovers(sightings, wireguardLinks);
   }
 
-  private withdrawLeftovers(sightings: Sightings, wireguardLinks: readonly Link[]): void {
+  #withdrawLeftovers(sightings: Sightings, wireguardLinks: readonly Link[]): void {
     this.hasLeftovers = false;
-    for (const [ifindex, records] of leftovers(this.ledger, sightings, this.configured.nameOf)) {
+    for (const [ifindex, records] of leftovers(this.#ledger, sightings, this.#configured.nameOf)) {
       const device = wireguardLinks.find((link) => link.ifindex === ifindex)?.name;
       try {
         if (device !== undefined) {
-          const learned = records.filter((record) => !this.configured.isConfigured(device, record));
-          this.wireguard.remove(device, learned);
+          const learned = records.filter((record) => !this.#configured.isConfigured(device, record));
+          this.#wireguard.remove(device, learned);
         }
-        sightings.forget(
+        sightings.dropRecords(
           ifindex,
           records.map(({ address }) => address),
         );
       } catch (error) {
         this.hasLeftovers = true;
-        this.report({
+        this.#report({
           code: 'remove-failed',
           data: { device: device ?? records[0]!.device, ...failureOf(error) },
         });

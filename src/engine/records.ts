@@ -35,10 +35,10 @@ export function alignRecords(ledger: Ledger, name: string, place: Place, now: nu
       entry.lastSeen = Math.max(entry.lastSeen, record.lastSeen);
       if (isOfThisLink && record.device === device) kept.add(record.address);
     }
-    if (!isOfThisLink) sightings.forget(record.ifindex, [record.address]);
+    if (!isOfThisLink) sightings.dropRecords(record.ifindex, [record.address]);
   }
   for (const entry of ledger.entries(name)) {
-    if (!kept.has(entry.address)) sightings.remember(recordOf(entry, place));
+    if (!kept.has(entry.address)) sightings.keepRecord(recordOf(entry, place));
   }
 }
 

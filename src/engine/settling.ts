@@ -13,16 +13,16 @@ const everything = parsePrefix('::/0')!;
 
 export class Settling {
   /** Links that are up, by ifindex: when they came up, or −∞ for those that were when we began. */
-  private upSince: ReadonlyMap<number, number> | undefined;
+  #upSince: ReadonlyMap<number, number> | undefined;
   /** What a link that is up has had since. */
-  private readonly scopes = new Map<number, Scope>();
+  readonly #scopes = new Map<number, Scope>();
 
   /** All links, as they are now. */
   note(links: readonly Link[], now: number): void {
-    const since = this.upSince ? now : Number.NEGATIVE_INFINITY;
+    const since = this.#upSince ? now : Number.NEGATIVE_INFINITY;
     const up = links.filter((link) => link.up);
-    this.upSince = new Map(up.map(({ ifindex }) => [ifindex, this.upSince?.get(ifindex) ?? since]));
-    for (const ifindex of this.scopes.keys()) if (!this.upSince.has(ifindex)) this.scopes.delete(ifindex);
+    this.#upSince = new Map(up.map(({ ifindex }) => [ifindex, this.#upSince?.get(ifindex) ?? since]));
+    for (const ifindex of this.#scopes.keys()) if (!this.#upSince.has(ifindex)) this.#scopes.delete(ifindex);
   }
 
   /**
@@ -30,9 +30,9 @@ export class Settling {
    * what is reserved, or in a prefix that the link has had since it came up, and lost.
    */
   scopeToStay(ifindex: number, scope: Scope, now: number): Scope {
-    const before = this.scopes.get(ifindex);
-    const since = this.upSince?.get(ifindex);
-    if (since !== undefined) this.scopes.set(ifindex, scope);
+    const before = this.#scopes.get(ifindex);
+    const since = this.#upSince?.get(ifindex);
+    if (since !== undefined) this.#scopes.set(ifindex, scope);
     if (since !== undefined && since + SETTLING <= now) return scope;
     const present = scope.learn.map(formatPrefix);
     const lost = before?.learn.filter((prefix) => !present.includes(formatPrefix(prefix))) ?? [];

@@ -18,7 +18,7 @@ export interface Totals {
 }
 
 export class Tally implements Follower {
-  private readonly addresses: Record<Change, number> = {
+  readonly #addresses: Record<Change, number> = {
     learned: 0,
     restored: 0,
     adopted: 0,
@@ -27,29 +27,33 @@ export class Tally implements Follower {
     forgotten: 0,
     released: 0,
   };
-  private readonly denied: Record<Denial['reason'], number> = { owned: 0, scope: 0, reserved: 0, rate: 0 };
-  private delivered = 0;
-  private deliveryFailed = 0;
+  readonly #denied: Record<Denial['reason'], number> = { owned: 0, scope: 0, reserved: 0, rate: 0 };
+  #delivered = 0;
+  #deliveryFailed = 0;
 
   present(_: Entry, { event }: Arrival): void {
-    this.addresses[event]++;
+    this.#addresses[event]++;
   }
 
   gone(_: Entry, { event }: Departure): void {
-    this.addresses[event]++;
+    this.#addresses[event]++;
   }
 
   deny({ reason, count }: Denial): void {
-    this.denied[reason] += count;
+    this.#denied[reason] += count;
   }
 
   deliver(isTaken: boolean): void {
-    if (isTaken) this.delivered++;
-    else this.deliveryFailed++;
+    if (isTaken) this.#delivered++;
+    else this.#deliveryFailed++;
   }
 
   totals(): Totals {
-    const { delivered, deliveryFailed } = this;
-    return { addresses: { ...this.addresses }, denied: { ...this.denied }, delivered, deliveryFailed };
+    return {
+      addresses: { ...this.#addresses },
+      denied: { ...this.#denied },
+      delivered: this.#delivered,
+      deliveryFailed: this.#deliveryFailed,
+    };
   }
 }

@@ -2,11 +2,12 @@
 // The interfaces on which addresses are learned now.
 
 import type { Clock } from '../clock.ts';
-import type { Link, Scope } from '../model.ts';
+import type { WireGuard } from '../kernel/ports.ts';
+import type { Device, LearnedRecord, Link, Scope } from '../model.ts';
 import { failureOf, type Problem } from '../problem.ts';
 import type { Place } from './executor.ts';
 import type { Learner, Watched } from './learner.ts';
-import type { Ledger } from './ledger.ts';
+import type { Entry, Ledger } from './ledger.ts';
 import { alignRecords } from './records.ts';
 import { Settling } from './settling.ts';
 
@@ -15,67 +16,106 @@ export type Active = Watched & Place;
 
 export class Watch {
   /** By ifindex. */
-  private active: ReadonlyMap<number, Active> = new Map();
-  private readonly settling = new Settling();
+  #active: ReadonlyMap<number, Active> = new Map();
+  readonly #settling = new Settling();
   /** Whether there are others that could not be watched. */
   isIncomplete = false;
 
+  readonly #ledger: Ledger;
+  readonly #learner: Learner;
+  readonly #wireguard: WireGuard;
+  readonly #clock: Clock;
+  readonly #report: (problem: Problem) => void;
+
   constructor(
-    private readonly ledger: Ledger,
-    private readonly learner: Learner,
-    private readonly clock: Clock,
-    private readonly report: (problem: Problem) => void,
-  ) {}
+    ledger: Ledger,
+    learner: Learner,
+    wireguard: WireGuard,
+    clock: Clock,
+    report: (problem: Problem) => void,
+  ) {
+    this.#ledger = ledger;
+    this.#learner = learner;
+    this.#wireguard = wireguard;
+    this.#clock = clock;
+    this.#report = report;
+  }
 
   get byIfindex(): ReadonlyMap<number, Active> {
-    return this.active;
+    return this.#active;
   }
 
   all(): Active[] {
-    return [...this.active.values()];
+    return [...this.#active.values()];
   }
 
   /** By the name that the configuration gives it. */
   named(name: string): Active | undefined {
-    for (const on of this.active.values()) if (on.name === name) return on;
+    for (const on of this.#active.values()) if (on.name === name) return on;
     return undefined;
   }
 
   /** All links, as they are now. */
   note(links: readonly Link[]): void {
-    this.settling.note(links, this.clock.now());
+    this.#settling.note(links, this.#clock.now());
   }
 
   /** The source of sightings is no more. */
   clear(): void {
-    this.active = new Map();
+    this.#active = new Map();
   }
 
   /** Watches these and no others. Leaves out what cannot be watched now; it is tried again with the next call. */
   set(active: Map<number, Active>): void {
-    const before = this.active;
-    this.active = active;
+    const before = this.#active;
+    this.#active = active;
     for (const [ifindex, on] of before) if (!active.has(ifindex)) on.sightings.unwatch(ifindex);
     this.isIncomplete = false;
     for (const [ifindex, on] of active) {
       try {
         const known = before.get(ifindex);
         if (known?.name !== on.name || known.device !== on.device) {
-          this.learner.welcome(on.name);
-          alignRecords(this.ledger, on.name, on, this.clock.now());
+          this.#learner.welcome(on.name);
+          alignRecords(this.#ledger, on.name, on, this.#clock.now());
         }
         on.sightings.watch({ name: on.device, ifindex }, on.settings, on.scope);
       } catch (error) {
         on.sightings.unwatch(ifindex);
         active.delete(ifindex);
         this.isIncomplete = true;
-        this.report({ code: 'watch-failed', data: { device: on.device, ...failureOf(error) } });
+        this.#report({ code: 'watch-failed', data: { device: on.device, ...failureOf(error) } });
       }
+    }
+  }
+
+  /**
+   * What WireGuard has, without what is lent. Undefined if the interface is going or coming, of which rtnetlink will tell,
+   * or if that fails.
+   */
+  dump(on: Active): Device | undefined {
+    try {
+      const device = this.#wireguard.dump(on.device);
+      return device?.ifindex === on.ifindex ? on.sightings.withoutLoan(device) : undefined;
+    } catch (error) {
+      this.#report({ code: 'dump-failed', data: { device: on.device, ...failureOf(error) } });
+      return undefined;
+    }
+  }
+
+  /** Brings the times of last use up to date, by all of the kernel's records. */
+  refresh(entries: readonly Entry[], records: readonly LearnedRecord[]): void {
+    const used = new Map(records.map((record) => [`${record.ifindex} ${record.address}`, record.lastSeen]));
+    const ifindexes = new Map(this.all().map((on) => [on.name, on.ifindex]));
+    for (const entry of entries) {
+      const lastSeen = used.get(`${ifindexes.get(entry.interface)} ${entry.address}`) ?? 0;
+      entry.lastSeen = Math.max(entry.lastSeen, lastSeen);
     }
   }
 
   /** Where what was learned may stay. Configured prefixes do not come and go with the link. */
   scopeToStay({ ifindex, settings, scope }: Active): Scope {
-    return settings.prefixes.length > 0 ? scope : this.settling.scopeToStay(ifindex, scope, this.clock.now());
+    return settings.prefixes.length > 0
+      ? scope
+      : this.#settling.scopeToStay(ifindex, scope, this.#clock.now());
   }
 }

@@ -29,15 +29,15 @@ export abstract class BpfSightings {
   /** What does not work as it should since it was opened. */
   readonly lasting: Problem[] = [];
   protected readonly object: BpfObject;
-  private readonly learned: BpfMap;
-  private readonly lent: BpfMap;
-  private readonly interfaces: BpfMap;
-  private readonly counts: BpfMap;
-  private readonly scope: BpfMap;
+  readonly #learned: BpfMap;
+  readonly #lent: BpfMap;
+  readonly #interfaces: BpfMap;
+  readonly #counts: BpfMap;
+  readonly #scope: BpfMap;
   /** Ours: other namespaces have the same ifindexes. */
-  private readonly netns = statSync('/proc/self/ns/net').ino;
+  readonly #netns = statSync('/proc/self/ns/net').ino;
   /** What the scope trie holds for each watched ifindex. */
-  private readonly inScope = new Map<number, Map<string, Buffer>>();
+  readonly #inScope = new Map<number, Map<string, Buffer>>();
 
   /**
    * Loads the programs; what libbpf or the kernel refuses is thrown as SystemError. `types` is a file with the types
@@ -51,11 +51,11 @@ export abstract class BpfSightings {
       for (const program of [...programs, 'inject']) this.object.enable(program);
       if (pin) for (const [map, path] of Object.entries(pinned)) this.object.pin(map, path);
       this.object.load();
-      this.learned = this.map('learned', abi.layout.source.size, abi.layout.learned.size);
-      this.lent = this.map('lent', abi.layout.scope_key.size, abi.layout.lent.size);
-      this.interfaces = this.map('interfaces', 4, abi.layout.interface.size);
-      this.counts = this.map('counters', 4, abi.layout.counters.size);
-      this.scope = this.map('scope', abi.layout.scope_key.size, 1);
+      this.#learned = this.map('learned', abi.layout.source.size, abi.layout.learned.size);
+      this.#lent = this.map('lent', abi.layout.scope_key.size, abi.layout.lent.size);
+      this.#interfaces = this.map('interfaces', 4, abi.layout.interface.size);
+      this.#counts = this.map('counters', 4, abi.layout.counters.size);
+      this.#scope = this.map('scope', abi.layout.scope_key.size, 1);
     } catch (error) {
       this.object.close();
       throw error;
@@ -68,7 +68,7 @@ export abstract class BpfSightings {
 
   counters(ifindex: number): Counters {
     const none = Buffer.alloc(abi.layout.counters.size);
-    return abi.decodeCounters(this.counts.lookup(abi.encodeIfindex(ifindex)) ?? none);
+    return abi.decodeCounters(this.#counts.lookup(abi.encodeIfindex(ifindex)) ?? none);
   }
 
   deliver(ifindex: number, packet: Uint8Array): void {
@@ -78,34 +78,34 @@ export abstract class BpfSightings {
   }
 
   records(): LearnedRecord[] {
-    return abi.decodeRecords(this.learned.dump());
+    return abi.decodeRecords(this.#learned.dump());
   }
 
-  remember(record: LearnedRecord): void {
-    this.learned.update(abi.encodeSource(record.ifindex, record.address), abi.encodeLearned(record));
+  keepRecord(record: LearnedRecord): void {
+    this.#learned.update(abi.encodeSource(record.ifindex, record.address), abi.encodeLearned(record));
   }
 
-  forget(ifindex: number, addresses: readonly string[]): void {
-    for (const address of addresses) this.learned.delete(abi.encodeSource(ifindex, address));
+  dropRecords(ifindex: number, addresses: readonly string[]): void {
+    for (const address of addresses) this.#learned.delete(abi.encodeSource(ifindex, address));
   }
 
   lastSeen(ifindex: number, address: string): number | undefined {
-    const value = this.learned.lookup(abi.encodeSource(ifindex, address));
+    const value = this.#learned.lookup(abi.encodeSource(ifindex, address));
     return value && abi.decodeLastSeen(value);
   }
 
   /** What is lent, be it by this process or by one that is no more. */
   lentRecords(): abi.LentRecord[] {
-    return abi.decodeLent(this.lent.dump());
+    return abi.decodeLent(this.#lent.dump());
   }
 
   rememberLent(record: abi.LentRecord): void {
     const { key, value } = abi.encodeLent(record);
-    this.lent.update(key, value);
+    this.#lent.update(key, value);
   }
 
   forgetLent(record: abi.LentRecord): void {
-    this.lent.delete(abi.encodeLent(record).key);
+    this.#lent.delete(abi.encodeLent(record).key);
   }
 
   close(): void {
@@ -113,25 +113,25 @@ export abstract class BpfSightings {
   }
 
   protected isWatched(ifindex: number): boolean {
-    return this.inScope.has(ifindex);
+    return this.#inScope.has(ifindex);
   }
 
   protected watched(): Iterable<number> {
-    return this.inScope.keys();
+    return this.#inScope.keys();
   }
 
   protected put(ifindex: number, limits: Limits, scope: Scope, configured: readonly Prefix[] = []): void {
     const isNew = !this.isWatched(ifindex);
-    this.updateScope(ifindex, scope, configured);
-    if (isNew) this.counts.update(abi.encodeIfindex(ifindex), Buffer.alloc(abi.layout.counters.size));
-    this.interfaces.update(abi.encodeIfindex(ifindex), abi.encodeInterface(limits, this.netns));
+    this.#updateScope(ifindex, scope, configured);
+    if (isNew) this.#counts.update(abi.encodeIfindex(ifindex), Buffer.alloc(abi.layout.counters.size));
+    this.#interfaces.update(abi.encodeIfindex(ifindex), abi.encodeInterface(limits, this.#netns));
   }
 
   protected drop(ifindex: number): void {
-    this.updateScope(ifindex, { learn: [], reserved: [] }, []);
-    this.inScope.delete(ifindex);
-    this.interfaces.delete(abi.encodeIfindex(ifindex));
-    this.counts.delete(abi.encodeIfindex(ifindex));
+    this.#updateScope(ifindex, { learn: [], reserved: [] }, []);
+    this.#inScope.delete(ifindex);
+    this.#interfaces.delete(abi.encodeIfindex(ifindex));
+    this.#counts.delete(abi.encodeIfindex(ifindex));
   }
 
   /** A map of the object, of the layout that this program expects. */
@@ -142,18 +142,18 @@ export abstract class BpfSightings {
   }
 
   /** Where prefixes are the same, `configured` prevails over what is reserved, and that over what is to be learned. */
-  private updateScope(ifindex: number, { learn, reserved }: Scope, configured: readonly Prefix[]): void {
+  #updateScope(ifindex: number, { learn, reserved }: Scope, configured: readonly Prefix[]): void {
     const wanted = new Map<string, Buffer>();
     for (const [kind, prefixes] of Object.entries({ learn, reserved, configured })) {
       const value = abi.encodeScopeValue(kind as abi.ScopeKind);
       for (const prefix of prefixes) wanted.set(abi.encodeScopeKey(ifindex, prefix).toString('hex'), value);
     }
-    const present = this.inScope.get(ifindex) ?? new Map<string, Buffer>();
+    const present = this.#inScope.get(ifindex) ?? new Map<string, Buffer>();
     for (const [key, value] of wanted) {
-      if (!present.get(key)?.equals(value)) this.scope.update(Buffer.from(key, 'hex'), value);
+      if (!present.get(key)?.equals(value)) this.#scope.update(Buffer.from(key, 'hex'), value);
     }
-    for (const key of present.keys()) if (!wanted.has(key)) this.scope.delete(Buffer.from(key, 'hex'));
-    this.inScope.set(ifindex, wanted);
+    for (const key of present.keys()) if (!wanted.has(key)) this.#scope.delete(Buffer.from(key, 'hex'));
+    this.#inScope.set(ifindex, wanted);
   }
 }
 

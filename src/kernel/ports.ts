@@ -10,7 +10,6 @@ import type {
   LearnedRecord,
   Limits,
   Link,
-  Loan,
   Scope,
   Sighting,
 } from '../model.ts';
@@ -88,17 +87,17 @@ export interface Sightings {
   readonly warnings: readonly Problem[];
   /** Begins to watch an interface, or changes how. */
   watch(link: Pick<Link, 'name' | 'ifindex'>, limits: Limits, scope: Scope): void;
-  /** What is among an interface's allowed IPs now, but neither configured nor learned. */
-  loan(ifindex: number): Loan | undefined;
+  /** What an interface has by configuration and by learning: without what is lent. */
+  withoutLoan(device: Device): Device;
   /** No error if it is not watched. */
   unwatch(ifindex: number): void;
   counters(ifindex: number): Counters;
   /** Makes the kernel receive an IPv6 packet on an interface as if WireGuard had delivered it; throws if it cannot. */
   deliver(ifindex: number, packet: Uint8Array): void;
   records(): LearnedRecord[];
-  remember(record: LearnedRecord): void;
+  keepRecord(record: LearnedRecord): void;
   /** After they were withdrawn. No error if one is not remembered. */
-  forget(ifindex: number, addresses: readonly string[]): void;
+  dropRecords(ifindex: number, addresses: readonly string[]): void;
   /** When a remembered address was last used, to within a second. */
   lastSeen(ifindex: number, address: string): number | undefined;
   /** Records stay, sightings end. */

@@ -14,18 +14,26 @@ const MINUTE = 60_000;
 
 export class Log {
   level: LogLevel = 'info';
-  private deniedSince = Number.NEGATIVE_INFINITY;
-  private denied = 0;
+  #deniedSince = Number.NEGATIVE_INFINITY;
+  #denied = 0;
+
+  readonly #clock: Clock;
+  readonly #write: (level: LogLevel, line: string) => void;
+  /** What to call a peer of an interface; undefined if it has no name. */
+  readonly #nameOf: (name: string, peer: string) => string | undefined;
 
   constructor(
-    private readonly clock: Clock,
-    private readonly write: (level: LogLevel, line: string) => void,
-    /** What to call a peer of an interface; undefined if it has no name. */
-    private readonly nameOf: (name: string, peer: string) => string | undefined,
-  ) {}
+    clock: Clock,
+    write: (level: LogLevel, line: string) => void,
+    nameOf: (name: string, peer: string) => string | undefined,
+  ) {
+    this.#clock = clock;
+    this.#write = write;
+    this.#nameOf = nameOf;
+  }
 
   line(level: LogLevel, text: string): void {
-    if (logLevels.indexOf(level) <= logLevels.indexOf(this.level)) this.write(level, text);
+    if (logLevels.indexOf(level) <= logLevels.indexOf(this.level)) this.#write(level, text);
   }
 
   problem(problem: Problem): void {
@@ -34,25 +42,25 @@ export class Log {
 
   event(event: EngineEvent): void {
     if (event.event === 'problem') this.problem(event);
-    else if (event.event === 'denied' && this.level !== 'debug') this.attempt(event);
-    else this.line(isRoutine(event) ? 'debug' : 'info', this.inWords(event));
+    else if (event.event === 'denied' && this.level !== 'debug') this.#attempt(event);
+    else this.line(isRoutine(event) ? 'debug' : 'info', this.#inWords(event));
   }
 
-  private attempt(event: EngineEvent): void {
-    if (this.clock.now() - this.deniedSince >= MINUTE) {
-      this.deniedSince = this.clock.now();
-      this.denied = 0;
+  #attempt(event: EngineEvent): void {
+    if (this.#clock.now() - this.#deniedSince >= MINUTE) {
+      this.#deniedSince = this.#clock.now();
+      this.#denied = 0;
     }
-    this.denied++;
-    if (this.denied <= DENIED_LINES) this.line('info', this.inWords(event));
-    if (this.denied === DENIED_LINES) {
+    this.#denied++;
+    if (this.#denied <= DENIED_LINES) this.line('info', this.#inWords(event));
+    if (this.#denied === DENIED_LINES) {
       this.line('info', 'more denied addresses are not logged for a minute: see wg-slaacer denied');
     }
   }
 
-  private inWords(event: EngineEvent): string {
+  #inWords(event: EngineEvent): string {
     return describeEvent(event, (key) => {
-      const name = 'interface' in event ? this.nameOf(event.interface, key) : undefined;
+      const name = 'interface' in event ? this.#nameOf(event.interface, key) : undefined;
       return name === undefined ? key : printable(name).slice(0, 64);
     });
   }

@@ -45,52 +45,52 @@ export interface Subject {
 }
 
 export class ServiceObject {
-  private readonly started: number;
-  private readonly published: PublishedObject;
+  readonly #started: number;
+  readonly #published: PublishedObject;
 
-  constructor(
-    ubus: Ubus,
-    private readonly subject: Subject,
-  ) {
-    this.started = subject.clock.now();
-    this.published = ubus.publish('wg-slaacer', this.methods());
+  readonly #subject: Subject;
+
+  constructor(ubus: Ubus, subject: Subject) {
+    this.#subject = subject;
+    this.#started = subject.clock.now();
+    this.#published = ubus.publish('wg-slaacer', this.#methods());
   }
 
   /** Tells the subscribers. */
   notify(event: EngineEvent): void {
-    const description = 'peer' in event ? this.description(event.interface, event.peer) : undefined;
+    const description = 'peer' in event ? this.#description(event.interface, event.peer) : undefined;
     const notification = notificationOf(event, description);
-    if (notification) this.published.notify(notification.type, notification.data);
+    if (notification) this.#published.notify(notification.type, notification.data);
   }
 
-  private methods(): Record<string, Method> {
+  #methods(): Record<string, Method> {
     const one = { interface: 'String', address: 'String' } as const;
     const some = { interface: 'String', peer: 'String' } as const;
     return {
-      status: { arguments: {}, call: () => this.status() },
-      get_addresses: { arguments: some, call: (args) => this.addresses(args) },
-      get_denied: { arguments: { interface: 'String' }, call: (args) => this.denied(args) },
-      forget: { arguments: one, call: (args) => this.forget(args) },
-      flush: { arguments: some, call: (args) => this.flush(args) },
-      pin: { arguments: one, call: (args) => this.pin(args) },
+      status: { arguments: {}, call: () => this.#status() },
+      get_addresses: { arguments: some, call: (args) => this.#addresses(args) },
+      get_denied: { arguments: { interface: 'String' }, call: (args) => this.#denied(args) },
+      forget: { arguments: one, call: (args) => this.#forget(args) },
+      flush: { arguments: some, call: (args) => this.#flush(args) },
+      pin: { arguments: one, call: (args) => this.#pin(args) },
       reload: {
         arguments: {},
         call: async () => {
-          if (await this.subject.reload()) return undefined;
+          if (await this.#subject.reload()) return undefined;
           throw new UbusError(ubusStatus.unknownError, 'the configuration cannot be read: see status');
         },
       },
     };
   }
 
-  private status(): UbusTable {
-    const { version, clock, engine, interfaces } = this.subject;
+  #status(): UbusTable {
+    const { version, clock, engine, interfaces } = this.#subject;
     const { hook, interfaces: states, up, totals } = engine.snapshot();
     return {
       version,
-      uptime: Math.floor((clock.now() - this.started) / 1000),
+      uptime: Math.floor((clock.now() - this.#started) / 1000),
       hook,
-      problems: this.subject.problems().map((problem) => ({
+      problems: this.#subject.problems().map((problem) => ({
         code: problem.code,
         ...describeProblem(problem),
         data: problem.data as unknown as UbusTable,
@@ -111,10 +111,10 @@ export class ServiceObject {
     } satisfies StatusAnswer;
   }
 
-  private addresses(args: UbusTable): UbusTable {
-    const section = this.section(args);
+  #addresses(args: UbusTable): UbusTable {
+    const section = this.#section(args);
     const peer = argument.peer(args);
-    const { clock, engine, interfaces } = this.subject;
+    const { clock, engine, interfaces } = this.#subject;
     const lifetimes = new Map(interfaces.map(({ name, settings }) => [name, settings.lifetime]));
     const entries = engine
       .addresses(section?.name)
@@ -127,18 +127,18 @@ export class ServiceObject {
             interface: name,
             address,
             peer,
-            ...this.named(name, peer),
-            learned: this.seconds(learned),
-            last_seen: this.seconds(lastSeen),
+            ...this.#named(name, peer),
+            learned: this.#seconds(learned),
+            last_seen: this.#seconds(lastSeen),
             expires: Math.max(0, Math.round((lastSeen + (lifetimes.get(name) ?? 0) - clock.now()) / 1000)),
           }) satisfies LearnedAddress,
       ),
     );
   }
 
-  private denied(args: UbusTable): UbusTable {
-    const section = this.section(args);
-    const denied = this.subject.engine.denials
+  #denied(args: UbusTable): UbusTable {
+    const section = this.#section(args);
+    const denied = this.#subject.engine.denials
       .list()
       .filter((denial) => section === undefined || denial.interface === section.name);
     return bounded(
@@ -149,29 +149,29 @@ export class ServiceObject {
             interface: name,
             address,
             peer,
-            ...this.named(name, peer),
+            ...this.#named(name, peer),
             reason,
             count,
-            last: this.seconds(last),
+            last: this.#seconds(last),
           }) satisfies DeniedAddress,
       ),
     );
   }
 
-  private forget(args: UbusTable): undefined {
-    const { name, address } = this.learned(args);
-    this.subject.engine.forget(name, address);
+  #forget(args: UbusTable): undefined {
+    const { name, address } = this.#learned(args);
+    this.#subject.engine.forget(name, address);
   }
 
-  private flush(args: UbusTable): UbusTable {
-    const section = this.section(args);
-    return { count: this.subject.engine.flush(section?.name, argument.peer(args)) };
+  #flush(args: UbusTable): UbusTable {
+    const section = this.#section(args);
+    return { count: this.#subject.engine.flush(section?.name, argument.peer(args)) };
   }
 
-  private async pin(args: UbusTable): Promise<undefined> {
-    const { device, address, peer } = this.learned(args);
+  async #pin(args: UbusTable): Promise<undefined> {
+    const { device, address, peer } = this.#learned(args);
     try {
-      await this.subject.pin(device, { address, peer });
+      await this.#subject.pin(device, { address, peer });
     } catch (error) {
       // Never rpcd's own status: "not found" would be taken for the address.
       const status = error instanceof NotConfigured ? ubusStatus.notSupported : ubusStatus.unknownError;
@@ -180,20 +180,20 @@ export class ServiceObject {
   }
 
   /** The learned address that is meant. */
-  private learned(args: UbusTable): { name: string; device: string; address: string; peer: string } {
+  #learned(args: UbusTable): { name: string; device: string; address: string; peer: string } {
     argument.required(args, 'interface');
     const address = argument.address(args);
-    const { name, device } = this.section(args)!;
-    const entry = this.subject.engine.ledger.get(name, address);
+    const { name, device } = this.#section(args)!;
+    const entry = this.#subject.engine.ledger.get(name, address);
     if (!entry) throw new UbusError(ubusStatus.notFound, `${name}: ${address} is no learned address`);
     return { name, device, address, peer: entry.peer };
   }
 
   /** The interface that is meant, by its section's name or its device's; undefined: all. */
-  private section(args: UbusTable): InterfaceSection | undefined {
+  #section(args: UbusTable): InterfaceSection | undefined {
     const name = argument.text(args, 'interface');
     if (name === undefined) return undefined;
-    const { interfaces } = this.subject;
+    const { interfaces } = this.#subject;
     const section =
       interfaces.find((section) => section.name === name) ??
       interfaces.find(({ enabled, device }) => enabled && device === name) ??
@@ -202,19 +202,19 @@ export class ServiceObject {
     return section;
   }
 
-  private description(name: string, peer: string): string | undefined {
-    const device = this.subject.interfaces.find((section) => section.name === name)?.device ?? name;
-    return this.subject.peers.description(device, peer);
+  #description(name: string, peer: string): string | undefined {
+    const device = this.#subject.interfaces.find((section) => section.name === name)?.device ?? name;
+    return this.#subject.peers.description(device, peer);
   }
 
-  private named(name: string, peer: string): { description?: string } {
-    const description = this.description(name, peer);
+  #named(name: string, peer: string): { description?: string } {
+    const description = this.#description(name, peer);
     return description === undefined ? {} : { description };
   }
 
   /** Unix seconds of a time of the monotonic clock. */
-  private seconds(time: number): number {
-    const { clock } = this.subject;
+  #seconds(time: number): number {
+    const { clock } = this.#subject;
     return Math.round((clock.wall() - clock.now() + time) / 1000);
   }
 }

@@ -53,28 +53,28 @@ function canonical(text: string): string | undefined {
 
 /** All devices' peers. */
 export class PeerTable {
-  private readonly descriptions = new Map<string, string>();
-  private readonly configured = new Set<string>();
+  readonly #descriptions = new Map<string, string>();
+  readonly #configured = new Set<string>();
 
   constructor(devices: ReadonlyMap<string, readonly PeerSection[]> = new Map()) {
     for (const [device, peers] of devices) {
       for (const { key, description, disabled, allowedIps } of peers) {
-        if (description !== undefined) this.descriptions.set(`${device} ${key}`, description);
+        if (description !== undefined) this.#descriptions.set(`${device} ${key}`, description);
         if (disabled) continue;
         for (const text of allowedIps) {
           const address = canonical(text);
-          if (address !== undefined) this.configured.add(`${device} ${key} ${address}`);
+          if (address !== undefined) this.#configured.add(`${device} ${key} ${address}`);
         }
       }
     }
   }
 
   description(device: string, key: string): string | undefined {
-    return this.descriptions.get(`${device} ${key}`);
+    return this.#descriptions.get(`${device} ${key}`);
   }
 
   /** Whether an address is among a peer's configured allowed IPs by itself. */
   isConfigured(device: string, { peer, address }: PeerAddress): boolean {
-    return this.configured.has(`${device} ${peer} ${address}`);
+    return this.#configured.has(`${device} ${peer} ${address}`);
   }
 }

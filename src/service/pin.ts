@@ -11,20 +11,24 @@ export class NotConfigured extends Error {}
 
 export class Pinner {
   /** Each reads what the one before has written. */
-  private last: Promise<unknown> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
 
-  constructor(private readonly ubus: Ubus) {}
+  readonly #ubus: Ubus;
+
+  constructor(ubus: Ubus) {
+    this.#ubus = ubus;
+  }
 
   /** Resolves when it is committed. Rejects with NotConfigured, or what rpcd has answered; then nothing has changed. */
   pin(device: string, address: PeerAddress): Promise<void> {
-    const done = this.last.then(() => this.write(device, address));
-    this.last = done.catch(() => {});
+    const done = this.#last.then(() => this.#write(device, address));
+    this.#last = done.catch(() => {});
     return done;
   }
 
-  private write(device: string, { peer, address }: PeerAddress): Promise<void> {
-    return commitAlone(this.ubus, 'network', async (session) => {
-      const sections = (await readPeers(this.ubus, device, session)).filter(({ key }) => key === peer);
+  #write(device: string, { peer, address }: PeerAddress): Promise<void> {
+    return commitAlone(this.#ubus, 'network', async (session) => {
+      const sections = (await readPeers(this.#ubus, device, session)).filter(({ key }) => key === peer);
       const section = sections.find(({ disabled }) => !disabled);
       if (!section) {
         const what = sections.length > 0 ? 'is disabled' : 'is not configured';
@@ -34,7 +38,12 @@ export class Pinner {
       }
       if (lists(section.allowedIps, address)) return;
       const values = { allowed_ips: [...section.allowedIps, `${address}/128`] };
-      await this.ubus.call('uci', 'set', { ...session, config: 'network', section: section.section, values });
+      await this.#ubus.call('uci', 'set', {
+        ...session,
+        config: 'network',
+        section: section.section,
+        values,
+      });
     });
   }
 }

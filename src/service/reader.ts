@@ -15,39 +15,43 @@ export class Reader {
   network: Network = { advertisers: new Map(), search: [] };
   /** Why something could not be read the last time. */
   failures: readonly Problem[] = [];
-  private sections: ReadonlyMap<string, readonly PeerSection[]> = new Map();
+  #sections: ReadonlyMap<string, readonly PeerSection[]> = new Map();
 
-  constructor(private readonly ubus: Ubus) {}
+  readonly #ubus: Ubus;
+
+  constructor(ubus: Ubus) {
+    this.#ubus = ubus;
+  }
 
   /** Never rejects: `failures` tells. */
   async read(): Promise<void> {
     try {
-      this.configuration = parseConfiguration(await readSections(this.ubus, 'wg-slaacer'));
+      this.configuration = parseConfiguration(await readSections(this.#ubus, 'wg-slaacer'));
     } catch (error) {
-      this.failures = [this.unreadable(error)];
+      this.failures = [this.#unreadable(error)];
       return;
     }
     const failures: Problem[] = [];
     const sections = new Map<string, readonly PeerSection[]>();
     for (const device of new Set(this.configuration.interfaces.map(({ device }) => device))) {
       try {
-        sections.set(device, await readPeers(this.ubus, device));
+        sections.set(device, await readPeers(this.#ubus, device));
       } catch (error) {
-        sections.set(device, this.sections.get(device) ?? []);
+        sections.set(device, this.#sections.get(device) ?? []);
         failures.push({ code: 'no-peers', data: { device, detail: (error as Error).message } });
       }
     }
     try {
-      this.network = await readNetwork(this.ubus);
+      this.network = await readNetwork(this.#ubus);
     } catch (error) {
       failures.push({ code: 'no-network', data: { detail: (error as Error).message } });
     }
-    this.sections = sections;
+    this.#sections = sections;
     this.peers = new PeerTable(sections);
     this.failures = failures;
   }
 
-  private unreadable(error: unknown): Problem {
+  #unreadable(error: unknown): Problem {
     const data = { detail: (error as Error).message, isInForce: this.configuration !== undefined };
     return { code: 'no-configuration', data };
   }

@@ -5,7 +5,7 @@ import { MalformedError } from './blob.ts';
 import { decodeTable, encodeTable } from './blobmsg.ts';
 import { Connection, RefusedError, TIMEOUT } from './connection.ts';
 import { Listening } from './listening.ts';
-import { EVENT_OBJECT, messageType } from './message.ts';
+import { messageType } from './message.ts';
 import { Publication } from './publication.ts';
 import type { Registration } from './registration.ts';
 import { Subscription } from './subscription.ts';
@@ -103,11 +103,6 @@ export class UbusClient implements Ubus {
       this.#registrations.delete(listening);
       listening.end();
     };
-  }
-
-  async send(event: string, data: UbusTable): Promise<void> {
-    const what = `Sending the event ${event}`;
-    await this.#invoke(what, EVENT_OBJECT, 'send', this.#encode(what, { id: event, data }), TIMEOUT);
   }
 
   close(): void {

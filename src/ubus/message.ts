@@ -19,7 +19,6 @@ export const messageType = {
   hello: 0,
   status: 1,
   data: 2,
-  ping: 3,
   lookup: 4,
   invoke: 5,
   addObject: 6,

@@ -67,8 +67,6 @@ export interface Ubus {
   subscribe(object: string, listener: (type: string, data: UbusTable) => void): () => void;
   /** To events whose name matches: all of it, or what stands before a "*" at its end; the answer ends it. */
   listen(pattern: string, listener: (event: string, data: UbusTable) => void): () => void;
-  /** Sends an event to all who listen. Rejects as `call` does. */
-  send(event: string, data: UbusTable): Promise<void>;
   close(): void;
 }
 

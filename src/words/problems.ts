@@ -3,7 +3,7 @@
 
 import type { Problem, ProblemCode, ProblemData } from '../problem.ts';
 
-/** What happened, and the cure. */
+/** What happened, and what to do about it. */
 export interface ProblemWords {
   readonly message: string;
   readonly hint: string;
@@ -177,39 +177,39 @@ const catalogue: Catalogue = {
     _(
       'new addresses are found by lending prefixes, as {because}: a first packet is lost, and arrives when it is sent again',
     ),
-    _('to lose none, {cure}'),
+    _('to lose none, {remedy}'),
   ],
 
   'no-fexit': (_) => [_('the hook fexit cannot be used: {meaning}'), otherHook(_)],
   'no-kprobe': (_) => [_('the hook kprobe cannot be used: {meaning}'), otherHook(_)],
-  'no-lending': (_, { error }) => [_('prefixes cannot be lent: {meaning}'), cureOf(_, error)],
+  'no-lending': (_, { error }) => [_('prefixes cannot be lent: {meaning}'), hintOf(_, error)],
   'links-failed': (_, { error }) => [
     _('the interfaces of this system could not be listed: {meaning}'),
-    cureOf(_, error),
+    hintOf(_, error),
   ],
   'dump-failed': (_, { error }) => [
     _('{device}: its allowed IPs could not be read, so nothing is learned on it: {meaning}'),
-    cureOf(_, error),
+    hintOf(_, error),
   ],
   'add-failed': (_, { error }) => [
     _('{device}: new addresses could not be made allowed IPs of their peers: {meaning}'),
-    cureOf(_, error),
+    hintOf(_, error),
   ],
   'remove-failed': (_, { error }) => [
     _('{device}: learned addresses could not be withdrawn from the allowed IPs: {meaning}'),
-    cureOf(_, error),
+    hintOf(_, error),
   ],
   'watch-failed': (_, { error }) => [
     _('{device}: the hook could not be set up, so nothing is learned on it: {meaning}'),
-    cureOf(_, error),
+    hintOf(_, error),
   ],
   'ra-failed': (_, { error }) => [
     _('{device}: Router Advertisements could not be set up: {meaning}'),
-    advertisingCureOf(_, error),
+    advertisingHintOf(_, error),
   ],
   'lending-failed': (_, { error }) => [
     _('{device}: it could not be found out whose packets WireGuard refused: {meaning}'),
-    cureOf(_, error),
+    hintOf(_, error),
   ],
 };
 
@@ -246,7 +246,7 @@ function meaningOf(_: Translate, error: string): string | undefined {
   }
 }
 
-function cureOf(_: Translate, error: string): string {
+function hintOf(_: Translate, error: string): string {
   switch (error) {
     case 'EPERM':
     case 'EACCES':
@@ -273,14 +273,14 @@ function cureOf(_: Translate, error: string): string {
 }
 
 /** Adding an address says EINVAL below IPv6's least MTU, and EACCES where IPv6 is off (addrconf_add_dev). */
-function advertisingCureOf(_: Translate, error: string): string {
+function advertisingHintOf(_: Translate, error: string): string {
   switch (error) {
     case 'EINVAL':
       return _('IPv6 needs an MTU of at least 1280: ip link set {device} mtu 1420');
     case 'EACCES':
       return _('switch IPv6 on there: sysctl -w net.ipv6.conf.{device}.disable_ipv6=0');
     default:
-      return cureOf(_, error);
+      return hintOf(_, error);
   }
 }
 
@@ -295,7 +295,7 @@ export function describeProblem(problem: Problem, translate: Translate = (text) 
     values.meaning = fill(meaningOf(translate, values.error) ?? '{detail}', values);
   if (code === 'lending') {
     const { message, hint } = describeProblem(data.because, translate);
-    Object.assign(values, { because: message, cure: hint });
+    Object.assign(values, { because: message, remedy: hint });
   }
   const [message, hint] = words(translate, data);
   return { message: fill(message, values), hint: fill(hint, values) };

@@ -30,10 +30,10 @@ export type Permission = 'read' | 'write';
 
 export class AccessControl {
   /** By session: "scope object right". */
-  private readonly granted = new Map<string, Set<string>>();
+  readonly #granted = new Map<string, Set<string>>();
 
   allows(session: string, scope: string, object: string, right: string): boolean {
-    return this.granted.get(session)?.has(`${scope} ${object} ${right}`) ?? false;
+    return this.#granted.get(session)?.has(`${scope} ${object} ${right}`) ?? false;
   }
 
   /** What a session may do with configurations: "session grant" takes it. */
@@ -43,7 +43,7 @@ export class AccessControl {
         permissions.flatMap((permission) => rightsOf(group[permission] ?? {}, permission)),
       ),
     );
-    this.granted.set(session, new Set(rights.map((right) => right.join(' '))));
+    this.#granted.set(session, new Set(rights.map((right) => right.join(' '))));
     return rights.filter(([scope]) => scope === 'uci').map(([, config, right]) => [config, right]);
   }
 }

@@ -48,59 +48,62 @@ export class Router {
   readonly sessions = { admin: '', reader: '' };
   /** Programs that were run by rpcd: the command line. */
   readonly executed: string[] = [];
-  private readonly folder = mkdtempSync(join(tmpdir(), 'router-'));
-  private readonly clients: UbusClient[] = [];
-  private broker!: Broker;
-  private daemon: Daemon | undefined;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'router-'));
+  readonly #clients: UbusClient[] = [];
+  #broker!: Broker;
+  #daemon: Daemon | undefined;
   /** Names that stand on the bus. */
-  private readonly objects = new Set<string>();
+  readonly #objects = new Set<string>();
 
-  private constructor(private readonly config: RouterConfig) {
+  readonly #config: RouterConfig;
+
+  private constructor(config: RouterConfig) {
+    this.#config = config;
     this.bus = {
-      has: (object) => this.objects.has(object),
-      call: (object, method, args) => this.clients[0]!.call(object, method, args),
+      has: (object) => this.#objects.has(object),
+      call: (object, method, args) => this.#clients[0]!.call(object, method, args),
     };
   }
 
   static async boot(config: RouterConfig): Promise<Router> {
     const router = new Router(config);
-    router.broker = await Broker.start(join(router.folder, 'ubus.sock'));
-    writeFileSync(join(router.folder, 'wg-slaacer'), config.settings);
-    writeFileSync(join(router.folder, 'network'), networkConfig(config.interfaces));
-    router.bringUpInterfaces();
-    const web = await router.connect();
+    router.#broker = await Broker.start(join(router.#folder, 'ubus.sock'));
+    writeFileSync(join(router.#folder, 'wg-slaacer'), config.settings);
+    writeFileSync(join(router.#folder, 'network'), networkConfig(config.interfaces));
+    router.#bringUpInterfaces();
+    const web = await router.#connect();
     web.listen('ubus.object.*', (event, { path }) => {
-      if (event === 'ubus.object.add') router.objects.add(path as string);
-      else router.objects.delete(path as string);
+      if (event === 'ubus.object.add') router.#objects.add(path as string);
+      else router.#objects.delete(path as string);
     });
-    await web.send('settled', {});
-    await router.publishOthers();
-    router.sessions.admin = await router.login(['read', 'write']);
-    router.sessions.reader = await router.login(['read']);
+    await web.call('nothing', 'nothing').catch(() => {}); // what was asked for before has been done then
+    await router.#publishOthers();
+    router.sessions.admin = await router.#login(['read', 'write']);
+    router.sessions.reader = await router.#login(['read']);
     await router.startService();
     return router;
   }
 
   async startService(): Promise<void> {
-    const ubus = await this.connect();
-    this.daemon = new Daemon({
+    const ubus = await this.#connect();
+    this.#daemon = new Daemon({
       version: '1.0.0',
       kernel: this.kernel,
       clock: systemClock,
       ubus,
       write: () => {},
     });
-    this.daemon.start();
-    await this.until(() => this.objects.has('wg-slaacer'));
-    await this.daemon.reload();
+    this.#daemon.start();
+    await this.#until(() => this.#objects.has('wg-slaacer'));
+    await this.#daemon.reload();
   }
 
   async stopService(): Promise<void> {
-    this.daemon?.stop();
-    this.daemon = undefined;
+    this.#daemon?.stop();
+    this.#daemon = undefined;
     this.kernel.kill();
     this.kernel.revive();
-    await this.until(() => !this.objects.has('wg-slaacer'));
+    await this.#until(() => !this.#objects.has('wg-slaacer'));
   }
 
   /** A peer sends a packet; the service has acted upon it when this resolves. */
@@ -119,25 +122,25 @@ export class Router {
   }
 
   configText(name: 'network' | 'wg-slaacer'): string {
-    return readFileSync(join(this.folder, name), 'utf8');
+    return readFileSync(join(this.#folder, name), 'utf8');
   }
 
   async shutDown(): Promise<void> {
-    this.daemon?.stop();
-    for (const client of this.clients) client.close();
-    await this.broker.stop();
-    rmSync(this.folder, { recursive: true });
+    this.#daemon?.stop();
+    for (const client of this.#clients) client.close();
+    await this.#broker.stop();
+    rmSync(this.#folder, { recursive: true });
   }
 
-  private async login(permissions: readonly Permission[]): Promise<string> {
+  async #login(permissions: readonly Permission[]): Promise<string> {
     const { ubus_rpc_session: id } = await this.bus.call('session', 'create');
     const objects = this.acl.login(id as string, permissions);
     await this.bus.call('session', 'grant', { ubus_rpc_session: id!, scope: 'uci', objects });
     return id as string;
   }
 
-  private bringUpInterfaces(): void {
-    for (const { device, addresses, peers } of this.config.interfaces) {
+  #bringUpInterfaces(): void {
+    for (const { device, addresses, peers } of this.#config.interfaces) {
       this.kernel.addLink(device, { addresses });
       const ipv6 = (list: readonly string[] = []) => list.filter((prefix) => prefix.includes(':'));
       const table = peers.map(({ key, allowedIps }) => [key, ipv6(allowedIps)]);
@@ -145,14 +148,14 @@ export class Router {
     }
   }
 
-  private async publishOthers(): Promise<void> {
-    const rpcd = await this.connect();
-    uciObject(rpcd, this.folder);
-    for (const [name, methods] of Object.entries(this.others())) rpcd.publish(name, methods);
-    await this.until(() => ['uci', ...Object.keys(this.others())].every((name) => this.objects.has(name)));
+  async #publishOthers(): Promise<void> {
+    const rpcd = await this.#connect();
+    uciObject(rpcd, this.#folder);
+    for (const [name, methods] of Object.entries(this.#others())) rpcd.publish(name, methods);
+    await this.#until(() => ['uci', ...Object.keys(this.#others())].every((name) => this.#objects.has(name)));
   }
 
-  private others(): Record<string, Record<string, Method>> {
+  #others(): Record<string, Record<string, Method>> {
     const method = (call: (args: UbusTable) => UbusTable | undefined): Method => ({
       arguments: {
         name: 'String',
@@ -166,25 +169,25 @@ export class Router {
     });
     return {
       // netifd, ubus.c: netifd_dump_status. No key is in it.
-      'network.interface': { dump: method(() => ({ interface: this.netifdInterfaces() })) },
+      'network.interface': { dump: method(() => ({ interface: this.#netifdInterfaces() })) },
       // rpcd-mod-luci, luci.c: rpc_luci_get_network_devices.
-      'luci-rpc': { getNetworkDevices: method(() => this.networkDevices()) },
+      'luci-rpc': { getNetworkDevices: method(() => this.#networkDevices()) },
       // procd, service/service.c.
       service: {
         list: method(() => ({
-          'wg-slaacer': { instances: this.daemon ? { instance1: { running: true } } : {} },
+          'wg-slaacer': { instances: this.#daemon ? { instance1: { running: true } } : {} },
         })),
         event: method(({ data }) => {
-          if ((data as UbusTable).package !== undefined) void this.daemon?.reload();
+          if ((data as UbusTable).package !== undefined) void this.#daemon?.reload();
           return undefined;
         }),
       },
       // rpcd, file.c: rpc_file_exec_run, which lets a login run what is named for it with just those arguments.
-      file: { exec: method((args) => this.execute(args)) },
+      file: { exec: method((args) => this.#execute(args)) },
     };
   }
 
-  private execute({ ubus_rpc_session: session, command, params }: UbusTable): UbusTable {
+  #execute({ ubus_rpc_session: session, command, params }: UbusTable): UbusTable {
     const line = [command, ...((params ?? []) as readonly string[])].join(' ');
     if (!this.acl.allows(String(session), 'file', line, 'exec'))
       throw new UbusError(ubusStatus.permissionDenied, line);
@@ -193,17 +196,17 @@ export class Router {
     return { code: 0 };
   }
 
-  private netifdInterfaces(): UbusTable[] {
+  #netifdInterfaces(): UbusTable[] {
     const others = [{ interface: 'lan', proto: 'static', l3_device: 'br-lan', up: true }];
-    const own = this.config.interfaces.filter(({ inNetwork = true }) => inNetwork);
+    const own = this.#config.interfaces.filter(({ inNetwork = true }) => inNetwork);
     return [
       ...others,
       ...own.map(({ device }) => ({ interface: device, proto: 'wireguard', l3_device: device, up: true })),
     ];
   }
 
-  private networkDevices(): UbusTable {
-    const devices = this.config.interfaces.map(({ device, addresses }): [string, UbusValue] => [
+  #networkDevices(): UbusTable {
+    const devices = this.#config.interfaces.map(({ device, addresses }): [string, UbusValue] => [
       device,
       {
         name: device,
@@ -218,14 +221,14 @@ export class Router {
     return { 'br-lan': { name: 'br-lan', devtype: 'bridge', up: true }, ...Object.fromEntries(devices) };
   }
 
-  private async connect(): Promise<UbusClient> {
-    const client = new UbusClient(this.broker.path);
-    this.clients.push(client);
-    await this.until(() => client.connected);
+  async #connect(): Promise<UbusClient> {
+    const client = new UbusClient(this.#broker.path);
+    this.#clients.push(client);
+    await this.#until(() => client.connected);
     return client;
   }
 
-  private async until(condition: () => boolean): Promise<void> {
+  async #until(condition: () => boolean): Promise<void> {
     while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -133,7 +133,7 @@ describe('the dialog', () => {
         option(page, 'wg0', name).getAttribute('placeholder'),
       ),
     );
-    expect(placeholders).toEqual(['5', '16', '32', '24h', '2001:db8:1::/64']);
+    expect(placeholders).toEqual(['5', '16', '32', '1d', '2001:db8:1::/64']);
     expect(await option(page, 'wg0', 'ra').inputValue()).toBe('auto');
   });
 

@@ -319,6 +319,28 @@ describe('when something is wrong', () => {
     ]);
   });
 
+  it('shows problems in the language of the page, with what they are about', async () => {
+    const running = await boot({
+      ...household,
+      settings: `${household.settings}\toption rate 'lots'\n`,
+    });
+    const { router } = running;
+    const peer = router.kernel.peers('wg0')[0]!;
+    router.kernel.allow('wg0', peer, '::/0');
+    router.kernel.warn({ code: 'refused-peer', data: { device: 'wg0', peer } });
+    const page = await visit(running, 'status', 'admin', { locale: 'en-XA' });
+    const banners = await textOf(page, '.alert-message.warning');
+    expect(banners).toContainEqual(
+      expect.stringMatching(
+        /^WG-SLAACER\.wg0\.rate: "lots" IS NOT ALLOWED.* ALLOWED IS 0 \(NO LIMIT\) TO 6000 NEW/,
+      ),
+    );
+    expect(banners).toContainEqual(
+      expect.stringMatching(/^wg0: ALL OF .*::\/64 IS PEER Alice's laptop'S BY ITS ALLOWED IP ::\/0, SO NO/),
+    );
+    expect(banners).toContainEqual(expect.stringMatching(/^wg0: PEER Alice's laptop GOES ON SENDING/));
+  });
+
   it('offers to start the service when it is stopped', async () => {
     const running = await home();
     const { router } = running;

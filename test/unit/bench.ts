@@ -56,19 +56,19 @@ export class Bench {
   readonly kernel = new FakeKernel(this.clock);
   engine!: Engine;
   /** Since they were last taken. */
-  private events: EngineEvent[] = [];
+  #events: EngineEvent[] = [];
 
   /** Begins as a new process would, whatever became of the one before. */
   start(config: EngineConfig): this {
     this.clock.dropTimers();
     this.kernel.revive();
-    this.engine = new Engine(this.kernel, this.clock, (event) => this.events.push(event));
+    this.engine = new Engine(this.kernel, this.clock, (event) => this.#events.push(event));
     this.engine.start(config);
     return this;
   }
 
   takeEvents(): EngineEvent[] {
-    return this.events.splice(0);
+    return this.#events.splice(0);
   }
 
   /** "learned 2001:db8::5 alice" and the like. */

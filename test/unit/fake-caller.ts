@@ -9,32 +9,31 @@ export class FakeCaller implements Ubus {
   connected = true;
   closed = false;
   readonly calls: { object: string; method: string; args: UbusTable }[] = [];
-  private readonly connectedListeners: ((connected: boolean) => void)[] = [];
-  private readonly subscribers: { object: string; listener: (type: string, data: UbusTable) => void }[] = [];
-  private readonly eventListeners: { pattern: string; listener: (event: string, data: UbusTable) => void }[] =
-    [];
+  readonly #connectedListeners: ((connected: boolean) => void)[] = [];
+  readonly #subscribers: { object: string; listener: (type: string, data: UbusTable) => void }[] = [];
+  readonly #eventListeners: { pattern: string; listener: (event: string, data: UbusTable) => void }[] = [];
 
   /** The methods of each object that is there. */
   constructor(readonly objects: Record<string, Record<string, Answer>>) {}
 
   setConnected(connected: boolean): void {
     this.connected = connected;
-    for (const listener of this.connectedListeners) listener(connected);
+    for (const listener of this.#connectedListeners) listener(connected);
   }
 
   notify(object: string, type: string, data: UbusTable): void {
-    for (const each of this.subscribers) if (each.object === object) each.listener(type, data);
+    for (const each of this.#subscribers) if (each.object === object) each.listener(type, data);
   }
 
   /** As ubusd tells that an object was added or removed. */
   objectEvent(what: 'add' | 'remove', path: string): void {
     const event = `ubus.object.${what}`;
-    for (const { pattern, listener } of this.eventListeners)
+    for (const { pattern, listener } of this.#eventListeners)
       if (event.startsWith(pattern.replace('*', ''))) listener(event, { id: 1, path });
   }
 
   onConnected(listener: (connected: boolean) => void): void {
-    this.connectedListeners.push(listener);
+    this.#connectedListeners.push(listener);
   }
 
   async call(object: string, method: string, args: UbusTable = {}): Promise<UbusTable> {
@@ -48,12 +47,12 @@ export class FakeCaller implements Ubus {
   }
 
   subscribe(object: string, listener: (type: string, data: UbusTable) => void): () => void {
-    this.subscribers.push({ object, listener });
+    this.#subscribers.push({ object, listener });
     return () => {};
   }
 
   listen(pattern: string, listener: (event: string, data: UbusTable) => void): () => void {
-    this.eventListeners.push({ pattern, listener });
+    this.#eventListeners.push({ pattern, listener });
     return () => {};
   }
 

@@ -5,6 +5,7 @@
 import { contains, type Prefix, parseAddress, parsePrefix } from '../../src/address.ts';
 import { formatAddress, formatPrefix } from '../../src/address-text.ts';
 import type { Clock } from '../../src/clock.ts';
+import { withoutLoan } from '../../src/kernel/lending/loans.ts';
 import {
   HookError,
   type Kernel,
@@ -88,14 +89,14 @@ export class FakeKernel implements Kernel {
   /** The links as the engine saw them last. */
   listed: readonly Link[] = [];
 
-  private readonly linkTable: Link[] = [];
-  private readonly devices = new Map<number, FakeDevice>();
-  private nextIfindex = 1;
-  private nextPeerId = 1;
-  private onChange: (() => void) | undefined;
-  private changed = false;
-  private hook: FakeHook | undefined;
-  private callsToLive = Number.POSITIVE_INFINITY;
+  readonly #linkTable: Link[] = [];
+  readonly #devices = new Map<number, FakeDevice>();
+  #nextIfindex = 1;
+  #nextPeerId = 1;
+  #onChange: (() => void) | undefined;
+  #changed = false;
+  #hook: FakeHook | undefined;
+  #callsToLive = Number.POSITIVE_INFINITY;
   /** What is lent, by ifindex: the engine is told, and sees it among the allowed IPs. */
   readonly loans = new Map<number, Loan>();
   /** The pinned map. */
@@ -103,19 +104,19 @@ export class FakeKernel implements Kernel {
 
   constructor(readonly clock: Clock) {
     this.wireguard = {
-      dump: (device) => this.call('dump', () => this.dump(device)),
-      add: (device, entries) => this.call('add', () => this.add(device, entries)),
-      remove: (device, entries) => this.call('remove', () => this.remove(device, entries)),
+      dump: (device) => this.call('dump', () => this.#dump(device)),
+      add: (device, entries) => this.call('add', () => this.#add(device, entries)),
+      remove: (device, entries) => this.call('remove', () => this.#remove(device, entries)),
       close: () => {},
     };
     this.links = {
       list: () =>
         this.call('list', () => {
-          this.listed = [...this.linkTable];
-          return [...this.linkTable];
+          this.listed = [...this.#linkTable];
+          return [...this.#linkTable];
         }),
       onChange: (callback) => {
-        this.onChange = callback;
+        this.#onChange = callback;
       },
       refused: () => 0,
       close: () => {},
@@ -126,8 +127,8 @@ export class FakeKernel implements Kernel {
     return this.call('openSightings', () => {
       if (this.failures.hook) throw new HookError(this.failures.hook);
       this.hooksOpened++;
-      this.hook = new FakeHook(this, hook === 'auto' ? 'fexit' : hook, observer);
-      return this.hook;
+      this.#hook = new FakeHook(this, hook === 'auto' ? 'fexit' : hook, observer);
+      return this.#hook;
     });
   }
 
@@ -135,11 +136,11 @@ export class FakeKernel implements Kernel {
 
   /** Every call of the engine's comes through here. */
   call<Value>(name: string, act: () => Value): Value {
-    if (this.callsToLive <= 0) {
+    if (this.#callsToLive <= 0) {
       this.kill();
       throw new Killed();
     }
-    this.callsToLive--;
+    this.#callsToLive--;
     this.calls.push(name);
     return act();
   }
@@ -147,53 +148,53 @@ export class FakeKernel implements Kernel {
   // What happens in the world
 
   addLink(name: string, { kind = 'wireguard', addresses = [] as readonly string[] } = {}): number {
-    const ifindex = this.nextIfindex++;
-    this.linkTable.push({ name, ifindex, up: true, kind, mtu: 1420, addresses: addresses.map(linkAddress) });
-    if (kind === 'wireguard') this.devices.set(ifindex, new Map());
-    this.changed = true;
+    const ifindex = this.#nextIfindex++;
+    this.#linkTable.push({ name, ifindex, up: true, kind, mtu: 1420, addresses: addresses.map(linkAddress) });
+    if (kind === 'wireguard') this.#devices.set(ifindex, new Map());
+    this.#changed = true;
     return ifindex;
   }
 
   deleteLink(name: string): void {
-    const { ifindex } = this.link(name);
-    this.linkTable.splice(this.linkTable.indexOf(this.link(name)), 1);
-    this.devices.delete(ifindex);
-    this.changed = true;
+    const { ifindex } = this.#link(name);
+    this.#linkTable.splice(this.#linkTable.indexOf(this.#link(name)), 1);
+    this.#devices.delete(ifindex);
+    this.#changed = true;
   }
 
   renameLink(from: string, to: string): void {
-    this.replaceLink(from, { name: to });
+    this.#replaceLink(from, { name: to });
   }
 
   setLinkAddresses(name: string, addresses: readonly string[]): void {
-    this.replaceLink(name, { addresses: addresses.map(linkAddress) });
+    this.#replaceLink(name, { addresses: addresses.map(linkAddress) });
   }
 
   /** Of all its addresses, in milliseconds from now. */
   setLifetimes(name: string, preferred: number, valid: number): void {
-    const addresses = this.link(name).addresses.map((address) => ({ ...address, preferred, valid }));
-    this.replaceLink(name, { addresses });
+    const addresses = this.#link(name).addresses.map((address) => ({ ...address, preferred, valid }));
+    this.#replaceLink(name, { addresses });
   }
 
   /** Makes an address of a link one that this program has added. */
   disown(name: string, address: string): void {
-    const addresses = this.link(name).addresses.map((each) => ({
+    const addresses = this.#link(name).addresses.map((each) => ({
       ...each,
       isOurs: each.isOurs || formatAddress(each.bytes) === address,
     }));
-    this.replaceLink(name, { addresses });
+    this.#replaceLink(name, { addresses });
   }
 
   setLinkUp(name: string, up: boolean): void {
-    this.replaceLink(name, { up });
+    this.#replaceLink(name, { up });
   }
 
   /** `wg setconf`: these peers and no others, with these allowed IPs and no others. */
   setPeers(name: string, table: PeerTable): void {
-    const device = this.device(name);
+    const device = this.#device(name);
     for (const key of device.keys()) if (!(key in table)) device.delete(key);
     for (const key of Object.keys(table)) {
-      const peer = device.get(key) ?? { id: this.nextPeerId++, key, allowedIps: new Map() };
+      const peer = device.get(key) ?? { id: this.#nextPeerId++, key, allowedIps: new Map() };
       peer.allowedIps.clear();
       device.set(key, peer);
     }
@@ -202,14 +203,14 @@ export class FakeKernel implements Kernel {
 
   /** `wg set … peer … allowed-ips +…`: moved silently if it was another peer's. */
   allow(name: string, key: string, ...allowedIps: readonly string[]): void {
-    for (const text of allowedIps) move(this.device(name), key, parsePrefix(text)!);
+    for (const text of allowedIps) move(this.#device(name), key, parsePrefix(text)!);
   }
 
   /** Tells of changed links, if there are any. */
   announce(): void {
-    if (!this.changed) return;
-    this.changed = false;
-    this.onChange?.();
+    if (!this.#changed) return;
+    this.#changed = false;
+    this.#onChange?.();
   }
 
   /** An authenticated packet from a peer; whether WireGuard accepts it. */
@@ -219,81 +220,81 @@ export class FakeKernel implements Kernel {
     address: string,
     packet: string | Buffer | null = `from ${address}`,
   ): boolean {
-    const { ifindex } = this.link(name);
-    const peer = this.device(name).get(sender);
+    const { ifindex } = this.#link(name);
+    const peer = this.#device(name).get(sender);
     if (!peer) return false; // it has no session
-    const owner = longestMatch(this.device(name), address);
-    this.hook?.received({ ifindex, sender: peer, owner, address, packet });
+    const owner = longestMatch(this.#device(name), address);
+    this.#hook?.received({ ifindex, sender: peer, owner, address, packet });
     return owner === sender;
   }
 
   /** A packet from an address that is lent to its sender. */
   accepted(name: string, sender: string, address: string): void {
-    this.hook?.accepted({ ifindex: this.link(name).ifindex, address, sender });
+    this.#hook?.accepted({ ifindex: this.#link(name).ifindex, address, sender });
   }
 
   /** Something that the hook's user should know comes up. */
   warn(problem: Problem): void {
-    this.hook?.warn(problem);
+    this.#hook?.warn(problem);
   }
 
   /** Passes on the sightings that have come up since the last time. */
   flush(): void {
-    this.hook?.flush();
+    this.#hook?.flush();
   }
 
   /** SIGKILL: the process and its hook are gone; allowed IPs and the pinned map stay. */
   kill(): void {
-    this.hook = undefined;
-    this.onChange = undefined;
-    this.callsToLive = 0;
+    this.#hook = undefined;
+    this.#onChange = undefined;
+    this.#callsToLive = 0;
   }
 
   /** … after so many more calls. */
   killAfter(calls: number): void {
-    this.callsToLive = calls;
+    this.#callsToLive = calls;
   }
 
   /** Another process may begin. */
   revive(): void {
     this.kill();
-    this.callsToLive = Number.POSITIVE_INFINITY;
+    this.#callsToLive = Number.POSITIVE_INFINITY;
   }
 
   // What a test wants to know
 
   get hookIsOpen(): boolean {
-    return this.hook !== undefined;
+    return this.#hook !== undefined;
   }
 
   /** Whether the process has not been killed. */
   get isAlive(): boolean {
-    return this.callsToLive > 0;
+    return this.#callsToLive > 0;
   }
 
   get watched(): number[] {
-    return this.hook?.watched() ?? [];
+    return this.#hook?.watched() ?? [];
   }
 
   linkNames(): string[] {
-    return this.linkTable.map(({ name }) => name);
+    return this.#linkTable.map(({ name }) => name);
   }
 
   ifindex(name: string): number {
-    return this.link(name).ifindex;
+    return this.#link(name).ifindex;
   }
 
   peers(name: string): string[] {
-    return [...this.device(name).keys()];
+    return [...this.#device(name).keys()];
   }
 
   /** As text, sorted. */
   allowedIps(name: string, key: string): string[] {
-    return [...(this.device(name).get(key)?.allowedIps.keys() ?? [])].sort();
+    return [...(this.#device(name).get(key)?.allowedIps.keys() ?? [])].sort();
   }
 
   owner(name: string, address: string): string | undefined {
-    return longestMatch(this.device(name), address);
+    return longestMatch(this.#device(name), address);
   }
 
   records(): LearnedRecord[] {
@@ -303,30 +304,30 @@ export class FakeKernel implements Kernel {
   // The kernel's side
 
   detach(hook: FakeHook): void {
-    if (this.hook === hook) this.hook = undefined;
+    if (this.#hook === hook) this.#hook = undefined;
   }
 
-  private link(name: string): Link {
-    const link = this.linkTable.find((link) => link.name === name);
+  #link(name: string): Link {
+    const link = this.#linkTable.find((link) => link.name === name);
     if (!link) throw new Error(`ENODEV: ${name}`);
     return link;
   }
 
-  private device(name: string): FakeDevice {
-    const device = this.devices.get(this.link(name).ifindex);
+  #device(name: string): FakeDevice {
+    const device = this.#devices.get(this.#link(name).ifindex);
     if (!device) throw new Error(`EOPNOTSUPP: ${name}`);
     return device;
   }
 
-  private replaceLink(name: string, change: Partial<Link>): void {
-    const link = this.link(name);
-    this.linkTable[this.linkTable.indexOf(link)] = { ...link, ...change };
-    this.changed = true;
+  #replaceLink(name: string, change: Partial<Link>): void {
+    const link = this.#link(name);
+    this.#linkTable[this.#linkTable.indexOf(link)] = { ...link, ...change };
+    this.#changed = true;
   }
 
-  private dump(name: string): Device | undefined {
-    const ifindex = this.linkTable.find((link) => link.name === name)?.ifindex;
-    const device = ifindex !== undefined && this.devices.get(ifindex);
+  #dump(name: string): Device | undefined {
+    const ifindex = this.#linkTable.find((link) => link.name === name)?.ifindex;
+    const device = ifindex !== undefined && this.#devices.get(ifindex);
     if (!device) return undefined;
     const peers = [...device.values()].map(({ key, allowedIps }) => ({
       key,
@@ -337,8 +338,8 @@ export class FakeKernel implements Kernel {
     return { ifindex, ...(this.publicKey && { publicKey: this.publicKey }), listenPort: 51820, peers };
   }
 
-  private add(name: string, entries: readonly PeerAddress[]): void {
-    const device = this.device(name);
+  #add(name: string, entries: readonly PeerAddress[]): void {
+    const device = this.#device(name);
     this.eachUntilFailure('add', entries, ({ peer, address }) => {
       if (!device.has(peer)) return; // UPDATE_ONLY
       const previousOwner = longestMatch(device, address);
@@ -348,8 +349,8 @@ export class FakeKernel implements Kernel {
     });
   }
 
-  private remove(name: string, entries: readonly PeerAddress[]): void {
-    const device = this.device(name);
+  #remove(name: string, entries: readonly PeerAddress[]): void {
+    const device = this.#device(name);
     this.eachUntilFailure('remove', entries, ({ peer, address }) => {
       if (device.get(peer)?.allowedIps.delete(`${address}/128`))
         this.removed.push({ device: name, peer, address });
@@ -398,116 +399,122 @@ interface Watch {
 
 class FakeHook implements Sightings {
   readonly warnings: Problem[] = [];
-  private readonly interfaces = new Map<number, Watch>();
-  private readonly budgets = new Map<string, { learn: number; report: number }>();
-  private readonly attempts = new Map<string, Attempt>();
-  private queue: Sighting[] = [];
+  readonly #interfaces = new Map<number, Watch>();
+  readonly #budgets = new Map<string, { learn: number; report: number }>();
+  readonly #attempts = new Map<string, Attempt>();
+  #queue: Sighting[] = [];
+
+  readonly #kernel: FakeKernel;
+  readonly #observer: Observer;
 
   constructor(
-    private readonly kernel: FakeKernel,
+    kernel: FakeKernel,
     readonly hook: Hook,
-    private readonly observer: Observer,
-  ) {}
+    observer: Observer,
+  ) {
+    this.#kernel = kernel;
+    this.#observer = observer;
+  }
 
   watch({ ifindex }: Pick<Link, 'ifindex'>, limits: Limits, scope: Scope): void {
-    this.kernel.call('watch', () => {
+    this.#kernel.call('watch', () => {
       const trie = new Map<string, { prefix: Prefix; learn: boolean }>();
       for (const prefix of scope.learn) trie.set(formatPrefix(prefix), { prefix, learn: true });
       for (const prefix of scope.reserved) trie.set(formatPrefix(prefix), { prefix, learn: false });
-      const counters = this.interfaces.get(ifindex)?.counters ?? noCounters();
-      this.interfaces.set(ifindex, { limits, trie, counters });
+      const counters = this.#interfaces.get(ifindex)?.counters ?? noCounters();
+      this.#interfaces.set(ifindex, { limits, trie, counters });
     });
   }
 
   unwatch(ifindex: number): void {
-    this.kernel.call('unwatch', () => this.interfaces.delete(ifindex));
+    this.#kernel.call('unwatch', () => this.#interfaces.delete(ifindex));
   }
 
   counters(ifindex: number): Counters {
-    return this.interfaces.get(ifindex)?.counters ?? noCounters();
+    return this.#interfaces.get(ifindex)?.counters ?? noCounters();
   }
 
   accepted(sighting: Pick<Sighting, 'ifindex' | 'address' | 'sender'>): void {
-    const time = this.kernel.clock.now();
-    this.observer.see([{ ...sighting, time, verdict: 'candidate', count: 1, accepted: true }]);
+    const time = this.#kernel.clock.now();
+    this.#observer.see([{ ...sighting, time, verdict: 'candidate', count: 1, accepted: true }]);
   }
 
   warn(problem: Problem): void {
     this.warnings.push(problem);
-    this.observer.recheck();
+    this.#observer.recheck();
   }
 
-  loan(ifindex: number): Loan | undefined {
-    return this.kernel.loans.get(ifindex);
+  withoutLoan(device: Device): Device {
+    return withoutLoan(device, this.#kernel.loans.get(device.ifindex));
   }
 
   deliver(ifindex: number, packet: Buffer): void {
-    this.kernel.call('deliver', () => {
-      if (this.kernel.failures.deliver) throw new Error('ENOMEM: deliver');
-      this.kernel.delivered.push({ ifindex, packet: packet.toString() });
+    this.#kernel.call('deliver', () => {
+      if (this.#kernel.failures.deliver) throw new Error('ENOMEM: deliver');
+      this.#kernel.delivered.push({ ifindex, packet: packet.toString() });
     });
   }
 
   records(): LearnedRecord[] {
-    return this.kernel.call('records', () => this.kernel.records());
+    return this.#kernel.call('records', () => this.#kernel.records());
   }
 
-  remember(record: LearnedRecord): void {
-    this.kernel.call('remember', () =>
-      this.kernel.eachUntilFailure('remember', [record], () =>
-        this.kernel.learned.set(`${record.ifindex} ${record.address}`, { ...record, written: 0 }),
+  keepRecord(record: LearnedRecord): void {
+    this.#kernel.call('remember', () =>
+      this.#kernel.eachUntilFailure('remember', [record], () =>
+        this.#kernel.learned.set(`${record.ifindex} ${record.address}`, { ...record, written: 0 }),
       ),
     );
   }
 
-  forget(ifindex: number, addresses: readonly string[]): void {
+  dropRecords(ifindex: number, addresses: readonly string[]): void {
     for (const address of addresses)
-      this.kernel.call('forget', () => this.kernel.learned.delete(`${ifindex} ${address}`));
+      this.#kernel.call('forget', () => this.#kernel.learned.delete(`${ifindex} ${address}`));
   }
 
   lastSeen(ifindex: number, address: string): number | undefined {
-    return this.kernel.call('lastSeen', () => this.kernel.learned.get(`${ifindex} ${address}`)?.lastSeen);
+    return this.#kernel.call('lastSeen', () => this.#kernel.learned.get(`${ifindex} ${address}`)?.lastSeen);
   }
 
   close(): void {
-    this.kernel.call('close', () => this.kernel.detach(this));
+    this.#kernel.call('close', () => this.#kernel.detach(this));
   }
 
   watched(): number[] {
-    return [...this.interfaces.keys()];
+    return [...this.#interfaces.keys()];
   }
 
   flush(): void {
-    const batch = this.queue;
-    this.queue = [];
-    if (batch.length > 0) this.observer.see(batch);
+    const batch = this.#queue;
+    this.#queue = [];
+    if (batch.length > 0) this.#observer.see(batch);
   }
 
   received(packet: Packet): void {
     const { ifindex, sender, owner, address } = packet;
-    const watch = this.interfaces.get(ifindex);
+    const watch = this.#interfaces.get(ifindex);
     if (!watch) return;
     if (owner !== sender.key) {
-      this.refused(packet, watch);
+      this.#refused(packet, watch);
       return;
     }
-    const now = this.kernel.clock.now();
-    const known = this.kernel.learned.get(`${ifindex} ${address}`);
+    const now = this.#kernel.clock.now();
+    const known = this.#kernel.learned.get(`${ifindex} ${address}`);
     if (!known || now - known.written < LAST_SEEN_SLACK) return;
-    this.kernel.learned.set(`${ifindex} ${address}`, { ...known, lastSeen: now, written: now });
+    this.#kernel.learned.set(`${ifindex} ${address}`, { ...known, lastSeen: now, written: now });
   }
 
-  private refused(packet: Packet, { limits, counters, trie }: Watch): void {
-    const now = this.kernel.clock.now();
+  #refused(packet: Packet, { limits, counters, trie }: Watch): void {
+    const now = this.#kernel.clock.now();
     const peer = `${packet.ifindex} ${packet.sender.id}`;
     const key = `${peer} ${packet.address}`;
-    let { verdict, owner } = this.judge(packet, trie);
+    let { verdict, owner } = this.#judge(packet, trie);
 
-    const last = this.attempts.get(key);
+    const last = this.#attempts.get(key);
     if (last && now - last.told < ATTEMPT_HOLD) {
       if (passes(verdict) && last.packets > 0 && last.packets < ATTEMPT_PACKETS) {
         last.packets++;
-        this.tell(packet, verdict, owner, 0);
+        this.#tell(packet, verdict, owner, 0);
       } else {
         last.untold++;
         if (passes(verdict) && last.packets === 0) verdict = 'rate';
@@ -515,8 +522,8 @@ class FakeHook implements Sightings {
       counters[verdict]++;
       return;
     }
-    const budget = this.budgets.get(peer) ?? { learn: 0, report: 0 };
-    this.budgets.set(peer, budget);
+    const budget = this.#budgets.get(peer) ?? { learn: 0, report: 0 };
+    this.#budgets.set(peer, budget);
     const interval = limits.rate === 0 ? 0 : 60_000 / limits.rate;
     if (verdict === 'candidate' && interval > 0 && !takeToken(budget, 'learn', now, interval, limits.burst)) {
       verdict = 'rate';
@@ -524,16 +531,16 @@ class FakeHook implements Sightings {
     }
     counters[verdict]++;
     if (!passes(verdict) && !takeToken(budget, 'report', now, REPORT_INTERVAL, REPORT_BURST)) return;
-    this.tell(packet, verdict, owner, 1 + (last?.untold ?? 0));
-    this.attempts.set(key, { told: now, untold: 0, packets: passes(verdict) ? 1 : 0 });
+    this.#tell(packet, verdict, owner, 1 + (last?.untold ?? 0));
+    this.#attempts.set(key, { told: now, untold: 0, packets: passes(verdict) ? 1 : 0 });
   }
 
-  private judge(
+  #judge(
     { ifindex, sender, owner, address }: Packet,
     trie: Watch['trie'],
   ): { verdict: Verdict; owner?: string | undefined } {
     if (owner !== undefined) return { verdict: 'owned', owner };
-    const known = this.kernel.learned.get(`${ifindex} ${address}`);
+    const known = this.#kernel.learned.get(`${ifindex} ${address}`);
     if (known)
       return known.peer === sender.key ? { verdict: 'restore' } : { verdict: 'owned', owner: known.peer };
     const bytes = parseAddress(address)!;
@@ -546,14 +553,14 @@ class FakeHook implements Sightings {
   }
 
   /** A count of 0 stands for a repeat. */
-  private tell(
+  #tell(
     { ifindex, sender, address, packet }: Packet,
     verdict: Verdict,
     owner: string | undefined,
     count: number,
   ): void {
-    this.queue.push({
-      time: this.kernel.clock.now(),
+    this.#queue.push({
+      time: this.#kernel.clock.now(),
       ifindex,
       verdict,
       count: count || 1,

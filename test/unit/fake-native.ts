@@ -14,20 +14,20 @@ export class FakeMap implements BpfMap {
   ) {}
 
   lookup(key: Uint8Array): Buffer | undefined {
-    return this.content.get(this.checked(key, this.keySize).toString('hex'));
+    return this.content.get(this.#checked(key, this.keySize).toString('hex'));
   }
   update(key: Uint8Array, value: Uint8Array): void {
     if (this.failing) throw new Error('ENOMEM: bpf_map_update_elem');
     this.updates++;
-    this.content.set(this.checked(key, this.keySize).toString('hex'), this.checked(value, this.valueSize));
+    this.content.set(this.#checked(key, this.keySize).toString('hex'), this.#checked(value, this.valueSize));
   }
   delete(key: Uint8Array): boolean {
-    return this.content.delete(this.checked(key, this.keySize).toString('hex'));
+    return this.content.delete(this.#checked(key, this.keySize).toString('hex'));
   }
   dump(): Buffer {
     return Buffer.concat([...this.content].flatMap(([key, value]) => [Buffer.from(key, 'hex'), value]));
   }
-  private checked(bytes: Uint8Array, size: number): Buffer {
+  #checked(bytes: Uint8Array, size: number): Buffer {
     if (bytes.length !== size) throw new Error(`EINVAL: ${bytes.length} bytes for ${size}`);
     return Buffer.from(bytes);
   }
@@ -51,20 +51,20 @@ export class FakeObject implements BpfObject {
   records: (batch: Buffer) => void = () => {};
   failing: string | undefined;
   runAnswer = 0;
-  private readonly programs: string[] = [];
+  readonly #programs: string[] = [];
 
   enable(program: string): void {
     this.log.push(`enable ${program}`);
-    this.programs.push(program);
+    this.#programs.push(program);
   }
   pin(map: string, path: string): void {
     this.log.push(`pin ${map} ${path}`);
   }
   load(): void {
-    this.step('load');
+    this.#step('load');
   }
   attach(program: string): void {
-    this.step(`attach ${program}`);
+    this.#step(`attach ${program}`);
   }
   detach(program: string): void {
     if (this.log.includes(`attach ${program}`)) this.log.push(`detach ${program}`);
@@ -74,8 +74,8 @@ export class FakeObject implements BpfObject {
   }
   /** 100 for the first one that was enabled, 101 … */
   programFd(program: string): number {
-    if (!this.programs.includes(program)) throw new Error(`EINVAL: program '${program}' was not enabled`);
-    return 100 + this.programs.indexOf(program);
+    if (!this.#programs.includes(program)) throw new Error(`EINVAL: program '${program}' was not enabled`);
+    return 100 + this.#programs.indexOf(program);
   }
   onRecords(map: string, callback: (records: Buffer) => void): void {
     this.log.push(`records ${map}`);
@@ -88,7 +88,7 @@ export class FakeObject implements BpfObject {
   close(): void {
     this.log.push('close');
   }
-  private step(text: string): void {
+  #step(text: string): void {
     this.log.push(text);
     if (this.failing === text) throw new Error(`EPERM: ${text}`);
   }
@@ -99,23 +99,25 @@ export class FakeTap implements NativeSocket {
   readonly log: string[] = [];
   readonly waiting: Buffer[] = [];
   isOpen = true;
-  private readable: () => void = () => {};
+  #readable: () => void = () => {};
 
-  constructor(
-    private readonly around: FakeTaps,
-    ...socket: number[]
-  ) {
-    this.step(`socket ${socket.join(' ')}`);
+  readonly #around: FakeTaps;
+
+  constructor(around: FakeTaps, ...socket: number[]) {
+    this.#around = around;
+    this.#step(`socket ${socket.join(' ')}`);
   }
 
   bind(address: Uint8Array): void {
-    this.step(`bind ${Buffer.from(address).toString('hex')}`);
+    this.#step(`bind ${Buffer.from(address).toString('hex')}`);
   }
   setOption(level: number, name: number, value: Uint8Array): void {
-    this.step(`option ${level} ${name} ${Buffer.from(value).toString('hex')}`);
+    this.#step(`option ${level} ${name} ${Buffer.from(value).toString('hex')}`);
   }
   send(data: Uint8Array, address?: Uint8Array): number {
-    this.step(`send ${Buffer.from(data).toString('hex')} ${address && Buffer.from(address).toString('hex')}`);
+    this.#step(
+      `send ${Buffer.from(data).toString('hex')} ${address && Buffer.from(address).toString('hex')}`,
+    );
     return data.length;
   }
   receive(): Buffer | undefined {
@@ -123,7 +125,7 @@ export class FakeTap implements NativeSocket {
   }
   receiveMessage(): undefined {}
   onReadable(callback: () => void): void {
-    this.readable = callback;
+    this.#readable = callback;
   }
   close(): void {
     this.isOpen = false;
@@ -131,12 +133,12 @@ export class FakeTap implements NativeSocket {
 
   arrive(...packets: Buffer[]): void {
     this.waiting.push(...packets);
-    this.readable();
+    this.#readable();
   }
 
-  private step(text: string): void {
+  #step(text: string): void {
     this.log.push(text);
-    if (this.around.failing?.test(text)) throw new Error(`EPERM: ${text.split(' ')[0]}`);
+    if (this.#around.failing?.test(text)) throw new Error(`EPERM: ${text.split(' ')[0]}`);
   }
 }
 

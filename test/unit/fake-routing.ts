@@ -33,12 +33,12 @@ export class FakeRouting implements Routing {
   }
 
   addAddress(ifindex: number, address: AddressBytes, prefixLength: number): void {
-    this.check();
+    this.#check();
     this.addresses.add(`${ifindex} ${formatAddress(address)}/${prefixLength}`);
   }
 
   removeAddress(ifindex: number, address: AddressBytes, prefixLength: number): void {
-    this.check();
+    this.#check();
     this.addresses.delete(`${ifindex} ${formatAddress(address)}/${prefixLength}`);
   }
 
@@ -47,13 +47,13 @@ export class FakeRouting implements Routing {
   }
 
   keepRoute(route: KeptRoute): void {
-    this.check();
+    this.#check();
     this.dropRoute(route);
     this.routes.push(route);
   }
 
   dropRoute({ ifindex, prefix }: Pick<KeptRoute, 'ifindex' | 'prefix'>): void {
-    this.check();
+    this.#check();
     const isIt = (route: KeptRoute) =>
       route.ifindex === ifindex && formatPrefix(route.prefix) === formatPrefix(prefix);
     const at = this.routes.findIndex(isIt);
@@ -64,11 +64,11 @@ export class FakeRouting implements Routing {
     { ifindex }: { readonly ifindex: number },
     onSolicitation: (from: AddressBytes) => void,
   ): AdvertisementSocket {
-    this.check();
+    this.#check();
     this.sockets.set(ifindex, onSolicitation);
     return {
       send: (message, to) => {
-        this.check();
+        this.#check();
         this.sent.push({ ifindex, to: formatAddress(to), message });
       },
       close: () => this.sockets.delete(ifindex),
@@ -77,7 +77,7 @@ export class FakeRouting implements Routing {
 
   close(): void {}
 
-  private check(): void {
+  #check(): void {
     if (this.failure) throw this.failure;
   }
 }

@@ -24,11 +24,11 @@ export class FakeUbus implements Ubus {
   readonly notifications: [string, UbusTable][] = [];
   /** Each call that was made over the bus by the program itself: "object method". */
   readonly calls: string[] = [];
-  private readonly connectionListeners: ((connected: boolean) => void)[] = [];
-  private readonly eventListeners: [string, (event: string, data: UbusTable) => void][] = [];
+  readonly #connectionListeners: ((connected: boolean) => void)[] = [];
+  readonly #eventListeners: [string, (event: string, data: UbusTable) => void][] = [];
 
   onConnected(listener: (connected: boolean) => void): void {
-    this.connectionListeners.push(listener);
+    this.#connectionListeners.push(listener);
   }
 
   async call(object: string, method: string, args: UbusTable = {}): Promise<UbusTable> {
@@ -52,7 +52,7 @@ export class FakeUbus implements Ubus {
   }
 
   listen(pattern: string, listener: (event: string, data: UbusTable) => void): () => void {
-    this.eventListeners.push([pattern, listener]);
+    this.#eventListeners.push([pattern, listener]);
     return () => {};
   }
 
@@ -65,11 +65,11 @@ export class FakeUbus implements Ubus {
   /** ubusd goes, or comes. */
   setConnected(connected: boolean): void {
     this.connected = connected;
-    for (const listener of this.connectionListeners) listener(connected);
+    for (const listener of this.#connectionListeners) listener(connected);
   }
 
   event(name: string, data: UbusTable): void {
-    for (const [pattern, listener] of this.eventListeners) if (pattern === name) listener(name, data);
+    for (const [pattern, listener] of this.#eventListeners) if (pattern === name) listener(name, data);
   }
 }
 
@@ -87,16 +87,16 @@ export class FakeRpcd {
   readonly failures: Record<string, number | undefined> = {};
   /** Packages in the order in which they were committed. */
   readonly committed: string[] = [];
-  private readonly pending = new Map<string, Change[]>([['', []]]);
-  private readonly grants = new Map<string, Set<string>>();
-  private nextSession = 1;
+  readonly #pending = new Map<string, Change[]>([['', []]]);
+  readonly #grants = new Map<string, Set<string>>();
+  #nextSession = 1;
 
   constructor(packages: Record<string, Package>) {
     this.packages = packages;
   }
 
   get sessions(): number {
-    return this.grants.size;
+    return this.#grants.size;
   }
 
   /** Appears on a bus. */
@@ -110,26 +110,26 @@ export class FakeRpcd {
       },
     });
     ubus.objects.set('uci', {
-      get: method('get', (args) => ({ values: this.get(args) })),
-      set: method('set', (args) => this.set(args)),
-      commit: method('commit', (args) => this.commit(args)),
+      get: method('get', (args) => ({ values: this.#get(args) })),
+      set: method('set', (args) => this.#set(args)),
+      commit: method('commit', (args) => this.#commit(args)),
     });
     ubus.objects.set('session', {
       create: method('create', () => {
-        const id = `session${this.nextSession++}`;
-        this.pending.set(id, []);
-        this.grants.set(id, new Set());
+        const id = `session${this.#nextSession++}`;
+        this.#pending.set(id, []);
+        this.#grants.set(id, new Set());
         return { ubus_rpc_session: id };
       }),
       grant: method('grant', ({ ubus_rpc_session: id, scope, objects }) => {
-        const granted = this.grants.get(id as string);
+        const granted = this.#grants.get(id as string);
         if (!granted || scope !== 'uci') throw new UbusError(ubusStatus.notFound, 'no such session');
         for (const [object, right] of objects as [string, string][]) granted.add(`${object} ${right}`);
         return undefined;
       }),
       destroy: method('destroy', ({ ubus_rpc_session: id }) => {
-        this.pending.delete(id as string);
-        this.grants.delete(id as string);
+        this.#pending.delete(id as string);
+        this.#grants.delete(id as string);
         return undefined;
       }),
     });
@@ -143,18 +143,18 @@ export class FakeRpcd {
 
   /** `uci set` on the command line. */
   change(config: string, section: string, values: Options): void {
-    this.pending.get('')!.push({ config, section, values });
+    this.#pending.get('')!.push({ config, section, values });
   }
 
-  private folder(args: UbusTable, right: string): Change[] {
+  #folder(args: UbusTable, right: string): Change[] {
     const id = (args.ubus_rpc_session ?? '') as string;
-    if (id !== '' && !this.grants.get(id)?.has(`${args.config} ${right}`)) {
+    if (id !== '' && !this.#grants.get(id)?.has(`${args.config} ${right}`)) {
       throw new UbusError(ubusStatus.permissionDenied, 'permission denied');
     }
-    return this.pending.get(id)!;
+    return this.#pending.get(id)!;
   }
 
-  private seen(config: string, changes: readonly Change[]): Package {
+  #seen(config: string, changes: readonly Change[]): Package {
     const found = this.packages[config];
     if (!found) throw new UbusError(ubusStatus.notFound, `${config}: not found`);
     const sections = structuredClone(found);
@@ -164,8 +164,8 @@ export class FakeRpcd {
     return sections;
   }
 
-  private get(args: UbusTable): UbusTable {
-    const sections = Object.entries(this.seen(args.config as string, this.folder(args, 'read')));
+  #get(args: UbusTable): UbusTable {
+    const sections = Object.entries(this.#seen(args.config as string, this.#folder(args, 'read')));
     return Object.fromEntries(
       sections
         .filter(([, section]) => args.type === undefined || section['.type'] === args.type)
@@ -176,17 +176,17 @@ export class FakeRpcd {
     );
   }
 
-  private set(args: UbusTable): undefined {
-    const folder = this.folder(args, 'write');
+  #set(args: UbusTable): undefined {
+    const folder = this.#folder(args, 'write');
     const { config, section, values } = args as unknown as Change;
-    if (!this.seen(config, folder)[section]) throw new UbusError(ubusStatus.notFound, 'no such section');
+    if (!this.#seen(config, folder)[section]) throw new UbusError(ubusStatus.notFound, 'no such section');
     folder.push({ config, section, values });
   }
 
-  private commit(args: UbusTable): undefined {
-    const folder = this.folder(args, 'write');
+  #commit(args: UbusTable): undefined {
+    const folder = this.#folder(args, 'write');
     const config = args.config as string;
-    this.packages[config] = this.seen(config, folder);
+    this.packages[config] = this.#seen(config, folder);
     const others = folder.filter((change) => change.config !== config);
     folder.splice(0, folder.length, ...others);
     this.committed.push(config);

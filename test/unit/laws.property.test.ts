@@ -175,68 +175,68 @@ interface Spending {
 }
 
 class World {
-  private readonly bench = new Bench();
-  private readonly kernel = this.bench.kernel;
-  private readonly clock = this.bench.clock;
-  private readonly enabled = new Map<DeviceName, Partial<InterfaceSettings>>(
-    devices.map((name) => [name, {}]),
-  );
-  private hook: EngineConfig['hook'] = 'auto';
+  readonly #bench = new Bench();
+  readonly #kernel = this.#bench.kernel;
+  readonly #clock = this.#bench.clock;
+  readonly #enabled = new Map<DeviceName, Partial<InterfaceSettings>>(devices.map((name) => [name, {}]));
+  #hook: EngineConfig['hook'] = 'auto';
   /** Allowed IPs by configuration, of the peers that are there. */
-  private readonly configured = new Map<DeviceName, Record<string, readonly string[]>>();
-  private readonly addresses = new Map<string, readonly string[]>([['br-lan', []]]);
-  private readonly everAdded = new Set<string>();
-  private readonly lastUse = new Map<string, number>();
-  private readonly spending = new Map<DeviceName, Spending>();
+  readonly #configured = new Map<DeviceName, Record<string, readonly string[]>>();
+  readonly #addresses = new Map<string, readonly string[]>([['br-lan', []]]);
+  readonly #everAdded = new Set<string>();
+  readonly #lastUse = new Map<string, number>();
+  readonly #spending = new Map<DeviceName, Spending>();
   /** Whether a failure that was injected may have left something undone for now. */
-  private hasFailed = false;
-  private readonly firstListed = new Map<number, number>();
+  #hasFailed = false;
+  readonly #firstListed = new Map<number, number>();
   /** What a follower that heard of everything since the process began has: peers by interface and address. */
-  private readonly replica = new Map<string, string>();
-  private checkedAdded = 0;
-  private checkedRemoved = 0;
+  readonly #replica = new Map<string, string>();
+  #checkedAdded = 0;
+  #checkedRemoved = 0;
 
   constructor() {
-    this.kernel.addLink('br-lan', { kind: 'bridge' });
+    this.#kernel.addLink('br-lan', { kind: 'bridge' });
     for (const name of devices) {
-      this.addresses.set(name, linkAddresses[0]!);
-      this.configured.set(name, { [alice]: ['2001:db8:a::/64'], [bob]: ['2001:db8:1::b/128'], [carol]: [] });
-      this.addLink(name);
+      this.#addresses.set(name, linkAddresses[0]!);
+      this.#configured.set(name, { [alice]: ['2001:db8:a::/64'], [bob]: ['2001:db8:1::b/128'], [carol]: [] });
+      this.#addLink(name);
     }
-    this.start();
+    this.#start();
   }
 
   take(step: Step): void {
-    survive(() => this.act(step));
-    if (!this.kernel.isAlive) {
-      this.bench.takeEvents(); // nobody heard its last words
-      this.start();
+    survive(() => this.#act(step));
+    if (!this.#kernel.isAlive) {
+      this.#bench.takeEvents(); // nobody heard its last words
+      this.#start();
     }
-    this.check();
+    this.#check();
   }
 
-  private act(step: Step): unknown {
-    const { bench, kernel, clock } = this;
+  #act(step: Step): unknown {
+    const bench = this.#bench;
+    const kernel = this.#kernel;
+    const clock = this.#clock;
     switch (step.do) {
       case 'packet':
-        if (!this.exists(step.device)) return;
+        if (!this.#exists(step.device)) return;
         if (kernel.receive(step.device, step.sender, step.address))
-          this.lastUse.set(`${step.device} ${step.address} ${step.sender}`, clock.now());
+          this.#lastUse.set(`${step.device} ${step.address} ${step.sender}`, clock.now());
         return;
       case 'see':
         return kernel.flush();
       case 'pass':
         return clock.advance(step.time);
       case 'configure':
-        this.renewBudgets(step.device);
-        this.enabled.delete(step.device);
-        if (step.settings) this.enabled.set(step.device, step.settings);
-        return bench.engine.configure(this.config());
+        this.#renewBudgets(step.device);
+        this.#enabled.delete(step.device);
+        if (step.settings) this.#enabled.set(step.device, step.settings);
+        return bench.engine.configure(this.#config());
       case 'hook':
-        if (step.hook !== this.hook) this.spending.clear();
-        this.hook = step.hook;
-        for (const name of devices) this.spent(name);
-        return bench.engine.configure(this.config());
+        if (step.hook !== this.#hook) this.#spending.clear();
+        this.#hook = step.hook;
+        for (const name of devices) this.#spent(name);
+        return bench.engine.configure(this.#config());
       case 'forget':
         bench.engine.forget(step.device, step.address);
         return;
@@ -244,26 +244,26 @@ class World {
         bench.engine.flush(step.device);
         return;
       case 'setconf':
-        return this.setPeers(step.device);
+        return this.#setPeers(step.device);
       case 'delete':
-        if (this.exists(step.device)) kernel.deleteLink(step.device);
+        if (this.#exists(step.device)) kernel.deleteLink(step.device);
         return;
       case 'recreate':
-        if (this.exists(step.device)) kernel.deleteLink(step.device);
-        this.addLink(step.device);
+        if (this.#exists(step.device)) kernel.deleteLink(step.device);
+        this.#addLink(step.device);
         return;
       case 'peer': {
-        const { [step.peer]: present, ...others } = this.configured.get(step.device)!;
+        const { [step.peer]: present, ...others } = this.#configured.get(step.device)!;
         const own = present ?? (step.peer === bob ? ['2001:db8:1::b/128'] : []);
-        if (!present) this.renewBudgets(step.device);
-        this.configured.set(step.device, step.isThere ? { ...others, [step.peer]: own } : others);
-        return this.setPeers(step.device);
+        if (!present) this.#renewBudgets(step.device);
+        this.#configured.set(step.device, step.isThere ? { ...others, [step.peer]: own } : others);
+        return this.#setPeers(step.device);
       }
       case 'carol':
-        this.configured.set(step.device, { ...this.configured.get(step.device), [carol]: step.allowedIps });
-        return this.setPeers(step.device);
+        this.#configured.set(step.device, { ...this.#configured.get(step.device), [carol]: step.allowedIps });
+        return this.#setPeers(step.device);
       case 'addresses':
-        this.addresses.set(step.device, step.addresses);
+        this.#addresses.set(step.device, step.addresses);
         if (kernel.linkNames().includes(step.device)) kernel.setLinkAddresses(step.device, step.addresses);
         return;
       case 'announce':
@@ -274,13 +274,13 @@ class World {
         return kernel.kill();
       case 'restart':
         bench.engine.stop();
-        return this.start();
+        return this.#start();
       case 'fail':
-        this.hasFailed = true;
+        this.#hasFailed = true;
         kernel.failures[step.call] = step.after;
         return;
       case 'heal':
-        return this.heal();
+        return this.#heal();
       case 'settle':
         return this.settle();
     }
@@ -288,147 +288,147 @@ class World {
 
   /** After all is quiet for half a minute, everything agrees. */
   settle(): void {
-    this.heal();
-    this.kernel.announce();
-    this.kernel.flush();
-    this.clock.advance(31_000);
-    this.check();
-    this.hasFailed = false;
-    this.check();
+    this.#heal();
+    this.#kernel.announce();
+    this.#kernel.flush();
+    this.#clock.advance(31_000);
+    this.#check();
+    this.#hasFailed = false;
+    this.#check();
     for (const name of devices) {
-      const ledger = this.bench.ledger(name);
-      if (!this.enabled.has(name)) expect(ledger).toEqual([]);
-      if (!this.exists(name)) continue;
-      const present = this.kernel.peers(name).map(nameOf);
+      const ledger = this.#bench.ledger(name);
+      if (!this.#enabled.has(name)) expect(ledger).toEqual([]);
+      if (!this.#exists(name)) continue;
+      const present = this.#kernel.peers(name).map(nameOf);
       const entries = ledger.filter((entry) => present.includes(entry.split(' ')[1]!));
-      expect(this.learned(name), `allowed IPs of ${name}`).toEqual(entries);
-      expect(this.bench.records(name), `records of ${name}`).toEqual(ledger);
-      for (const { lastSeen } of this.bench.engine.ledger.entries(name))
-        expect(lastSeen + this.settings(name).lifetime).toBeGreaterThan(this.clock.now());
+      expect(this.#learned(name), `allowed IPs of ${name}`).toEqual(entries);
+      expect(this.#bench.records(name), `records of ${name}`).toEqual(ledger);
+      for (const { lastSeen } of this.#bench.engine.ledger.entries(name))
+        expect(lastSeen + this.#settings(name).lifetime).toBeGreaterThan(this.#clock.now());
     }
-    const ifindexes = devices.filter((name) => this.exists(name)).map((name) => this.kernel.ifindex(name));
+    const ifindexes = devices.filter((name) => this.#exists(name)).map((name) => this.#kernel.ifindex(name));
     if (ifindexes.length === 0) return;
-    for (const { ifindex, device: name } of this.kernel.records()) {
-      const isWaiting = this.enabled.has(name as DeviceName) && !this.exists(name as DeviceName);
+    for (const { ifindex, device: name } of this.#kernel.records()) {
+      const isWaiting = this.#enabled.has(name as DeviceName) && !this.#exists(name as DeviceName);
       expect(ifindexes.includes(ifindex) || isWaiting, `a record of ${name}, ${ifindex}`).toBe(true);
     }
   }
 
-  private heal(): void {
-    for (const call of ['add', 'remove', 'remember'] as const) delete this.kernel.failures[call];
-    this.kernel.killAfter(Number.POSITIVE_INFINITY);
+  #heal(): void {
+    for (const call of ['add', 'remove', 'remember'] as const) delete this.#kernel.failures[call];
+    this.#kernel.killAfter(Number.POSITIVE_INFINITY);
   }
 
   /** What holds at any time. */
-  private check(): void {
-    this.noteLinks();
-    for (const added of this.kernel.added.slice(this.checkedAdded)) {
+  #check(): void {
+    this.#noteLinks();
+    for (const added of this.#kernel.added.slice(this.#checkedAdded)) {
       const { device, peer, address, previousOwner, links, time } = added;
       const name = device as DeviceName;
       if (previousOwner !== undefined)
         expect(nameOf(previousOwner), `owner of ${address}`).toBe(nameOf(peer));
-      expect(this.enabled.has(name), `${name} is enabled`).toBe(true);
+      expect(this.#enabled.has(name), `${name} is enabled`).toBe(true);
       // What could not be withdrawn when it left the scope stays known, and is brought back like anything else.
-      if (!this.hasFailed && !this.isSettling(name, time))
-        expect(this.isInScope(name, address, links), `${address} on ${name} in scope`).toBe(true);
-      this.everAdded.add(`${device} ${address} ${peer}`);
+      if (!this.#hasFailed && !this.#isSettling(name, time))
+        expect(this.#isInScope(name, address, links), `${address} on ${name} in scope`).toBe(true);
+      this.#everAdded.add(`${device} ${address} ${peer}`);
     }
-    for (const { device, peer, address } of this.kernel.removed.slice(this.checkedRemoved))
-      expect(this.everAdded, 'withdrawn, so learned').toContain(`${device} ${address} ${peer}`);
-    this.checkedAdded = this.kernel.added.length;
-    this.checkedRemoved = this.kernel.removed.length;
-    for (const event of this.bench.takeEvents()) {
-      this.checkEvent(event);
-      this.follow(event);
+    for (const { device, peer, address } of this.#kernel.removed.slice(this.#checkedRemoved))
+      expect(this.#everAdded, 'withdrawn, so learned').toContain(`${device} ${address} ${peer}`);
+    this.#checkedAdded = this.#kernel.added.length;
+    this.#checkedRemoved = this.#kernel.removed.length;
+    for (const event of this.#bench.takeEvents()) {
+      this.#checkEvent(event);
+      this.#follow(event);
     }
-    this.checkReplica();
+    this.#checkReplica();
 
-    for (const name of devices.filter((name) => this.exists(name))) {
-      expect(this.kernel.peers(name).sort()).toEqual(Object.keys(this.configured.get(name)!).sort());
-      for (const [peer, allowedIps] of Object.entries(this.configured.get(name)!))
-        expect(this.kernel.allowedIps(name, peer)).toEqual(expect.arrayContaining([...allowedIps]));
-      if (!this.hasFailed) this.checkLearned(name);
+    for (const name of devices.filter((name) => this.#exists(name))) {
+      expect(this.#kernel.peers(name).sort()).toEqual(Object.keys(this.#configured.get(name)!).sort());
+      for (const [peer, allowedIps] of Object.entries(this.#configured.get(name)!))
+        expect(this.#kernel.allowedIps(name, peer)).toEqual(expect.arrayContaining([...allowedIps]));
+      if (!this.#hasFailed) this.#checkLearned(name);
     }
   }
 
   /** As docs/architecture.md tells followers to do. */
-  private follow(event: EngineEvent): void {
+  #follow(event: EngineEvent): void {
     switch (event.event) {
       case 'adopted':
       case 'learned':
       case 'restored':
-        this.replica.set(`${event.interface} ${event.address}`, event.peer);
+        this.#replica.set(`${event.interface} ${event.address}`, event.peer);
         break;
       case 'expired':
       case 'evicted':
       case 'forgotten':
       case 'released':
-        expect(this.replica.delete(`${event.interface} ${event.address}`), 'gone, so present').toBe(true);
+        expect(this.#replica.delete(`${event.interface} ${event.address}`), 'gone, so present').toBe(true);
     }
   }
 
-  private checkReplica(): void {
-    const entries = [...this.bench.engine.ledger.entries()];
-    expect(Object.fromEntries(this.replica)).toEqual(
+  #checkReplica(): void {
+    const entries = [...this.#bench.engine.ledger.entries()];
+    expect(Object.fromEntries(this.#replica)).toEqual(
       Object.fromEntries(entries.map((entry) => [`${entry.interface} ${entry.address}`, entry.peer])),
     );
   }
 
-  private checkLearned(name: DeviceName): void {
-    const learned = this.learned(name);
-    if (!this.enabled.has(name)) {
+  #checkLearned(name: DeviceName): void {
+    const learned = this.#learned(name);
+    if (!this.#enabled.has(name)) {
       expect(learned, `learned on ${name}, which is disabled`).toEqual([]);
       return;
     }
-    expect(this.bench.ledger(name)).toEqual(expect.arrayContaining(learned));
-    for (const entry of this.isSettling(name, this.clock.now() - 31_000) ? [] : learned)
-      expect(this.isInScope(name, entry.split(' ')[0]!, this.kernel.listed), entry).toBe(true);
-    for (const peer of this.kernel.peers(name).map(nameOf)) {
+    expect(this.#bench.ledger(name)).toEqual(expect.arrayContaining(learned));
+    for (const entry of this.#isSettling(name, this.#clock.now() - 31_000) ? [] : learned)
+      expect(this.#isInScope(name, entry.split(' ')[0]!, this.#kernel.listed), entry).toBe(true);
+    for (const peer of this.#kernel.peers(name).map(nameOf)) {
       const count = learned.filter((entry) => entry.endsWith(` ${peer}`)).length;
-      expect(count, `addresses of ${peer}`).toBeLessThanOrEqual(this.settings(name).maxAddresses);
+      expect(count, `addresses of ${peer}`).toBeLessThanOrEqual(this.#settings(name).maxAddresses);
     }
   }
 
-  private checkEvent(event: EngineEvent): void {
+  #checkEvent(event: EngineEvent): void {
     if (!('peer' in event)) return;
     const name = event.interface as DeviceName;
-    const { rate, lifetime } = this.settings(name);
+    const { rate, lifetime } = this.#settings(name);
     if (event.event === 'learned' && rate > 0) {
-      const { addresses } = this.spent(name);
+      const { addresses } = this.#spent(name);
       const those = (addresses.get(event.peer) ?? new Set()).add(event.address);
       addresses.set(event.peer, those);
-      expect(those.size, `new addresses of ${nameOf(event.peer)}`).toBeLessThanOrEqual(this.allowance(name));
+      expect(those.size, `new addresses of ${nameOf(event.peer)}`).toBeLessThanOrEqual(this.#allowance(name));
     }
     if (event.event === 'expired') {
-      const then = event.time * 1_000 - this.clock.wall() + this.clock.now();
-      const unused = then - (this.lastUse.get(`${name} ${event.address} ${event.peer}`) ?? 0);
+      const then = event.time * 1_000 - this.#clock.wall() + this.#clock.now();
+      const unused = then - (this.#lastUse.get(`${name} ${event.address} ${event.peer}`) ?? 0);
       expect(unused, 'milliseconds without use').toBeGreaterThan(lifetime - 1_000);
     }
   }
 
   /** The /128s that are not configured. */
-  private learned(name: DeviceName): string[] {
-    return this.bench.allowed(name, Object.values(this.configured.get(name)!).flat());
+  #learned(name: DeviceName): string[] {
+    return this.#bench.allowed(name, Object.values(this.#configured.get(name)!).flat());
   }
 
-  private noteLinks(): void {
-    for (const { ifindex } of this.kernel.listed)
-      if (!this.firstListed.has(ifindex)) this.firstListed.set(ifindex, this.clock.now());
+  #noteLinks(): void {
+    for (const { ifindex } of this.#kernel.listed)
+      if (!this.#firstListed.has(ifindex)) this.#firstListed.set(ifindex, this.#clock.now());
   }
 
   /** Whether a link came up so recently that what was learned on it may stay until its prefixes have followed. */
-  private isSettling(name: DeviceName, time: number): boolean {
-    const link = this.kernel.listed.find((link) => link.name === name);
-    return link !== undefined && time < this.firstListed.get(link.ifindex)! + 60_000;
+  #isSettling(name: DeviceName, time: number): boolean {
+    const link = this.#kernel.listed.find((link) => link.name === name);
+    return link !== undefined && time < this.#firstListed.get(link.ifindex)! + 60_000;
   }
 
   /** Law 2, in its own words, for the links that there were when the engine last looked. */
-  private isInScope(name: DeviceName, address: string, links: readonly Link[]): boolean {
+  #isInScope(name: DeviceName, address: string, links: readonly Link[]): boolean {
     const bytes = parseAddress(address)!;
     if (links.some((link) => link.addresses.some((own) => formatAddress(own.bytes) === address)))
       return false;
     if (bytes.subarray(8).every((byte) => byte === 0) || bytes[0] === 0xff) return false;
-    const { prefixes } = this.settings(name);
+    const { prefixes } = this.#settings(name);
     const own = links.find((link) => link.name === name)?.addresses ?? [];
     const onLink = own.map(({ bytes, prefixLength }) => prefixOf(bytes, prefixLength));
     return [...(prefixes.length > 0 ? prefixes : onLink), linkLocal].some((prefix) =>
@@ -436,60 +436,64 @@ class World {
     );
   }
 
-  private start(): void {
-    this.spending.clear();
-    this.replica.clear();
-    this.bench.start(this.config());
-    for (const name of devices) this.spent(name);
+  #start(): void {
+    this.#spending.clear();
+    this.#replica.clear();
+    this.#bench.start(this.#config());
+    for (const name of devices) this.#spent(name);
   }
 
-  private config(): EngineConfig {
-    const interfaces = [...this.enabled].map(([name, settings]) => on(name, settings));
-    return { ...config(...interfaces), hook: this.hook };
+  #config(): EngineConfig {
+    const interfaces = [...this.#enabled].map(([name, settings]) => on(name, settings));
+    return { ...config(...interfaces), hook: this.#hook };
   }
 
-  private settings(name: DeviceName): InterfaceSettings {
-    return on(name, this.enabled.get(name)).settings;
+  #settings(name: DeviceName): InterfaceSettings {
+    return on(name, this.#enabled.get(name)).settings;
   }
 
-  private exists(name: string): boolean {
-    return this.kernel.linkNames().includes(name);
+  #exists(name: string): boolean {
+    return this.#kernel.linkNames().includes(name);
   }
 
-  private addLink(name: DeviceName): void {
-    this.kernel.addLink(name, { addresses: this.addresses.get(name)! });
-    this.setPeers(name);
-    this.renewBudgets(name);
+  #addLink(name: DeviceName): void {
+    this.#kernel.addLink(name, { addresses: this.#addresses.get(name)! });
+    this.#setPeers(name);
+    this.#renewBudgets(name);
   }
 
-  private spent(name: DeviceName): Spending {
-    const spending = this.spending.get(name) ?? { before: 0, since: this.clock.now(), addresses: new Map() };
-    this.spending.set(name, spending);
+  #spent(name: DeviceName): Spending {
+    const spending = this.#spending.get(name) ?? {
+      before: 0,
+      since: this.#clock.now(),
+      addresses: new Map(),
+    };
+    this.#spending.set(name, spending);
     return spending;
   }
 
-  private allowance(name: DeviceName): number {
-    const { before, since } = this.spent(name);
-    const { rate, burst } = this.settings(name);
+  #allowance(name: DeviceName): number {
+    const { before, since } = this.#spent(name);
+    const { rate, burst } = this.#settings(name);
     return rate === 0
       ? Number.POSITIVE_INFINITY
-      : before + burst + ((this.clock.now() - since) * rate) / 60_000;
+      : before + burst + ((this.#clock.now() - since) * rate) / 60_000;
   }
 
   /** The limits change, or the kernel's memory of who has spent what is lost. */
-  private renewBudgets(name: DeviceName): void {
-    this.spent(name).before = this.allowance(name);
-    this.spent(name).since = this.clock.now();
+  #renewBudgets(name: DeviceName): void {
+    this.#spent(name).before = this.#allowance(name);
+    this.#spent(name).since = this.#clock.now();
   }
 
   /**
    * What was seen is passed on first: the engine relies on nobody else giving an address away in the milliseconds
    * between a packet and its batch.
    */
-  private setPeers(name: DeviceName): void {
-    if (!this.exists(name)) return;
-    survive(() => this.kernel.flush());
-    this.kernel.setPeers(name, this.configured.get(name)!);
+  #setPeers(name: DeviceName): void {
+    if (!this.#exists(name)) return;
+    survive(() => this.#kernel.flush());
+    this.#kernel.setPeers(name, this.#configured.get(name)!);
   }
 }
 

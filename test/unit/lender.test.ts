@@ -62,13 +62,13 @@ class World {
     return this;
   }
 
-  private attempt(call: string): void {
+  #attempt(call: string): void {
     if (this.failing === call) throw new Error(`ENOMEM: ${call}`);
   }
 
   readonly wireguard = {
     dump: (name: string): Device | undefined => {
-      this.attempt('dump');
+      this.#attempt('dump');
       if (name !== 'wg1') return undefined;
       const peers = this.peers.map((peer) => ({
         ...peer,
@@ -77,11 +77,11 @@ class World {
       return { ifindex: 7, listenPort: 51_820, peers };
     },
     add: (_: string, entries: readonly AllowedIp[]) => {
-      this.attempt('add');
+      this.#attempt('add');
       for (const { peer, address, length = 128 } of entries) this.allowed.set(`${address}/${length}`, peer);
     },
     remove: (_: string, entries: readonly AllowedIp[]) => {
-      this.attempt('remove');
+      this.#attempt('remove');
       for (const { peer, address, length = 128 } of entries)
         if (this.allowed.get(`${address}/${length}`) === peer) this.allowed.delete(`${address}/${length}`);
     },
@@ -90,7 +90,7 @@ class World {
 
   readonly links = {
     refused: (ifindex: number) => {
-      this.attempt('refused');
+      this.#attempt('refused');
       return ifindex === 7 ? this.refusals : 0;
     },
   };
@@ -440,9 +440,9 @@ describe('a loan', () => {
 
   it('lets what is on its way pass before an address that was withdrawn can be seen as new', () => {
     const before = world.taps.all.length;
-    world.lender.forget(7, ['2001:db8:1::5', '2001:db8:1::6']);
+    world.lender.dropRecords(7, ['2001:db8:1::5', '2001:db8:1::6']);
     expect(world.taps.all.length - before).toBe(1); // the barrier
-    world.lender.forget(8, ['2001:db8:1::5']);
+    world.lender.dropRecords(8, ['2001:db8:1::5']);
     expect(world.taps.all.length - before).toBe(1);
   });
 

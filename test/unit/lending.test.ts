@@ -56,13 +56,13 @@ class World implements KernelSide {
   failAdd: number | undefined;
   failRemove = false;
   failAsk = false;
-  private refusals = 0;
-  private readonly bytes = new Map<string, number>([[strangers, 0]]);
-  private lastTraffic: ReadonlyMap<string, number> = new Map();
-  private watched = new Set<string>();
+  #refusals = 0;
+  readonly #bytes = new Map<string, number>([[strangers, 0]]);
+  #lastTraffic: ReadonlyMap<string, number> = new Map();
+  #watched = new Set<string>();
   /** Accepted, but not yet through the socket filter. */
-  private inFlight: { peer: string; address: string }[] = [];
-  private queue: Sighting[] = [];
+  #inFlight: { peer: string; address: string }[] = [];
+  #queue: Sighting[] = [];
 
   newLending(former?: string): Lending {
     return new Lending({ name: this.name, ifindex: this.ifindex }, this, former);
@@ -96,19 +96,19 @@ class World implements KernelSide {
   /** A packet from a peer, of which the socket filter sees when it `isSlow` what is accepted somewhat later. */
   packet(peer: string, address: string, { size = 128, isSlow = false } = {}): boolean {
     const sender = this.peers.get(peer)!;
-    const text = sender.endpoint && this.watched.has(sender.endpoint) ? sender.endpoint : strangers;
-    this.bytes.set(text, (this.bytes.get(text) ?? 0) + size);
-    if (this.ownerOf(address) !== peer) {
-      this.refusals++;
+    const text = sender.endpoint && this.#watched.has(sender.endpoint) ? sender.endpoint : strangers;
+    this.#bytes.set(text, (this.#bytes.get(text) ?? 0) + size);
+    if (this.#ownerOf(address) !== peer) {
+      this.#refusals++;
       return false;
     }
     sender.rxBytes += size;
-    if (isSlow) this.inFlight.push({ peer, address });
-    else this.filter(peer, address);
+    if (isSlow) this.#inFlight.push({ peer, address });
+    else this.#filter(peer, address);
     return true;
   }
 
-  private ownerOf(address: string): string | undefined {
+  #ownerOf(address: string): string | undefined {
     const bytes = parseAddress(address)!;
     let best: { length: number; owner: string } | undefined;
     for (const [text, owner] of this.allowed) {
@@ -120,7 +120,7 @@ class World implements KernelSide {
   }
 
   /** bpf/lending.h */
-  private filter(peer: string, address: string): void {
+  #filter(peer: string, address: string): void {
     if (this.learnedAddresses.get(address) === peer || this.attributed === undefined) return;
     const longest = (all: readonly Prefix[]) =>
       Math.max(
@@ -142,7 +142,7 @@ class World implements KernelSide {
 
   sight(verdict: Verdict, address: string, sender: string): void {
     const { ifindex } = this;
-    this.queue.push({ time: this.clock.now(), ifindex, verdict, count: 1, address, sender });
+    this.#queue.push({ time: this.clock.now(), ifindex, verdict, count: 1, address, sender });
   }
 
   // The lender's part
@@ -153,16 +153,16 @@ class World implements KernelSide {
 
   /** Whether it was worth finding out about. */
   look(): boolean {
-    const before = this.lastTraffic;
-    const now = new Map(this.bytes);
-    this.lastTraffic = now;
+    const before = this.#lastTraffic;
+    const now = new Map(this.#bytes);
+    this.#lastTraffic = now;
     const isWorth = this.lending.look(before, now);
     if (isWorth) this.lending.investigate(now);
     return isWorth;
   }
 
   flush(): void {
-    const batch = this.queue.splice(0);
+    const batch = this.#queue.splice(0);
     if (batch.length > 0) this.lending.see(batch);
   }
 
@@ -251,7 +251,7 @@ class World implements KernelSide {
           this.failAdd = undefined;
           throw new Error('ENOMEM: add');
         }
-        this.addOne(entry);
+        this.#addOne(entry);
       }
     },
     remove: (name: string, entries: readonly AllowedIp[]) => {
@@ -269,7 +269,7 @@ class World implements KernelSide {
     close: () => {},
   };
 
-  private addOne({ peer, address, length = 128 }: AllowedIp): void {
+  #addOne({ peer, address, length = 128 }: AllowedIp): void {
     const text = `${address}/${length}`;
     for (const [other] of this.configuration) {
       const prefix = parsePrefix(other)!;
@@ -285,7 +285,7 @@ class World implements KernelSide {
   }
 
   refused(): number {
-    return this.refusals;
+    return this.#refusals;
   }
 
   put(_: Limits, scope: Scope, configured: readonly Prefix[]): void {
@@ -310,7 +310,7 @@ class World implements KernelSide {
 
   settle(): void {
     this.log.push('settle');
-    for (const { peer, address } of this.inFlight.splice(0)) this.filter(peer, address);
+    for (const { peer, address } of this.#inFlight.splice(0)) this.#filter(peer, address);
   }
 
   ask(from?: Uint8Array): void {
@@ -331,15 +331,15 @@ class World implements KernelSide {
         endpoint ? [[key, this.peers.get(key)!.endpoint!] as const] : [],
       ),
     );
-    this.watched = new Set(texts.values());
-    for (const text of this.watched) if (!this.bytes.has(text)) this.bytes.set(text, 0);
-    for (const text of this.bytes.keys())
-      if (text !== strangers && !this.watched.has(text)) this.bytes.delete(text);
+    this.#watched = new Set(texts.values());
+    for (const text of this.#watched) if (!this.#bytes.has(text)) this.#bytes.set(text, 0);
+    for (const text of this.#bytes.keys())
+      if (text !== strangers && !this.#watched.has(text)) this.#bytes.delete(text);
     return texts;
   }
 
   traffic(): ReadonlyMap<string, number> {
-    return new Map(this.bytes);
+    return new Map(this.#bytes);
   }
 }
 

@@ -198,12 +198,12 @@ describe('records', () => {
 
   it('are remembered and forgotten', () => {
     const { probe } = open();
-    probe.remember(record);
-    probe.remember({ ...record, ifindex: 8 });
+    probe.keepRecord(record);
+    probe.keepRecord({ ...record, ifindex: 8 });
     expect(probe.records()).toEqual([record, { ...record, ifindex: 8 }]);
     expect(probe.lastSeen(7, '2001:db8::5')).toBe(2_000);
-    probe.forget(7, ['2001:db8::5']);
-    probe.forget(9, ['2001:db8::5']);
+    probe.dropRecords(7, ['2001:db8::5']);
+    probe.dropRecords(9, ['2001:db8::5']);
     expect(probe.records()).toEqual([{ ...record, ifindex: 8 }]);
     expect(probe.lastSeen(7, '2001:db8::5')).toBeUndefined();
   });

@@ -6,7 +6,7 @@ import { type Account, Suspicion } from '../../src/kernel/lending/suspicion.ts';
 
 /** One peer, its WireGuard, and what the socket filter counts. */
 class World {
-  private readonly accounts = new Map<string, Account>();
+  readonly #accounts = new Map<string, Account>();
 
   constructor(...peers: string[]) {
     for (const peer of peers) this.set(peer, {});
@@ -22,7 +22,7 @@ class World {
       after: 0,
       accepted: 0,
     };
-    this.accounts.set(peer, { ...fresh, ...this.accounts.get(peer), ...changes });
+    this.#accounts.set(peer, { ...fresh, ...this.#accounts.get(peer), ...changes });
     return this;
   }
 
@@ -34,16 +34,16 @@ class World {
   }
 
   without(peer: string): this {
-    this.accounts.delete(peer);
+    this.#accounts.delete(peer);
     return this;
   }
 
   of(peer: string): Account {
-    return this.accounts.get(peer)!;
+    return this.#accounts.get(peer)!;
   }
 
   all(): Account[] {
-    return [...this.accounts.values()];
+    return [...this.#accounts.values()];
   }
 }
 

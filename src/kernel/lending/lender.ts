@@ -4,7 +4,7 @@
 
 import type { AddressBytes } from '../../address.ts';
 import type { Clock } from '../../clock.ts';
-import type { Limits, Link, Loan, Scope, Sighting } from '../../model.ts';
+import type { Device, Limits, Link, Loan, Scope, Sighting } from '../../model.ts';
 import { failureOf, isSame, type Problem } from '../../problem.ts';
 import * as abi from '../abi.ts';
 import { BpfSightings, type ObjectOptions } from '../bpf-sightings.ts';
@@ -12,6 +12,7 @@ import type { BpfMap, Native, NativeSocket } from '../native.ts';
 import type { Links, Observer, Sightings, WireGuard } from '../ports.ts';
 import { askAllNodes } from './echo.ts';
 import { type KernelSide, Lending, strangers } from './lending.ts';
+import { withoutLoan } from './loans.ts';
 import { recallLoans } from './recall.ts';
 import { barrier, ETH_P_IP, ETH_P_IPV6, openTap } from './tap.ts';
 
@@ -35,181 +36,189 @@ export interface Dependencies {
 
 export class Lender extends BpfSightings implements Sightings {
   readonly hook = 'lending';
-  private readonly native: Native;
-  private readonly borrowers: BpfMap;
-  private readonly endpoints: BpfMap;
-  private readonly budgets: BpfMap;
-  private readonly armed: BpfMap;
-  private readonly outerTaps: NativeSocket[] = [];
-  private readonly innerTaps = new Map<number, NativeSocket>();
-  private readonly lendings = new Map<number, Lending>();
+  readonly #native: Native;
+  readonly #borrowers: BpfMap;
+  readonly #endpoints: BpfMap;
+  readonly #budgets: BpfMap;
+  readonly #armed: BpfMap;
+  readonly #outerTaps: NativeSocket[] = [];
+  readonly #innerTaps = new Map<number, NativeSocket>();
+  readonly #lendings = new Map<number, Lending>();
   /** Who had a loan from an earlier process, by ifindex. */
-  private readonly former: Map<number, string>;
+  readonly #former: Map<number, string>;
   /** Encrypted bytes by endpoint at the last look. */
-  private traffic: ReadonlyMap<string, number> = new Map();
+  #traffic: ReadonlyMap<string, number> = new Map();
   /** The next look, of whatever kind. */
-  private cancelNext: (() => void) | undefined;
-  private readonly failures = new Map<number, Problem>();
+  #cancelNext: (() => void) | undefined;
+  readonly #failures = new Map<number, Problem>();
+
+  readonly #dependencies: Dependencies;
+  readonly #observer: Observer;
 
   /** Loads and opens taps; what libbpf or the kernel refuses is thrown as SystemError. */
-  constructor(
-    options: ObjectOptions,
-    private readonly dependencies: Dependencies,
-    private readonly observer: Observer,
-  ) {
+  constructor(options: ObjectOptions, dependencies: Dependencies, observer: Observer) {
     // Kernels without a hook have no types, and these programs need none: their own do.
     super(options, ['accepted', 'encrypted'], options.file);
-    this.native = options.native;
+    this.#dependencies = dependencies;
+    this.#observer = observer;
+    this.#native = options.native;
     try {
-      this.borrowers = this.map('borrowers', 4, abi.layout.borrower.size);
-      this.endpoints = this.map('endpoints', abi.layout.endpoint.size, abi.layout.traffic.size);
-      this.budgets = this.map('budgets', abi.layout.peer_id.size, abi.layout.budget.size);
-      this.armed = this.map('armed', 4, 4);
-      this.object.onRecords('sightings', (batch) => this.see(abi.decodeSightings(batch)));
-      this.countFrom(strangers);
-      for (const protocol of [ETH_P_IP, ETH_P_IPV6]) this.openOuterTap(protocol);
-      this.former = options.keep ? recallLoans(this, dependencies.wireguard) : new Map();
-      this.arm();
+      this.#borrowers = this.map('borrowers', 4, abi.layout.borrower.size);
+      this.#endpoints = this.map('endpoints', abi.layout.endpoint.size, abi.layout.traffic.size);
+      this.#budgets = this.map('budgets', abi.layout.peer_id.size, abi.layout.budget.size);
+      this.#armed = this.map('armed', 4, 4);
+      this.object.onRecords('sightings', (batch) => this.#see(abi.decodeSightings(batch)));
+      this.#countFrom(strangers);
+      for (const protocol of [ETH_P_IP, ETH_P_IPV6]) this.#openOuterTap(protocol);
+      this.#former = options.keep ? recallLoans(this, dependencies.wireguard) : new Map();
+      this.#arm();
     } catch (error) {
-      this.closeOuterTaps();
+      this.#closeOuterTaps();
       this.object.close();
       throw error;
     }
   }
 
   override get warnings(): readonly Problem[] {
-    const ofLendings = [...this.lendings.values()].flatMap((lending) => lending.problems());
-    return [...this.lasting, ...this.failures.values(), ...ofLendings];
+    const ofLendings = [...this.#lendings.values()].flatMap((lending) => lending.problems());
+    return [...this.lasting, ...this.#failures.values(), ...ofLendings];
   }
 
   watch(link: Pick<Link, 'name' | 'ifindex'>, limits: Limits, scope: Scope): void {
     const { ifindex } = link;
-    let lending = this.lendings.get(ifindex);
+    let lending = this.#lendings.get(ifindex);
     if (!lending) {
-      lending = new Lending(link, this.kernelSideOf(ifindex), this.former.get(ifindex));
-      this.former.delete(ifindex);
+      lending = new Lending(link, this.#kernelSideOf(ifindex), this.#former.get(ifindex));
+      this.#former.delete(ifindex);
       this.put(ifindex, limits, scope);
-      this.innerTaps.set(
+      this.#innerTaps.set(
         ifindex,
-        openTap(this.native, this.object.programFd('accepted'), ETH_P_IPV6, ifindex),
+        openTap(this.#native, this.object.programFd('accepted'), ETH_P_IPV6, ifindex),
       );
-      this.lendings.set(ifindex, lending);
+      this.#lendings.set(ifindex, lending);
     }
     lending.configure(link, limits, scope);
   }
 
   unwatch(ifindex: number): void {
     try {
-      this.lendings.get(ifindex)?.end();
+      this.#lendings.get(ifindex)?.end();
     } catch {
       // It stays on record, and is withdrawn at the next start.
     }
-    this.lendings.delete(ifindex);
-    this.failures.delete(ifindex);
-    this.innerTaps.get(ifindex)?.close();
-    this.innerTaps.delete(ifindex);
+    this.#lendings.delete(ifindex);
+    this.#failures.delete(ifindex);
+    this.#innerTaps.get(ifindex)?.close();
+    this.#innerTaps.delete(ifindex);
     if (this.isWatched(ifindex)) this.drop(ifindex);
   }
 
+  withoutLoan(device: Device): Device {
+    return withoutLoan(device, this.loan(device.ifindex));
+  }
+
+  /** What is among an interface's allowed IPs now, but neither configured nor learned. */
   loan(ifindex: number): Loan | undefined {
-    return this.lendings.get(ifindex)?.loan;
+    return this.#lendings.get(ifindex)?.loan;
   }
 
   /** What WireGuard accepted from these just before they were withdrawn is not to pass for the borrower's. */
-  override forget(ifindex: number, addresses: readonly string[]): void {
-    if (this.loan(ifindex)) barrier(this.native);
-    super.forget(ifindex, addresses);
+  override dropRecords(ifindex: number, addresses: readonly string[]): void {
+    if (this.loan(ifindex)) barrier(this.#native);
+    super.dropRecords(ifindex, addresses);
   }
 
   /** Leaves no loan behind, unless the kernel refuses; then it stays on record. */
   override close(): void {
-    this.cancelNext?.();
-    for (const ifindex of [...this.lendings.keys()]) this.unwatch(ifindex);
-    this.closeOuterTaps();
+    this.#cancelNext?.();
+    for (const ifindex of [...this.#lendings.keys()]) this.unwatch(ifindex);
+    this.#closeOuterTaps();
     super.close();
   }
 
-  private closeOuterTaps(): void {
-    for (const tap of this.outerTaps) tap.close();
+  #closeOuterTaps(): void {
+    for (const tap of this.#outerTaps) tap.close();
   }
 
-  private openOuterTap(protocol: number): void {
-    const tap = openTap(this.native, this.object.programFd('encrypted'), protocol, 0);
-    this.outerTaps.push(tap);
+  #openOuterTap(protocol: number): void {
+    const tap = openTap(this.#native, this.object.programFd('encrypted'), protocol, 0);
+    this.#outerTaps.push(tap);
     tap.onReadable(() => {
       while (tap.receive(1 << 16));
-      this.lookIn(LOOK_DELAY);
+      this.#lookIn(LOOK_DELAY);
     });
   }
 
-  private see(batch: Sighting[]): void {
-    for (const [ifindex, lending] of this.lendings) {
+  #see(batch: Sighting[]): void {
+    for (const [ifindex, lending] of this.#lendings) {
       const sightings = batch.filter((sighting) => sighting.ifindex === ifindex);
-      if (sightings.length > 0) this.attempt(ifindex, () => lending.see(sightings), true);
+      if (sightings.length > 0) this.#attempt(ifindex, () => lending.see(sightings), true);
     }
   }
 
   /** The next message wakes us, or one that has come since the last look. */
-  private arm(): void {
-    this.cancelNext = undefined;
-    this.armed.update(abi.encodeIfindex(0), abi.encodeIfindex(1));
-    const now = this.readTraffic();
-    if ([...now].some(([endpoint, bytes]) => bytes !== this.traffic.get(endpoint))) this.lookIn(LOOK_DELAY);
+  #arm(): void {
+    this.#cancelNext = undefined;
+    this.#armed.update(abi.encodeIfindex(0), abi.encodeIfindex(1));
+    const now = this.#readTraffic();
+    if ([...now].some(([endpoint, bytes]) => bytes !== this.#traffic.get(endpoint))) this.#lookIn(LOOK_DELAY);
   }
 
-  private lookIn(milliseconds: number): void {
-    this.cancelNext ??= this.dependencies.clock.after(milliseconds, () => this.look());
+  #lookIn(milliseconds: number): void {
+    this.#cancelNext ??= this.#dependencies.clock.after(milliseconds, () => this.#look());
   }
 
-  private look(): void {
-    const before = this.traffic;
-    const now = this.readTraffic();
-    this.traffic = now;
-    const concerned = [...this.lendings].filter(([ifindex, lending]) =>
-      this.attempt(ifindex, () => lending.look(before, now)),
+  #look(): void {
+    const before = this.#traffic;
+    const now = this.#readTraffic();
+    this.#traffic = now;
+    const concerned = [...this.#lendings].filter(([ifindex, lending]) =>
+      this.#attempt(ifindex, () => lending.look(before, now)),
     );
-    if (concerned.length === 0) this.rest(REST);
+    if (concerned.length === 0) this.#rest(REST);
     else
-      this.cancelNext = this.dependencies.clock.after(ACCOUNT_DELAY, () => this.investigate(concerned, now));
+      this.#cancelNext = this.#dependencies.clock.after(ACCOUNT_DELAY, () =>
+        this.#investigate(concerned, now),
+      );
   }
 
-  private investigate(concerned: [number, Lending][], before: ReadonlyMap<string, number>): void {
+  #investigate(concerned: [number, Lending][], before: ReadonlyMap<string, number>): void {
     const results = concerned.map(([ifindex, lending]) =>
-      this.attempt(ifindex, () => lending.investigate(before), true),
+      this.#attempt(ifindex, () => lending.investigate(before), true),
     );
-    this.rest(results.includes(true) ? REST : LONG_REST);
+    this.#rest(results.includes(true) ? REST : LONG_REST);
   }
 
-  private rest(milliseconds: number): void {
-    this.cancelNext = this.dependencies.clock.after(milliseconds, () => this.arm());
+  #rest(milliseconds: number): void {
+    this.#cancelNext = this.#dependencies.clock.after(milliseconds, () => this.#arm());
   }
 
   /** What fails is told, and tried again when there is cause. `heals`: then success takes the place of a failure. */
-  private attempt<Value>(ifindex: number, act: () => Value, heals = false): Value | undefined {
+  #attempt<Value>(ifindex: number, act: () => Value, heals = false): Value | undefined {
     try {
       const value = act();
-      if (heals && this.failures.delete(ifindex)) this.observer.recheck();
+      if (heals && this.#failures.delete(ifindex)) this.#observer.recheck();
       return value;
     } catch (error) {
-      const device = this.lendings.get(ifindex)?.device ?? '';
+      const device = this.#lendings.get(ifindex)?.device ?? '';
       const problem: Problem = { code: 'lending-failed', data: { device, ...failureOf(error) } };
-      const known = this.failures.get(ifindex);
-      this.failures.set(ifindex, problem);
-      if (!known || !isSame(known, problem)) this.observer.recheck();
+      const known = this.#failures.get(ifindex);
+      this.#failures.set(ifindex, problem);
+      if (!known || !isSame(known, problem)) this.#observer.recheck();
       return undefined;
     }
   }
 
-  private readTraffic(): ReadonlyMap<string, number> {
-    return abi.decodeTraffic(this.endpoints.dump());
+  #readTraffic(): ReadonlyMap<string, number> {
+    return abi.decodeTraffic(this.#endpoints.dump());
   }
 
-  private countFrom(endpoint: string): void {
-    this.endpoints.update(Buffer.from(endpoint, 'hex'), Buffer.alloc(abi.layout.traffic.size));
+  #countFrom(endpoint: string): void {
+    this.#endpoints.update(Buffer.from(endpoint, 'hex'), Buffer.alloc(abi.layout.traffic.size));
   }
 
-  private kernelSideOf(ifindex: number): KernelSide {
-    const { wireguard, links, clock } = this.dependencies;
+  #kernelSideOf(ifindex: number): KernelSide {
+    const { wireguard, links, clock } = this.#dependencies;
     const key = abi.encodeIfindex(ifindex);
     const recordsOf = ({ name }: { name: string }, { peer, allowedIps }: Loan) =>
       allowedIps.map((prefix): abi.LentRecord => ({ ifindex, device: name, peer, prefix }));
@@ -217,14 +226,14 @@ export class Lender extends BpfSightings implements Sightings {
     return {
       wireguard,
       clock,
-      observer: this.observer,
+      observer: this.#observer,
       after: (milliseconds, callback) =>
-        clock.after(milliseconds, () => this.attempt(ifindex, callback, true)),
+        clock.after(milliseconds, () => this.#attempt(ifindex, callback, true)),
       refused: () => links.refused(ifindex),
       put: (limits, scope, configured) => this.put(ifindex, limits, scope, configured),
       attribute: (peer) => {
-        if (peer === undefined) this.borrowers.delete(key);
-        else this.borrowers.update(key, abi.encodeBorrower(peer));
+        if (peer === undefined) this.#borrowers.delete(key);
+        else this.#borrowers.update(key, abi.encodeBorrower(peer));
       },
       record: (link, loan) => {
         for (const record of recordsOf(link, loan)) this.rememberLent(record);
@@ -232,8 +241,8 @@ export class Lender extends BpfSightings implements Sightings {
       strike: (link, loan) => {
         for (const record of recordsOf(link, loan)) this.forgetLent(record);
       },
-      settle: () => barrier(this.native),
-      ask: (from) => askIfPossible(this.native, ifindex, from),
+      settle: () => barrier(this.#native),
+      ask: (from) => askIfPossible(this.#native, ifindex, from),
       learned: () =>
         new Map(
           this.records()
@@ -241,7 +250,7 @@ export class Lender extends BpfSightings implements Sightings {
             .map(({ peer, address }) => [address, peer]),
         ),
       nextToken: (peer, { rate, burst }) => {
-        const budget = this.budgets.lookup(abi.encodeBorrowerId(ifindex, peer));
+        const budget = this.#budgets.lookup(abi.encodeBorrowerId(ifindex, peer));
         if (!budget || rate === 0) return 0;
         return abi.decodeNextToken(budget) - (burst - 1) * (60_000 / rate);
       },
@@ -252,12 +261,12 @@ export class Lender extends BpfSightings implements Sightings {
           ),
         );
         const wanted = new Set(texts.values());
-        for (const text of wanted) if (!counted.has(text)) this.countFrom(text);
-        for (const text of counted) if (!wanted.has(text)) this.endpoints.delete(Buffer.from(text, 'hex'));
+        for (const text of wanted) if (!counted.has(text)) this.#countFrom(text);
+        for (const text of counted) if (!wanted.has(text)) this.#endpoints.delete(Buffer.from(text, 'hex'));
         counted = wanted;
         return texts;
       },
-      traffic: () => this.readTraffic(),
+      traffic: () => this.#readTraffic(),
     };
   }
 }

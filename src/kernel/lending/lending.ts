@@ -67,257 +67,261 @@ interface Survey {
 
 export class Lending {
   /** The loan; more than one only if what was to be moved or withdrawn could not be. */
-  private loans: readonly Loan[] = [];
-  private readonly suspicion = new Suspicion();
-  private limits: Limits = { rate: 0, burst: 1 };
-  private scope: Scope = { learn: [], reserved: [] };
-  private configured: readonly Prefix[] = [];
+  #loans: readonly Loan[] = [];
+  readonly #suspicion = new Suspicion();
+  #limits: Limits = { rate: 0, burst: 1 };
+  #scope: Scope = { learn: [], reserved: [] };
+  #configured: readonly Prefix[] = [];
   /** The text of each peer's endpoint. */
-  private endpoints = new Map<string, string>();
+  #endpoints = new Map<string, string>();
   /** What WireGuard had refused at the last look. */
-  private refused = 0;
-  private nextPatrol = 0;
+  #refused = 0;
+  #nextPatrol = 0;
   /** Until when the borrower may show what it has while others wait. */
-  private trialEnd = 0;
+  #trialEnd = 0;
   /** What is refused may have been sent before the loan. */
-  private isFresh = false;
-  private cancelTimer: (() => void) | undefined;
-  private refusedPeers: readonly string[] = [];
+  #isFresh = false;
+  #cancelTimer: (() => void) | undefined;
+  #refusedPeers: readonly string[] = [];
 
   /** Whether WireGuard has been looked at once. */
-  private hasBegun = false;
+  #hasBegun = false;
   /** Whose unknown addresses are. */
-  private attributed: string | undefined;
+  #attributed: string | undefined;
+
+  #link: Pick<Link, 'name' | 'ifindex'>;
+  readonly #kernel: KernelSide;
+  readonly #former: string | undefined;
 
   /** `former`: to whom an earlier process had lent. */
-  constructor(
-    private link: Pick<Link, 'name' | 'ifindex'>,
-    private readonly kernel: KernelSide,
-    private readonly former: string | undefined,
-  ) {}
+  constructor(link: Pick<Link, 'name' | 'ifindex'>, kernel: KernelSide, former: string | undefined) {
+    this.#link = link;
+    this.#kernel = kernel;
+    this.#former = former;
+  }
 
   /** The name of the interface. */
   get device(): string {
-    return this.link.name;
+    return this.#link.name;
   }
 
   get loan(): Loan | undefined {
-    return this.loans.at(-1);
+    return this.#loans.at(-1);
   }
 
   /** Peers whose packets go on being refused. */
   problems(): Problem[] {
-    return this.refusedPeers.map((peer) => ({
+    return this.#refusedPeers.map((peer) => ({
       code: 'refused-peer',
-      data: { device: this.link.name, peer },
+      data: { device: this.#link.name, peer },
     }));
   }
 
   /** What is to be learned, and how. Called again with whatever may have changed, be it configuration or WireGuard. */
   configure(link: Pick<Link, 'name' | 'ifindex'>, limits: Limits, scope: Scope): void {
-    if (this.loan && link.name !== this.link.name) this.kernel.record(link, this.loan);
-    this.link = link;
-    this.limits = limits;
-    this.scope = scope;
-    this.kernel.put(limits, scope, this.configured);
-    const survey = this.survey();
-    if (!survey || this.hasBegun) return;
-    this.hasBegun = true;
-    this.refused = this.kernel.refused();
-    this.suspicion.begin(this.accounts(survey.device, this.kernel.traffic()));
-    if (this.former !== undefined) this.lend(this.former, survey.device);
+    if (this.loan && link.name !== this.#link.name) this.#kernel.record(link, this.loan);
+    this.#link = link;
+    this.#limits = limits;
+    this.#scope = scope;
+    this.#kernel.put(limits, scope, this.#configured);
+    const survey = this.#survey();
+    if (!survey || this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#refused = this.#kernel.refused();
+    this.#suspicion.begin(this.#accounts(survey.device, this.#kernel.traffic()));
+    if (this.#former !== undefined) this.#lend(this.#former, survey.device);
   }
 
   end(): void {
-    this.cancelTimer?.();
-    this.kernel.watchEndpoints({ peers: [], listenPort: 0 });
-    this.withdraw();
+    this.#cancelTimer?.();
+    this.#kernel.watchEndpoints({ peers: [], listenPort: 0 });
+    this.#withdraw();
   }
 
   /** Whether something was refused that is worth finding out about: `before` and `now` are encrypted bytes by endpoint. */
   look(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): boolean {
-    const time = this.kernel.clock.now();
+    const time = this.#kernel.clock.now();
     const hasMoved = (endpoint: string) => before.get(endpoint) !== now.get(endpoint);
-    const moved = [...this.endpoints].filter(([, text]) => hasMoved(text)).map(([peer]) => peer);
-    const isInVain = (peer: string) => this.suspicion.isWaiting(peer, time) || !this.mayLearn(peer);
+    const moved = [...this.#endpoints].filter(([, text]) => hasMoved(text)).map(([peer]) => peer);
+    const isInVain = (peer: string) => this.#suspicion.isWaiting(peer, time) || !this.#mayLearn(peer);
     const isOfInterest = hasMoved(strangers) || !moved.every(isInVain);
-    if (!isOfInterest && (moved.length === 0 || time < this.nextPatrol)) return false;
-    const known = this.refused;
-    this.refused = this.kernel.refused();
-    if (this.refused === known) return false;
-    if (!isOfInterest) this.patrol(time);
+    if (!isOfInterest && (moved.length === 0 || time < this.#nextPatrol)) return false;
+    const known = this.#refused;
+    this.#refused = this.#kernel.refused();
+    if (this.#refused === known) return false;
+    if (!isOfInterest) this.#patrol(time);
     return isOfInterest;
   }
 
   /** Whether what is refused of those who get no loan now was theirs before something removed it. */
-  private patrol(now: number): void {
-    if (this.survey()?.isWiped) this.restore();
-    else this.nextPatrol = now + PATROL;
+  #patrol(now: number): void {
+    if (this.#survey()?.isWiped) this.#restore();
+    else this.#nextPatrol = now + PATROL;
   }
 
   /** Finds out who it was; whether that has led to anything. `before`: encrypted bytes by endpoint, of some time ago. */
   investigate(before: ReadonlyMap<string, number>): boolean {
-    const survey = this.survey();
+    const survey = this.#survey();
     if (!survey) return false;
     if (survey.isWiped) {
-      this.restore();
+      this.#restore();
       return true;
     }
-    const now = this.kernel.clock.now();
+    const now = this.#kernel.clock.now();
     const borrower = this.loan?.peer;
-    const guilty = this.suspicion.accuse(this.accounts(survey.device, before), now);
+    const guilty = this.#suspicion.accuse(this.#accounts(survey.device, before), now);
     // It had all that can be lent.
     if (
       borrower !== undefined &&
-      this.suspicion.isAccused(borrower) &&
+      this.#suspicion.isAccused(borrower) &&
       guilty.includes(borrower) &&
-      !this.isFresh
+      !this.#isFresh
     )
-      this.suspicion.fail(borrower, now);
-    this.isFresh = false;
-    this.decide(survey.device);
-    this.tell();
+      this.#suspicion.fail(borrower, now);
+    this.#isFresh = false;
+    this.#decide(survey.device);
+    this.#tell();
     return this.loan?.peer !== borrower;
   }
 
   /** What was refused may have come from an address that is there again then: nobody is blamed. */
-  private restore(): void {
+  #restore(): void {
     const borrower = this.loan?.peer;
-    this.withdraw();
-    this.kernel.observer.recheck();
-    const survey = this.survey();
+    this.#withdraw();
+    this.#kernel.observer.recheck();
+    const survey = this.#survey();
     if (!survey) return;
-    this.suspicion.begin(this.accounts(survey.device, this.kernel.traffic()));
-    if (borrower !== undefined) this.lend(borrower, survey.device);
+    this.#suspicion.begin(this.#accounts(survey.device, this.#kernel.traffic()));
+    if (borrower !== undefined) this.#lend(borrower, survey.device);
   }
 
-  private tell(): void {
-    const refusedPeers = this.suspicion.refusedPeers();
-    const isNews = refusedPeers.join() !== this.refusedPeers.join();
-    this.refusedPeers = refusedPeers;
-    if (isNews) this.kernel.observer.recheck();
+  #tell(): void {
+    const refusedPeers = this.#suspicion.refusedPeers();
+    const isNews = refusedPeers.join() !== this.#refusedPeers.join();
+    this.#refusedPeers = refusedPeers;
+    if (isNews) this.#kernel.observer.recheck();
   }
 
   /** What the socket filter has seen of the borrower. */
   see(sightings: readonly Sighting[]): void {
-    const survey = this.survey();
+    const survey = this.#survey();
     if (!survey) return;
-    if (survey.isWiped) this.restore();
+    if (survey.isWiped) this.#restore();
     // Configured since the filter was told what is.
     const isConfigured = (address: string) =>
-      this.configured.some((prefix) => contains(prefix, parseAddress(address)!));
+      this.#configured.some((prefix) => contains(prefix, parseAddress(address)!));
     const fresh = sightings.filter(({ address }) => !isConfigured(address));
-    this.kernel.observer.see(fresh.map(withWhatWasLost));
-    for (const sighting of fresh) this.judge(sighting);
-    this.decide();
+    this.#kernel.observer.see(fresh.map(withWhatWasLost));
+    for (const sighting of fresh) this.#judge(sighting);
+    this.#decide();
   }
 
-  private mayLearn(peer: string): boolean {
-    return this.kernel.nextToken(peer, this.limits) <= this.kernel.clock.now();
+  #mayLearn(peer: string): boolean {
+    return this.#kernel.nextToken(peer, this.#limits) <= this.#kernel.clock.now();
   }
 
-  private judge({ verdict, sender }: Sighting): void {
-    const now = this.kernel.clock.now();
+  #judge({ verdict, sender }: Sighting): void {
+    const now = this.#kernel.clock.now();
     if (verdict === 'candidate') {
-      this.suspicion.clear(sender);
+      this.#suspicion.clear(sender);
       return;
     }
-    if (verdict === 'rate') this.suspicion.suspend(sender, now);
-    else this.suspicion.fail(sender, now, LAW_BROKEN);
-    if (this.loan?.peer === sender) this.withdraw();
+    if (verdict === 'rate') this.#suspicion.suspend(sender, now);
+    else this.#suspicion.fail(sender, now, LAW_BROKEN);
+    if (this.loan?.peer === sender) this.#withdraw();
   }
 
   /** Lends to the next suspect, as soon as the borrower has had its time. `device`: as it is now, if that is known. */
-  private decide(device?: Device): void {
-    this.cancelTimer?.();
-    this.cancelTimer = undefined;
-    const now = this.kernel.clock.now();
+  #decide(device?: Device): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    const now = this.#kernel.clock.now();
     const borrower = this.loan?.peer;
-    const isOnTrial = borrower !== undefined && this.suspicion.isAccused(borrower);
-    const next = this.suspicion.next(now, (peer) => peer !== borrower && this.mayLearn(peer));
+    const isOnTrial = borrower !== undefined && this.#suspicion.isAccused(borrower);
+    const next = this.#suspicion.next(now, (peer) => peer !== borrower && this.#mayLearn(peer));
     if (next === undefined) return;
-    const wait = isOnTrial ? this.trialEnd - now : 0;
+    const wait = isOnTrial ? this.#trialEnd - now : 0;
     if (wait <= 0) {
-      if (isOnTrial) this.suspicion.fail(borrower, now);
-      const current = device ?? this.survey()?.device;
-      if (current) this.lend(next, current);
+      if (isOnTrial) this.#suspicion.fail(borrower, now);
+      const current = device ?? this.#survey()?.device;
+      if (current) this.#lend(next, current);
     }
-    this.cancelTimer = this.kernel.after(wait > 0 ? wait : TRIAL, () => this.decide());
+    this.#cancelTimer = this.#kernel.after(wait > 0 ? wait : TRIAL, () => this.#decide());
   }
 
   /** In place of the present loan, if the peer is there. `device` is without that. */
-  private lend(peer: string, device: Device): void {
+  #lend(peer: string, device: Device): void {
     if (!device.peers.some(({ key }) => key === peer)) return;
-    const allowedIps = lendable(this.scope, device);
+    const allowedIps = lendable(this.#scope, device);
     if (!allowedIps.some((prefix) => prefix !== allNodes)) {
-      this.withdraw();
+      this.#withdraw();
       return;
     }
     const loan = { peer, allowedIps };
     const kept = new Set(allowedIps.map(formatPrefix));
-    this.attribute(undefined);
-    this.giveBack((prefix) => !kept.has(formatPrefix(prefix)));
-    this.kernel.record(this.link, loan);
-    this.loans = [...this.loans, loan];
+    this.#attribute(undefined);
+    this.#giveBack((prefix) => !kept.has(formatPrefix(prefix)));
+    this.#kernel.record(this.#link, loan);
+    this.#loans = [...this.#loans, loan];
     try {
-      this.kernel.wireguard.add(this.link.name, allowedIpsOf(loan));
+      this.#kernel.wireguard.add(this.#link.name, allowedIpsOf(loan));
     } catch (error) {
-      this.withdraw();
+      this.#withdraw();
       throw error;
     }
-    this.loans = [loan];
-    this.trialEnd = this.kernel.clock.now() + TRIAL;
-    this.isFresh = true;
-    this.kernel.settle();
-    this.attribute(peer);
-    if (allowedIps.includes(allNodes)) this.ask();
+    this.#loans = [loan];
+    this.#trialEnd = this.#kernel.clock.now() + TRIAL;
+    this.#isFresh = true;
+    this.#kernel.settle();
+    this.#attribute(peer);
+    if (allowedIps.includes(allNodes)) this.#ask();
   }
 
   /** For an address in each prefix. */
-  private ask(): void {
-    this.kernel.ask();
-    for (const prefix of this.scope.learn.filter(({ bytes }) => !contains(linkLocal, bytes))) {
+  #ask(): void {
+    this.#kernel.ask();
+    for (const prefix of this.#scope.learn.filter(({ bytes }) => !contains(linkLocal, bytes))) {
       const isOwn = ({ bytes, length }: Prefix) =>
         length === 128 && contains(prefix, bytes) && formatAddress(bytes) !== formatAddress(prefix.bytes);
-      const own = this.scope.reserved.find(isOwn);
-      if (own) this.kernel.ask(own.bytes);
+      const own = this.#scope.reserved.find(isOwn);
+      if (own) this.#kernel.ask(own.bytes);
     }
   }
 
-  private attribute(peer: string | undefined): void {
-    this.kernel.attribute(peer);
-    this.attributed = peer;
+  #attribute(peer: string | undefined): void {
+    this.#kernel.attribute(peer);
+    this.#attributed = peer;
   }
 
-  private withdraw(): void {
-    this.attribute(undefined);
-    this.giveBack(() => true);
-    this.loans = [];
+  #withdraw(): void {
+    this.#attribute(undefined);
+    this.#giveBack(() => true);
+    this.#loans = [];
   }
 
   /** Part of what is lent. */
-  private giveBack(isDue: (prefix: Prefix) => boolean): void {
-    const due = this.loans.map(({ peer, allowedIps }) => ({ peer, allowedIps: allowedIps.filter(isDue) }));
+  #giveBack(isDue: (prefix: Prefix) => boolean): void {
+    const due = this.#loans.map(({ peer, allowedIps }) => ({ peer, allowedIps: allowedIps.filter(isDue) }));
     const allowedIps = due.flatMap(allowedIpsOf);
     if (allowedIps.length === 0) return;
-    const { wireguard } = this.kernel;
-    if (wireguard.dump(this.link.name)?.ifindex === this.link.ifindex)
-      wireguard.remove(this.link.name, allowedIps);
-    for (const loan of due) this.kernel.strike(this.link, loan);
+    const { wireguard } = this.#kernel;
+    if (wireguard.dump(this.#link.name)?.ifindex === this.#link.ifindex)
+      wireguard.remove(this.#link.name, allowedIps);
+    for (const loan of due) this.#kernel.strike(this.#link, loan);
   }
 
   /**
    * Looks at WireGuard, and keeps in line with it what is lent and what the kernel is to know. Undefined if the
    * interface is going or coming.
    */
-  private survey(): Survey | undefined {
-    if (this.loan && this.attributed === undefined) this.withdraw(); // that failed before
-    const raw = this.kernel.wireguard.dump(this.link.name);
-    if (raw?.ifindex !== this.link.ifindex) return undefined;
+  #survey(): Survey | undefined {
+    if (this.loan && this.#attributed === undefined) this.#withdraw(); // that failed before
+    const raw = this.#kernel.wireguard.dump(this.#link.name);
+    if (raw?.ifindex !== this.#link.ifindex) return undefined;
     const device = withoutLoan(raw, this.loan);
-    this.endpoints = this.kernel.watchEndpoints(device);
+    this.#endpoints = this.#kernel.watchEndpoints(device);
 
-    const missing = this.kernel.learned();
+    const missing = this.#kernel.learned();
     const isLearned = (key: string, address: string) =>
       missing.get(address) === key && missing.delete(address);
     const configured = device.peers.flatMap(({ key, addresses, prefixes }) => {
@@ -326,21 +330,21 @@ export class Lending {
     });
     const withMissing = new Set(missing.values());
     const isMissing = device.peers.some(({ key }) => withMissing.has(key));
-    if (texts(configured) !== texts(this.configured)) {
-      this.configured = configured;
-      this.kernel.put(this.limits, this.scope, configured);
+    if (texts(configured) !== texts(this.#configured)) {
+      this.#configured = configured;
+      this.#kernel.put(this.#limits, this.#scope, configured);
     }
     const isWiped = isMissing || (this.loan !== undefined && !isInPlace(raw, this.loan));
-    if (this.loan && !isWiped && texts(lendable(this.scope, device)) !== texts(this.loan.allowedIps))
-      this.lend(this.loan.peer, device);
+    if (this.loan && !isWiped && texts(lendable(this.#scope, device)) !== texts(this.loan.allowedIps))
+      this.#lend(this.loan.peer, device);
     return { device, isWiped };
   }
 
-  private accounts(device: Device, before: ReadonlyMap<string, number>): Account[] {
-    const after = this.kernel.traffic();
-    const now = this.kernel.clock.wall() / 1000;
+  #accounts(device: Device, before: ReadonlyMap<string, number>): Account[] {
+    const after = this.#kernel.traffic();
+    const now = this.#kernel.clock.wall() / 1000;
     return device.peers.flatMap(({ key, latestHandshake, rxBytes }) => {
-      const endpoint = this.endpoints.get(key);
+      const endpoint = this.#endpoints.get(key);
       if (endpoint === undefined) return [];
       return [
         {

@@ -54,11 +54,11 @@ const ACCUSATION_LIFETIME = 15_000;
 
 /** The peers of one interface. Times are milliseconds of the monotonic clock. */
 export class Suspicion {
-  private suspects = new Map<string, Suspect>();
+  #suspects = new Map<string, Suspect>();
 
   /** All peers whose endpoint is known, when there is nothing to blame on them. */
   begin(accounts: readonly Account[]): void {
-    this.update(accounts, () => {}, Number.NEGATIVE_INFINITY);
+    this.#update(accounts, () => {}, Number.NEGATIVE_INFINITY);
   }
 
   /**
@@ -67,28 +67,28 @@ export class Suspicion {
    */
   accuse(accounts: readonly Account[], now: number): string[] {
     const found = new Map<string, Level>();
-    this.update(accounts, (level, peer) => level && found.set(peer, level), now);
+    this.#update(accounts, (level, peer) => level && found.set(peer, level), now);
     if (found.size === 0) for (const { peer, isLive } of accounts) if (isLive) found.set(peer, 'live');
     const guilty = [...found].filter(([, level]) => level === 'guilty').map(([peer]) => peer);
     for (const peer of guilty.length > 0 ? guilty : found.keys()) {
-      const suspect = this.suspects.get(peer)!;
+      const suspect = this.#suspects.get(peer)!;
       const level = found.get(peer)!;
       if (suspect.notBefore <= now) suspect.accused = { since: now, ...suspect.accused, level };
     }
     return guilty;
   }
 
-  private update(
+  #update(
     accounts: readonly Account[],
     found: (level: Level | undefined, peer: string) => void,
     now: number,
   ): void {
-    const before = this.suspects;
-    this.suspects = new Map();
+    const before = this.#suspects;
+    this.#suspects = new Map();
     for (const account of accounts) {
       const known = before.get(account.peer);
       const suspect = known ?? newSuspect(account);
-      this.suspects.set(account.peer, suspect);
+      this.#suspects.set(account.peer, suspect);
       found(known ? judge(suspect, account) : account.isLive ? 'possible' : undefined, account.peer);
       settle(suspect, account);
       if (suspect.notBefore + FORGIVENESS < now) suspect.failures = 0;
@@ -96,22 +96,22 @@ export class Suspicion {
   }
 
   isAccused(peer: string): boolean {
-    return this.suspects.get(peer)?.accused !== undefined;
+    return this.#suspects.get(peer)?.accused !== undefined;
   }
 
   /** Whether it waits for another loan. */
   isWaiting(peer: string, now: number): boolean {
-    return (this.suspects.get(peer)?.notBefore ?? 0) > now;
+    return (this.#suspects.get(peer)?.notBefore ?? 0) > now;
   }
 
   /** Who is to get the next loan: the surest, and of these the one that was accused first. */
   next(now: number, mayLearn: (peer: string) => boolean): string | undefined {
-    for (const suspect of this.suspects.values()) {
+    for (const suspect of this.#suspects.values()) {
       if (suspect.accused && suspect.accused.since + ACCUSATION_LIFETIME < now) suspect.accused = undefined;
     }
     const rank = ({ accused, latestHandshake }: Suspect) =>
       [levels.indexOf(accused!.level), accused!.since, -latestHandshake] as const;
-    const [first] = [...this.suspects]
+    const [first] = [...this.#suspects]
       .filter(([peer, { accused }]) => accused && mayLearn(peer))
       .sort(([, a], [, b]) => compare(rank(a), rank(b)));
     return first?.[0];
@@ -119,7 +119,7 @@ export class Suspicion {
 
   /** Its loan has shown a new address. */
   clear(peer: string): void {
-    const suspect = this.suspects.get(peer);
+    const suspect = this.#suspects.get(peer);
     if (!suspect) return;
     suspect.accused = undefined;
     suspect.failures = 0;
@@ -128,7 +128,7 @@ export class Suspicion {
 
   /** Its loan has not helped, or it broke a law meanwhile, which counts for more. Who was but possibly to blame is not. */
   fail(peer: string, now: number, weight = 1): void {
-    const suspect = this.suspects.get(peer);
+    const suspect = this.#suspects.get(peer);
     if (!suspect) return;
     const isInDoubt = suspect.accused && suspect.accused.level !== 'guilty' && weight === 1;
     if (!isInDoubt) suspect.failures += weight;
@@ -138,7 +138,7 @@ export class Suspicion {
 
   /** No loan for a while; it is not held against it. */
   suspend(peer: string, now: number): void {
-    const suspect = this.suspects.get(peer);
+    const suspect = this.#suspects.get(peer);
     if (!suspect) return;
     suspect.accused = undefined;
     suspect.notBefore = Math.max(suspect.notBefore, now + SUSPENSION);
@@ -146,7 +146,7 @@ export class Suspicion {
 
   /** Peers whose packets go on being refused whatever is lent to them. */
   refusedPeers(): string[] {
-    return [...this.suspects].filter(([, { failures }]) => failures >= NOTORIOUS).map(([peer]) => peer);
+    return [...this.#suspects].filter(([, { failures }]) => failures >= NOTORIOUS).map(([peer]) => peer);
   }
 }
 

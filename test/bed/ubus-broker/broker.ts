@@ -133,9 +133,6 @@ export class Broker {
       case messageType.data:
         this.#forwardAnswer(peer, message);
         return true;
-      case messageType.ping:
-        this.#answer(peer, message, messageType.data, message.attributes);
-        return false;
       case messageType.lookup:
         this.#lookup(peer, message);
         return false;
@@ -299,6 +296,11 @@ export class Broker {
         },
       });
     }
+  }
+
+  /** To all clients that listen, as if another client had sent it. */
+  sendEvent(event: string, data: UbusTable): void {
+    this.#event(undefined, event, data);
   }
 
   #eventMethod(peer: Peer, method: string, { object: id, pattern, id: event, data }: UbusTable): void {

@@ -130,4 +130,10 @@ async function startLuCI(environment: Environment): Promise<void> {
   footer(view, node, environment);
 }
 
-Object.assign(window, { L, E: create, _: (text: string) => text, startLuCI });
+/** In the pseudo-locale en-XA all that is translatable is in capitals: what is not stands out. */
+function translate(text: string): string {
+  if (navigator.language !== 'en-XA') return text;
+  return text.replace(/\{\w+\}|%[a-z]|[^{%]+/g, (part) => (/^[{%]/.test(part) ? part : part.toUpperCase()));
+}
+
+Object.assign(window, { L, E: create, _: translate, startLuCI });
