@@ -40,13 +40,18 @@ struct sk_buff {
 	unsigned char *head;
 } CORE;
 
-/* drivers/net/wireguard/noise.h, peer.h, peerlookup.h, queueing.h */
+/* drivers/net/wireguard/device.h, noise.h, peer.h, peerlookup.h, queueing.h */
 
 struct noise_handshake {
 	__u8 remote_static[32];
 } CORE;
 
+struct wg_device {
+	struct net_device *dev;
+} CORE;
+
 struct wg_peer {
+	struct wg_device *device;
 	struct noise_handshake handshake;
 	__u64 internal_id;
 } CORE;
@@ -63,10 +68,10 @@ struct packet_cb {
 	struct noise_keypair *keypair;
 } CORE;
 
-/* The registers that bpf_tracing.h's PT_REGS_PARM2 and PT_REGS_RC name. */
+/* The registers that bpf_tracing.h's PT_REGS_PARM1, PT_REGS_PARM2 and PT_REGS_RC name. */
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-	unsigned long ax, si;
+	unsigned long ax, si, di;
 } CORE;
 #elif defined(__TARGET_ARCH_arm64)
 struct user_pt_regs { /* ABI: arch/arm64/include/uapi/asm/ptrace.h */

@@ -42,10 +42,10 @@ struct {
 	__type(value, struct traffic);
 } endpoints SEC(".maps");
 
-/* Not zero: user space waits for the next data message. */
+/* Not zero: user space waits for the next data message (0), or for the next one of a handshake (1). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__type(key, __u32);
 	__type(value, __u32);
 } armed SEC(".maps");
@@ -143,7 +143,7 @@ int encrypted(struct __sk_buff *skb)
 {
 	struct endpoint from = {}, nobody = {};
 	struct traffic *traffic;
-	__u32 offset, *waits;
+	__u32 offset, kind, *waits;
 	struct {
 		__be16 source, destination, length, checksum;
 		__u8 type, reserved[3];
@@ -164,9 +164,10 @@ int encrypted(struct __sk_buff *skb)
 	traffic = bpf_map_lookup_elem(&endpoints, &from) ?: bpf_map_lookup_elem(&endpoints, &nobody);
 	if (traffic)
 		__sync_fetch_and_add(&traffic->bytes, length);
-	if (udp.type != MESSAGE_DATA || length <= EMPTY_DATA_MESSAGE)
+	if (udp.type == MESSAGE_DATA && length <= EMPTY_DATA_MESSAGE)
 		return 0;
-	waits = bpf_map_lookup_elem(&armed, &zero);
+	kind = udp.type != MESSAGE_DATA;
+	waits = bpf_map_lookup_elem(&armed, &kind);
 	if (!waits || !*waits)
 		return 0;
 	*waits = 0;

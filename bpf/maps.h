@@ -55,6 +55,12 @@ struct {
 	__uint(max_entries, 1 << 21); /* bytes: some 16,000 sightings */
 } sightings SEC(".maps");
 
+/* By itself, so that a flood of sightings leaves room for them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 14); /* bytes */
+} handshakes SEC(".maps");
+
 static const __u32 zero;
 
 #endif

@@ -289,6 +289,36 @@ int lookup_return(struct pt_regs *ctx)
 }
 
 /*
+ * wg_timers_handshake_complete() (drivers/net/wireguard/timers.c) is called once for each new session, when
+ * the peer has shown that it has its keys: what is sent to it from now on arrives.
+ */
+static __always_inline void completed(const struct wg_peer *peer)
+{
+	const struct net_device *device = BPF_CORE_READ(peer, device, dev);
+	struct handshake handshake = {.ifindex = BPF_CORE_READ(device, ifindex)};
+	struct interface *interface = bpf_map_lookup_elem(&interfaces, &handshake.ifindex);
+
+	if (!interface || interface->netns != BPF_CORE_READ(device, nd_net.net, ns.inum))
+		return;
+	read_key(handshake.peer, peer);
+	bpf_ringbuf_output(&handshakes, &handshake, sizeof(handshake), 0);
+}
+
+SEC("fexit/wg_timers_handshake_complete")
+int BPF_PROG(handshake_exit, struct wg_peer *peer)
+{
+	completed(peer);
+	return 0;
+}
+
+SEC("kprobe/wg_timers_handshake_complete")
+int handshake_enter(struct pt_regs *ctx)
+{
+	completed((struct wg_peer *)PT_REGS_PARM1(ctx));
+	return 0;
+}
+
+/*
  * Run by BPF_PROG_TEST_RUN with a packet as data: the kernel then receives it on the interface that cb[0]
  * names, as if WireGuard had delivered it.
  */

@@ -121,6 +121,12 @@ struct sighting {
 			captured */
 };
 
+/* A record of the other ring buffer: a peer has a new session. */
+struct handshake {
+	__u32 ifindex;
+	__u8 peer[WG_KEY_LEN];
+};
+
 _Static_assert(sizeof(struct source) == 20, "ABI");
 _Static_assert(sizeof(struct learned) == 72, "ABI");
 _Static_assert(sizeof(struct interface) == 24, "ABI");
@@ -133,5 +139,6 @@ _Static_assert(sizeof(struct borrower) == 32, "ABI");
 _Static_assert(sizeof(struct endpoint) == 20, "ABI");
 _Static_assert(sizeof(struct traffic) == 8, "ABI");
 _Static_assert(sizeof(struct sighting) == 72, "ABI");
+_Static_assert(sizeof(struct handshake) == 36, "ABI");
 
 #endif

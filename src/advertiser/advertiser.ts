@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // When who is sent which Router Advertisement on one interface. WireGuard carries nothing to all nodes, so each
-// recipient gets its own.
+// recipient gets its own: at its link-local address, or, as long as that is not known, at ff02::1 for that peer alone. To a
+// global address it could be sent, too, but that may be of a host behind the peer.
 
 import { constants } from 'node:os';
 import { type AddressBytes, type Prefix, parseAddress } from '../address.ts';
@@ -26,6 +27,10 @@ const ANSWERS = 3;
 const ANSWER_INTERVAL = 1_000;
 /** WireGuard's REJECT_AFTER_TIME in seconds: a peer whose handshakes are farther apart was away. */
 const SESSION = 180;
+/** Milliseconds between two peers' turns at ff02::1: to lend it takes a look at all peers. */
+const ALL_NODES_INTERVAL = 100;
+/** Shortest time between two that a peer gets for its handshakes, in milliseconds. */
+const HANDSHAKE_INTERVAL = 10_000;
 /** The kernel tells lifetimes in whole seconds: a shift by so many milliseconds is none. */
 const SLACK = 2_000;
 /** A solicitation that the kernel was given is there by then, in milliseconds. */
@@ -48,7 +53,7 @@ export interface Announcement extends Pick<Advertisement, 'mtu' | 'servers' | 's
 export interface Recipient {
   /** The peer's public key in base64. */
   readonly peer: string;
-  /** Its link-local address, canonical text. */
+  /** Its link-local address, canonical text; or ALL_NODES. */
   readonly address: string;
   /** Seconds since 1970; 0 if there was none. */
   readonly latestHandshake: number;
@@ -60,10 +65,17 @@ export interface Departed {
   readonly until: number;
 }
 
+/** The address of whoever has no link-local address that is known. */
+export const ALL_NODES = 'ff02::1';
+
 interface Correspondent extends Recipient {
   latestHandshake: number;
-  /** When it is to be refreshed. */
+  /** When it is to be told next; Infinity: when it shakes hands. */
   due: number;
+  /** When it was told last. */
+  told: number;
+  /** Whether there were news since its latest handshake: it may not have been there to hear them. */
+  mayHaveMissedNews: boolean;
 }
 
 /** What hosts were last told of a prefix. */
@@ -74,11 +86,22 @@ interface Told {
   validUntil: number;
 }
 
+/** Takes the default route and the DNS server back. */
+export const farewell = encodeAdvertisement({
+  routerLifetime: 0,
+  prefixes: [],
+  servers: [],
+  search: [],
+  dnsLifetime: 0,
+});
+
 const nothing: Announcement = { isDefaultRouter: false, prefixes: [], servers: [], search: [] };
 
 export class Advertiser {
   #announcement = nothing;
   readonly #recipients = new Map<string, Correspondent>();
+  /** From when on it may be another peer's turn at ff02::1. */
+  #nextAllNodes = Number.NEGATIVE_INFINITY;
   readonly #told = new Map<string, Told>();
   readonly #gone: Map<string, Departed>;
   /** Of each peer: when the answers that it has had would all have been due. */
@@ -86,12 +109,11 @@ export class Advertiser {
   #cancelTimer: (() => void) | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #cancelExpectation: (() => void) | undefined;
-  #hasAdvertised = false;
   #blocked = false;
   #deaf = false;
 
   readonly #clock: Clock;
-  readonly #send: (message: Buffer, to: AddressBytes) => void;
+  readonly #send: (message: Buffer, to: AddressBytes, peer: string) => void;
   readonly #onChange: () => void;
 
   /**
@@ -100,7 +122,7 @@ export class Advertiser {
    */
   constructor(
     clock: Clock,
-    send: (message: Buffer, to: AddressBytes) => void,
+    send: (message: Buffer, to: AddressBytes, peer: string) => void,
     onChange: () => void,
     departed: readonly Departed[] = [],
   ) {
@@ -115,8 +137,10 @@ export class Advertiser {
     return [...this.#gone.values()];
   }
 
+  /** Whether there is anybody who is to be told something without being waited for. */
   get hasRecipients(): boolean {
-    return this.#recipients.size > 0;
+    for (const { due } of this.#recipients.values()) if (due < Number.POSITIVE_INFINITY) return true;
+    return false;
   }
 
   /** The system does not let advertisements out. */
@@ -134,37 +158,85 @@ export class Advertiser {
     const before = this.#announcement;
     this.#announcement = announcement;
     const isNews = this.#noteDepartures() || summary(before) !== summary(announcement) || this.#isShortened();
-    if (isNews) for (const recipient of this.#recipients.values()) this.#advertise(recipient);
-    this.#schedule();
-  }
-
-  /** All that there are now. */
-  setRecipients(recipients: readonly Recipient[]): void {
-    const present = new Set(recipients.map(({ address }) => address));
-    for (const address of this.#recipients.keys())
-      if (!present.has(address)) this.#recipients.delete(address);
-    const peers = new Set(recipients.map(({ peer }) => peer));
-    for (const peer of this.#answered.keys()) if (!peers.has(peer)) this.#answered.delete(peer);
-    for (const recipient of recipients) {
-      const known = this.#recipients.get(recipient.address);
-      if (known?.peer !== recipient.peer) this.#welcome(recipient);
-      else if (recipient.latestHandshake !== known.latestHandshake) {
-        // What was sent while it was away is lost.
-        if (recipient.latestHandshake - known.latestHandshake > SESSION) known.due = this.#clock.now();
-        known.latestHandshake = recipient.latestHandshake;
+    if (isNews) {
+      for (const recipient of this.#recipients.values()) {
+        recipient.mayHaveMissedNews = true;
+        this.#advertiseOrWait(recipient);
       }
     }
     this.#schedule();
   }
 
-  /** One more. */
-  meet(recipient: Recipient): void {
-    if (this.#recipients.get(recipient.address)?.peer !== recipient.peer) this.#welcome(recipient);
+  /** All that there are now. */
+  setRecipients(recipients: readonly Recipient[]): void {
+    const present = new Set(recipients.map(keyOf));
+    for (const key of this.#recipients.keys()) if (!present.has(key)) this.#recipients.delete(key);
+    const peers = new Set(recipients.map(({ peer }) => peer));
+    for (const peer of this.#answered.keys()) if (!peers.has(peer)) this.#answered.delete(peer);
+    for (const recipient of recipients) {
+      const known = this.#recipients.get(keyOf(recipient));
+      if (known?.peer !== recipient.peer) this.#welcome(recipient);
+      else this.#noteHandshake(known, recipient.latestHandshake);
+    }
     this.#schedule();
   }
 
-  #welcome(recipient: Recipient): void {
-    this.#recipients.set(recipient.address, { ...recipient, due: this.#clock.now() + WELCOME });
+  /** One more; its peer is there. */
+  meet(recipient: Recipient): void {
+    const unknown = this.#recipients.get(recipient.peer);
+    this.#recipients.delete(recipient.peer);
+    const known = this.#recipients.get(recipient.address);
+    // What it has got at ff02::1 need not be said again.
+    if (known?.peer !== recipient.peer) this.#welcome({ ...unknown, ...recipient });
+    this.#schedule();
+  }
+
+  /** A peer has a new session. `mayUseAllNodes`: ff02::1 may be sent to. */
+  shakeHands(peer: string, mayUseAllNodes: boolean): void {
+    const latestHandshake = Math.floor(this.#clock.wall() / 1_000);
+    const known = [...this.#recipients.values()].filter((recipient) => recipient.peer === peer);
+    for (const recipient of known) this.#noteHandshake(recipient, latestHandshake);
+    if (known.length === 0 && mayUseAllNodes) this.#welcome({ peer, address: ALL_NODES, latestHandshake });
+    this.#schedule();
+  }
+
+  /** Its solicitation may be on the way, and who has no session cannot be reached at ff02::1. */
+  #welcome(recipient: Recipient & Partial<Pick<Correspondent, 'told'>>): void {
+    const { told = Number.NEGATIVE_INFINITY } = recipient;
+    const welcomed: Correspondent = {
+      ...recipient,
+      due: Math.max(this.#clock.now() + WELCOME, told + HANDSHAKE_INTERVAL),
+      told,
+      mayHaveMissedNews: false,
+    };
+    if (!this.#isReachable(welcomed)) welcomed.due = Number.POSITIVE_INFINITY;
+    this.#recipients.set(keyOf(recipient), welcomed);
+  }
+
+  /** What was sent while it was away is lost. */
+  #noteHandshake(recipient: Correspondent, latestHandshake: number): void {
+    if (Math.abs(latestHandshake - recipient.latestHandshake) <= 1) return; // the one that the hook has told
+    const wasAway = latestHandshake - recipient.latestHandshake > SESSION;
+    recipient.latestHandshake = latestHandshake;
+    const isWaitedFor = recipient.due === Number.POSITIVE_INFINITY;
+    if (!wasAway && !isWaitedFor && !recipient.mayHaveMissedNews) return;
+    recipient.mayHaveMissedNews = false;
+    recipient.due = Math.max(this.#clock.now(), recipient.told + HANDSHAKE_INTERVAL);
+  }
+
+  /** To send to a link-local address costs nothing where nobody is; ff02::1 is for who is there. */
+  #isReachable({ address, latestHandshake }: Recipient): boolean {
+    return address !== ALL_NODES || this.#clock.wall() / 1_000 - latestHandshake < SESSION;
+  }
+
+  #advertiseOrWait(recipient: Correspondent): void {
+    const now = this.#clock.now();
+    if (!this.#isReachable(recipient)) recipient.due = Number.POSITIVE_INFINITY;
+    else if (recipient.address === ALL_NODES && now < this.#nextAllNodes) recipient.due = this.#nextAllNodes;
+    else {
+      if (recipient.address === ALL_NODES) this.#nextAllNodes = now + ALL_NODES_INTERVAL;
+      this.#advertise(recipient);
+    }
   }
 
   /** A valid solicitation has come. Who is not known yet gets its advertisement when it is. */
@@ -198,21 +270,19 @@ export class Advertiser {
     this.#clock.after(0, this.#onChange);
   }
 
-  /** A last advertisement goes to all who had one: this is no default router any more. */
-  end(): void {
+  /** Tells nobody: what hosts were told holds, and the next start goes on with it. */
+  stop(): void {
     this.#cancelTimer?.();
     this.#cancelExpectation?.();
-    if (!this.#hasAdvertised) return;
-    const farewell = encodeAdvertisement({
-      routerLifetime: 0,
-      prefixes: [],
-      servers: [],
-      search: [],
-      dnsLifetime: 0,
-    });
-    for (const { address } of this.#recipients.values()) {
+  }
+
+  /** A last advertisement goes to all who may have had one: this is no default router any more. */
+  end(): void {
+    this.stop();
+    for (const recipient of this.#recipients.values()) {
+      if (!this.#isReachable(recipient)) continue;
       try {
-        this.#send(farewell, parseAddress(address)!);
+        this.#send(farewell, parseAddress(recipient.address)!, recipient.peer);
       } catch {
         // Then it believes in us until the lifetime that it was told is over.
       }
@@ -249,15 +319,15 @@ export class Advertiser {
     const now = this.#clock.now();
     const content = this.#content(now);
     recipient.due = now + refreshInterval(content);
+    recipient.told = now;
     try {
-      this.#send(encodeAdvertisement(content), parseAddress(recipient.address)!);
+      this.#send(encodeAdvertisement(content), parseAddress(recipient.address)!, recipient.peer);
     } catch (error) {
       // Other errors are those of a peer that cannot be reached now.
       this.#note(hasErrno(error, constants.errno.EPERM));
       return;
     }
     this.#note(false);
-    this.#hasAdvertised = true;
     for (const { prefix, preferred, valid } of content.prefixes) {
       const text = formatPrefix(prefix);
       if (this.#gone.has(text)) continue;
@@ -310,12 +380,18 @@ export class Advertiser {
   #wake(): void {
     this.#cancelTimer = undefined;
     const now = this.#clock.now();
-    for (const recipient of this.#recipients.values()) if (recipient.due <= now) this.#advertise(recipient);
+    for (const recipient of this.#recipients.values())
+      if (recipient.due <= now) this.#advertiseOrWait(recipient);
     const hasEnded = this.departed.some(({ until }) => until <= now);
     if (hasEnded) this.#noteDepartures();
     this.#schedule();
     if (hasEnded) this.#onChange();
   }
+}
+
+/** A link-local address is one peer's; at ff02::1 there is one recipient for each peer. */
+function keyOf({ peer, address }: Recipient): string {
+  return address === ALL_NODES ? peer : address;
 }
 
 /** What makes an advertisement news, but for how long it holds. */

@@ -10,7 +10,14 @@ import { solicitorOf } from '../packets/advertisement.ts';
 import { failureOf, type Problem } from '../problem.ts';
 import { isLinkLocal, linkLocal } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
-import { Advertiser, type AnnouncedPrefix, type Announcement } from './advertiser.ts';
+import {
+  Advertiser,
+  ALL_NODES,
+  type AnnouncedPrefix,
+  type Announcement,
+  farewell,
+  type Recipient,
+} from './advertiser.ts';
 
 /** An interface on which addresses are learned. */
 export interface Enabled {
@@ -22,10 +29,14 @@ export interface Enabled {
   readonly link: Link;
 }
 
+type SendToAllNodes = (link: Pick<Link, 'name' | 'ifindex'>, peer: string, act: () => void) => void;
+
 interface Active {
   readonly device: string;
   readonly advertiser: Advertiser;
   readonly socket: AdvertisementSocket;
+  /** ff02::1 is somebody's by configuration: nobody else can be reached there. */
+  isAllNodesTaken: boolean;
   /** The routes that are kept, until when. */
   readonly routes: Map<string, number>;
 }
@@ -43,13 +54,24 @@ export class Advertising {
   readonly #routing: Routing;
   readonly #wireguard: WireGuard;
   readonly #clock: Clock;
+  readonly #sendToAllNodes: SendToAllNodes;
   readonly #onChange: () => void;
 
-  /** `onChange`: align() is to be called again. */
-  constructor(routing: Routing, wireguard: WireGuard, clock: Clock, onChange: () => void) {
+  /**
+   * `sendToAllNodes`: calls back while ff02::1 of an interface is a peer's; throws if that cannot be. `onChange`: align()
+   * is to be called again.
+   */
+  constructor(
+    routing: Routing,
+    wireguard: WireGuard,
+    clock: Clock,
+    sendToAllNodes: SendToAllNodes,
+    onChange: () => void,
+  ) {
     this.#routing = routing;
     this.#wireguard = wireguard;
     this.#clock = clock;
+    this.#sendToAllNodes = sendToAllNodes;
     this.#onChange = onChange;
   }
 
@@ -103,14 +125,11 @@ export class Advertising {
   }
 
   /** Whom to tell, by the allowed IPs of an interface. */
-  setRecipients(ifindex: number, { peers }: Device): void {
-    this.#active
-      .get(ifindex)
-      ?.advertiser.setRecipients(
-        peers.flatMap(({ key, addresses, latestHandshake }) =>
-          addresses.filter(isLinkLocal).map((address) => ({ peer: key, address, latestHandshake })),
-        ),
-      );
+  setRecipients(ifindex: number, device: Device): void {
+    const active = this.#active.get(ifindex);
+    if (!active) return;
+    active.isAllNodesTaken = isAllNodesTaken(device);
+    active.advertiser.setRecipients(recipientsOf(device));
   }
 
   /** An address is now a peer's, which is there. */
@@ -120,16 +139,41 @@ export class Advertising {
     this.#active.get(ifindex)?.advertiser.meet({ peer, address, latestHandshake });
   }
 
+  /** A peer has a new session. */
+  shakeHands(ifindex: number, peer: string): void {
+    const active = this.#active.get(ifindex);
+    active?.advertiser.shakeHands(peer, !active.isAllNodesTaken);
+  }
+
+  /** Takes back what an earlier process told the peers of an interface on which nothing is learned any more. */
+  dismiss(link: Pick<Link, 'name' | 'ifindex'>): void {
+    try {
+      const device = this.#wireguard.dump(link.name);
+      const known = device ? recipientsOf(device).filter(({ address }) => address !== ALL_NODES) : [];
+      if (known.length === 0) return;
+      const socket = this.#routing.openAdvertisements(link, () => {});
+      for (const { address } of known) socket.send(farewell, parseAddress(address)!);
+      socket.close();
+    } catch {
+      // No address, no route, no key: then they believe in us until what they were told is over.
+    }
+  }
+
   /** The kernel is being given a packet as if it had come from an interface. */
   expect(ifindex: number, packet: Uint8Array): void {
     if (solicitorOf(packet) !== undefined) this.#active.get(ifindex)?.advertiser.expectSolicitation();
   }
 
-  /** With a last advertisement. Addresses and routes stay: the next start finds them. */
+  /** What hosts were told holds, and addresses and routes stay: the next start finds them. */
   stop(): void {
-    for (const ifindex of [...this.#active.keys()]) this.#end(ifindex);
+    for (const { advertiser, socket } of this.#active.values()) {
+      advertiser.stop();
+      socket.close();
+    }
+    this.#active.clear();
   }
 
+  /** With a last advertisement. */
   #end(ifindex: number): void {
     const { advertiser, socket } = this.#active.get(ifindex)!;
     this.#active.delete(ifindex);
@@ -165,12 +209,15 @@ export class Advertising {
     const departed = kept.map(({ prefix, remaining }) => ({ prefix, until: this.#clock.now() + remaining }));
     const routes = new Map(departed.map(({ prefix, until }) => [formatPrefix(prefix), until]));
     const socket = this.#routing.openAdvertisements(link, (from) => advertiser.solicited(from));
-    const send = (message: Buffer, to: AddressBytes) => socket.send(message, to);
+    const send = (message: Buffer, to: AddressBytes, peer: string) => {
+      if (to[0] === 0xff) this.#sendToAllNodes(link, peer, () => socket.send(message, to));
+      else socket.send(message, to);
+    };
     const onChange = () => {
       if (this.#active.get(ifindex)?.advertiser === advertiser) this.#onChange();
     };
     const advertiser = new Advertiser(this.#clock, send, onChange, departed);
-    const opened = { device, advertiser, socket, routes };
+    const opened = { device, advertiser, socket, isAllNodesTaken: false, routes };
     this.#active.set(ifindex, opened);
     return opened;
   }
@@ -229,6 +276,20 @@ export class Advertising {
     if (advertiser?.isDeaf) problems.push({ code: 'solicitations-blocked', data: { device } });
     return problems;
   }
+}
+
+function isAllNodesTaken({ peers }: Device): boolean {
+  return peers.some(({ addresses }) => addresses.includes(ALL_NODES));
+}
+
+/** Each link-local address that peers have; and peers without one that have ever had a session. */
+function recipientsOf(device: Device): Recipient[] {
+  const isTaken = isAllNodesTaken(device);
+  return device.peers.flatMap(({ key: peer, addresses, latestHandshake }) => {
+    const known = addresses.filter(isLinkLocal);
+    if (known.length === 0 && latestHandshake > 0 && !isTaken) known.push(ALL_NODES);
+    return known.map((address) => ({ peer, address, latestHandshake }));
+  });
 }
 
 function isWanted({ settings: { ra }, otherAdvertiser, link }: Enabled): boolean {

@@ -77,7 +77,11 @@ export class Engine {
     this.#source = new Source(
       kernel,
       clock,
-      { see: (batch) => this.#see(batch), recheck: () => this.#running && this.#sync() },
+      {
+        see: (batch) => this.#see(batch),
+        recheck: () => this.#running && this.#sync(),
+        shakeHands: (ifindex, peer) => this.#shakeHands(ifindex, peer),
+      },
       () => {
         this.#watch.clear();
       },
@@ -86,6 +90,10 @@ export class Engine {
       kernel.routing,
       kernel.wireguard,
       clock,
+      (link, peer, act) => {
+        if (!this.#source.current) throw new Error('nothing keeps on record what is lent');
+        this.#source.current.lendAllNodes(link, peer, act);
+      },
       () => this.#running && this.#sync(),
     );
     this.#memory = new Memory(
@@ -207,6 +215,7 @@ export class Engine {
     this.#lastReconcile = this.#clock.now();
     let links = this.#kernel.links.list();
     // Before anything is withdrawn: last advertisements are to arrive.
+    this.#dismissAbandoned(links);
     const advertised = this.#advertise(links);
     if (advertised.hasChangedAddresses) links = this.#kernel.links.list();
     this.#watch.note(links);
@@ -251,6 +260,16 @@ export class Engine {
       config,
       link: links.find(({ name }) => name === config.device),
     }));
+  }
+
+  /** Those to whom an earlier process advertised where nothing is learned any more believe in it still. */
+  #dismissAbandoned(links: readonly Link[]): void {
+    const wireguardLinks = links.filter(({ kind }) => kind === 'wireguard');
+    if (!this.#memory.hasLeftovers || wireguardLinks.length === 0) return;
+    this.#source.need(this.#config.hook, wireguardLinks);
+    if (!this.#source.current) return;
+    const abandoned = this.#memory.abandoned(this.#source.current);
+    for (const link of wireguardLinks) if (abandoned.has(link.ifindex)) this.#advertising.dismiss(link);
   }
 
   #advertise(links: readonly Link[]): ReturnType<Advertising['align']> {
@@ -316,6 +335,16 @@ export class Engine {
       if (device) this.#reconcile(on, device, asked);
     }
     this.#scheduleFor(plan);
+  }
+
+  #shakeHands(ifindex: number, peer: string | undefined): void {
+    const on = this.#watch.byIfindex.get(ifindex);
+    if (!on) return;
+    if (peer !== undefined) this.#advertising.shakeHands(ifindex, peer);
+    else {
+      const device = this.#watch.dump(on);
+      if (device) this.#advertising.setRecipients(ifindex, device);
+    }
   }
 
   /** Who has just got a link-local address is told what there is to know. */

@@ -34,6 +34,7 @@ export const layout = {
     sender: 40,
     more: 72,
   },
+  handshake: { size: 36, ifindex: 0, peer: 4 },
 } as const;
 
 const KEY = 32;
@@ -211,13 +212,32 @@ function pairs(dump: Buffer, keySize: number, valueSize: number): [key: Buffer, 
 
 /** The sightings in a batch of ring buffer records (BpfObject.onRecords). Packets are views of the batch. */
 export function decodeSightings(batch: Buffer): Sighting[] {
-  const sightings: Sighting[] = [];
+  return starts(batch).map((start) => decodeSighting(batch, start));
+}
+
+/** A peer of an interface has a new session. */
+export interface Handshake {
+  readonly ifindex: number;
+  /** The public key in base64. */
+  readonly peer: string;
+}
+
+/** The handshakes in a batch of ring buffer records. */
+export function decodeHandshakes(batch: Buffer): Handshake[] {
+  return starts(batch).map((start) => ({
+    ifindex: readU32(batch, start + layout.handshake.ifindex),
+    peer: batch.toString('base64', start + layout.handshake.peer, start + layout.handshake.peer + KEY),
+  }));
+}
+
+/** Where the records of a batch begin. */
+function starts(batch: Buffer): number[] {
+  const found: number[] = [];
   for (let at = 0; at < batch.length; ) {
-    const length = readU32(batch, at);
-    sightings.push(decodeSighting(batch, at + 8));
-    at += 8 + ((length + 7) & ~7);
+    found.push(at + 8);
+    at += 8 + ((readU32(batch, at) + 7) & ~7);
   }
-  return sightings;
+  return found;
 }
 
 /** The one at `start`. */

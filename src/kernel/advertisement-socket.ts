@@ -15,6 +15,8 @@ import type { AdvertisementSocket } from './ports.ts';
 const SOL_SOCKET = 1;
 const SO_BINDTODEVICE = 25;
 const IPV6_UNICAST_HOPS = 16;
+const IPV6_MULTICAST_HOPS = 18;
+const IPV6_MULTICAST_LOOP = 19;
 const IPV6_ADD_MEMBERSHIP = 20;
 const IPV6_RECVHOPLIMIT = 51;
 const IPV6_HOPLIMIT = 52;
@@ -43,7 +45,9 @@ export function openAdvertisements(
   try {
     socket.setOption(IPPROTO_ICMPV6, ICMPV6_FILTER, onlySolicitations);
     socket.setOption(SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${name}\0`));
-    socket.setOption(IPPROTO_IPV6, IPV6_UNICAST_HOPS, u32(255));
+    for (const option of [IPV6_UNICAST_HOPS, IPV6_MULTICAST_HOPS])
+      socket.setOption(IPPROTO_IPV6, option, u32(255));
+    socket.setOption(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, u32(0));
     socket.setOption(IPPROTO_IPV6, IPV6_RECVHOPLIMIT, u32(1));
     // struct ipv6_mreq. The kernel has joined already where it forwards.
     socket.setOption(IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, Buffer.concat([allRouters, u32(ifindex)]));

@@ -13,7 +13,7 @@ import { recallLoans } from './lending/recall.ts';
 import { RtnetlinkLinks } from './links.ts';
 import { loadNative, type Native, type SystemError } from './native.ts';
 import { HookError, type Kernel, type Links, type Observer, type Sightings } from './ports.ts';
-import { Probe } from './probe.ts';
+import { openProbe } from './probe.ts';
 import { explain, unmet } from './requirements.ts';
 import { RtnetlinkRouting } from './routing.ts';
 import { GenetlinkWireGuard } from './wireguard.ts';
@@ -69,7 +69,7 @@ export function checkHooks(): [Hook, Problem | undefined][] {
       installed,
       hook,
       dependencies,
-      { see: () => {}, recheck: () => {} },
+      { see: () => {}, recheck: () => {}, shakeHands: () => {} },
       false,
     );
     if (!(opened instanceof BpfSightings)) return [hook, opened];
@@ -100,7 +100,7 @@ function tryHook(
       const [missing] = unmet(hook);
       return missing ?? new Lender(options, dependencies, observer);
     }
-    const probe = new Probe(options, hook, observer);
+    const probe = openProbe(options, dependencies.wireguard, hook, observer);
     if (keep) recallLoans(probe, dependencies.wireguard);
     return probe;
   } catch (error) {

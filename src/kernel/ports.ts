@@ -87,6 +87,8 @@ export interface Sightings {
   readonly warnings: readonly Problem[];
   /** Begins to watch an interface, or changes how. */
   watch(link: Pick<Link, 'name' | 'ifindex'>, limits: Limits, scope: Scope): void;
+  /** Calls back while ff02::1 is an allowed IP of one peer, and nobody else's: it must not be anybody's so far. */
+  lendAllNodes(link: Pick<Link, 'name' | 'ifindex'>, peer: string, act: () => void): void;
   /** What an interface has by configuration and by learning: without what is lent. */
   withoutLoan(device: Device): Device;
   /** No error if it is not watched. */
@@ -109,6 +111,8 @@ export interface Observer {
   see(sightings: Sighting[]): void;
   /** The warnings have changed, or something has changed WireGuard's allowed IPs: everything is to be looked at again. */
   recheck(): void;
+  /** A peer of an interface has a new session; undefined: it may be any peer's, or none's. */
+  shakeHands(ifindex: number, peer: string | undefined): void;
 }
 
 export interface Kernel {

@@ -3,17 +3,35 @@
 
 import type { Device, Hook, Limits, Link, Scope } from '../model.ts';
 import * as abi from './abi.ts';
+import { lendAllNodes } from './all-nodes.ts';
 import { BpfSightings, type ObjectOptions } from './bpf-sightings.ts';
 import type { BpfMap } from './native.ts';
-import type { Observer, Sightings } from './ports.ts';
+import type { Observer, Sightings, WireGuard } from './ports.ts';
 import { moduleInstance } from './requirements.ts';
 import { shippedTypes } from './types.ts';
 
 /** In the order in which they are attached: what hands a packet over is there before what takes it. */
 const programs = {
-  fexit: ['lookup_exit'],
-  kprobe: ['lookup_enter', 'lookup_return'],
+  fexit: { lookup: ['lookup_exit'], handshake: ['handshake_exit'] },
+  kprobe: { lookup: ['lookup_enter', 'lookup_return'], handshake: ['handshake_enter'] },
 } as const;
+
+/** Opens one; throws what libbpf or the kernel says. Compilers may have left no function to see handshakes at: then without. */
+export function openProbe(...parameters: ProbeParameters): Probe {
+  try {
+    return new Probe(true, ...parameters);
+  } catch (error) {
+    if (!(error as Error).message.includes('handshake')) throw error;
+    return new Probe(false, ...parameters);
+  }
+}
+
+type ProbeParameters = [
+  options: ObjectOptions,
+  wireguard: WireGuard,
+  hook: Exclude<Hook, 'lending'>,
+  observer: Observer,
+];
 
 export class Probe extends BpfSightings implements Sightings {
   readonly #enabled: BpfMap;
@@ -21,16 +39,25 @@ export class Probe extends BpfSightings implements Sightings {
   readonly #words = new BigUint64Array(16);
   #attachedTo: number | undefined;
 
+  readonly #wireguard: WireGuard;
+
+  readonly #programs: readonly string[];
+  readonly hook: Exclude<Hook, 'lending'>;
+
   /** Loads and attaches; what libbpf or the kernel refuses is thrown as SystemError. */
-  constructor(
-    options: ObjectOptions,
-    readonly hook: Exclude<Hook, 'lending'>,
-    observer: Observer,
-  ) {
-    super(options, programs[hook], hook === 'kprobe' ? shippedTypes() : undefined);
+  constructor(seesHandshakes: boolean, ...[options, wireguard, hook, observer]: ProbeParameters) {
+    const { lookup, handshake } = programs[hook];
+    const wanted = seesHandshakes ? [...lookup, ...handshake] : lookup;
+    super(options, wanted, hook === 'kprobe' ? shippedTypes() : undefined);
+    this.hook = hook;
+    this.#programs = wanted;
+    this.#wireguard = wireguard;
     try {
       this.#enabled = this.map('enabled', 4, 8);
       this.object.onRecords('sightings', (batch) => observer.see(abi.decodeSightings(batch)));
+      this.object.onRecords('handshakes', (batch) => {
+        for (const { ifindex, peer } of abi.decodeHandshakes(batch)) observer.shakeHands(ifindex, peer);
+      });
       this.#attach();
     } catch (error) {
       this.object.close();
@@ -52,15 +79,18 @@ export class Probe extends BpfSightings implements Sightings {
     this.#updateEnabled();
   }
 
-  /** A hook lends nothing. */
+  lendAllNodes(link: Pick<Link, 'name' | 'ifindex'>, peer: string, act: () => void): void {
+    lendAllNodes(this, this.#wireguard, link, peer, act);
+  }
+
+  /** A hook lends nothing for longer. */
   withoutLoan(device: Device): Device {
     return device;
   }
 
   #attach(): void {
-    const inOrder = programs[this.hook];
-    for (const program of inOrder.toReversed()) this.object.detach(program);
-    for (const program of inOrder) this.object.attach(program);
+    for (const program of this.#programs.toReversed()) this.object.detach(program);
+    for (const program of this.#programs) this.object.attach(program);
     this.#attachedTo = moduleInstance();
   }
 

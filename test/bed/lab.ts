@@ -211,8 +211,13 @@ wg set wg1 ${this.#keepalive(0)}`,
 
   /** Replaces wg1 with a new link of the same configuration, as netifd does. */
   async recreateLink(): Promise<void> {
-    await this.guest.run(`set -e\nip link delete wg1\n${this.#createLink()}`);
+    await this.replaceLink();
     await this.handshake();
+  }
+
+  /** … so that there is no session until a client wants one. */
+  async replaceLink(): Promise<void> {
+    await this.guest.run(`set -e\nip link delete wg1\n${this.#createLink()}`);
   }
 
   /** Takes wg1 down, whereby it loses its addresses and its sessions, and up again. */

@@ -5,13 +5,15 @@ import { parseAddress, parsePrefix } from '../../src/address.ts';
 import { formatAddress, formatPrefix } from '../../src/address-text.ts';
 import {
   Advertiser,
+  ALL_NODES,
   type Announcement,
   type Departed,
   type Recipient,
 } from '../../src/advertiser/advertiser.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
-import { alice, bob } from './bench.ts';
+import { alice, bob, nameOf } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';
+import { key } from './fake-kernel.ts';
 
 const FOR_EVER = Number.POSITIVE_INFINITY;
 const DEPRECATED = Number.NEGATIVE_INFINITY;
@@ -36,9 +38,14 @@ let onChange: ReturnType<typeof vi.fn<() => void>>;
 let advertiser: Advertiser;
 
 function create(departed: readonly Departed[] = []): Advertiser {
-  const send = (message: Buffer, to: Uint8Array) => {
+  const send = (message: Buffer, to: Uint8Array, peer: string) => {
     if (failure) throw failure;
-    sent.push({ to: formatAddress(to), what: read(message), at: clock.now() });
+    const address = formatAddress(to);
+    sent.push({
+      to: address === ALL_NODES ? `${address} of ${nameOf(peer)}` : address,
+      what: read(message),
+      at: clock.now(),
+    });
   };
   return new Advertiser(clock, send, onChange, departed);
 }
@@ -124,6 +131,7 @@ describe('who is told', () => {
 
   it('who has been away, as soon as there is a session again', () => {
     settled();
+    clock.advance(20_000);
     advertiser.setRecipients([{ ...one, latestHandshake: 1_120 }]);
     clock.advance(0);
     expect(take()).toEqual([]);
@@ -133,7 +141,99 @@ describe('who is told', () => {
   });
 });
 
+describe('who has no link-local address that is known', () => {
+  const nobody: Recipient = { peer: bob, address: ALL_NODES, latestHandshake: 0 };
+  const now = () => Math.floor(clock.wall() / 1_000);
+
+  it('is told at ff02::1 as soon as it has a session, and refreshed while it has one', () => {
+    advertiser.announce(announcement({ [A]: [300, 600] }));
+    advertiser.setRecipients([nobody]);
+    clock.advance(1_000_000);
+    expect(take()).toEqual([]);
+    expect(advertiser.hasRecipients).toBe(false);
+    advertiser.announce(announcement({ [A]: [300, 600] }));
+    advertiser.shakeHands(bob, true);
+    clock.advance(0);
+    expect(take()).toEqual([`ff02::1 of bob: router 2700, ${A} 300/600`]);
+    clock.advance(110_000);
+    expect(take()).toHaveLength(1);
+    clock.advance(1_000_000); // its session has ended
+    expect(take().length).toBeLessThanOrEqual(1);
+    expect(advertiser.hasRecipients).toBe(false);
+  });
+
+  it('is told although it has never been heard of', () => {
+    advertiser.announce(announcement());
+    advertiser.shakeHands(bob, true);
+    clock.advance(200);
+    expect(take()).toEqual([`ff02::1 of bob: router 2700, ${A} 2700/5400`]);
+  });
+
+  it('is not told there where that is somebody’s by configuration', () => {
+    advertiser.announce(announcement());
+    advertiser.shakeHands(bob, false);
+    clock.advance(10_000);
+    expect(take()).toEqual([]);
+  });
+
+  it('is told once, at its link-local address, if that is known soon', () => {
+    advertiser.announce(announcement());
+    advertiser.shakeHands(bob, true);
+    clock.advance(100);
+    advertiser.meet({ ...two, latestHandshake: now() });
+    clock.advance(5_000);
+    expect(take()).toEqual([`fe80::b: router 2700, ${A} 2700/5400`]);
+  });
+
+  it('is not told again at once when its link-local address is known later', () => {
+    advertiser.announce(announcement());
+    advertiser.shakeHands(bob, true);
+    clock.advance(1_000);
+    advertiser.meet({ ...two, latestHandshake: now() });
+    clock.advance(5_000);
+    expect(take()).toEqual([`ff02::1 of bob: router 2700, ${A} 2700/5400`]);
+  });
+
+  it('waits for its turn where many are told: ten a second', () => {
+    advertiser.announce(announcement());
+    for (let n = 0; n < 20; n++) advertiser.shakeHands(key(n), true);
+    clock.advance(200);
+    expect(sent).toHaveLength(1);
+    clock.advance(1_000);
+    expect(sent).toHaveLength(11);
+    clock.advance(1_000);
+    expect(new Set(sent.map(({ to }) => to)).size).toBe(20);
+    clock.advance(60_000);
+    expect(sent).toHaveLength(20);
+  });
+
+  it('gets one advertisement in ten seconds however often it shakes hands and leaves', () => {
+    advertiser.announce(announcement());
+    for (let n = 0; n < 100; n++) {
+      advertiser.setRecipients([{ ...nobody, latestHandshake: now() - 400 }]);
+      advertiser.shakeHands(bob, true);
+      clock.advance(100);
+    }
+    clock.advance(300);
+    expect(take().length).toBeLessThanOrEqual(2);
+  });
+});
+
 describe('when', () => {
+  it('to whoever may have missed the news, with its next handshake', () => {
+    settled();
+    clock.advance(20_000);
+    advertiser.announce(announcement({ [B]: [FOR_EVER, FOR_EVER] }));
+    expect(take()).toHaveLength(1);
+    clock.advance(20_000);
+    advertiser.setRecipients([{ ...one, latestHandshake: 1_030 }]);
+    clock.advance(0);
+    expect(take()).toHaveLength(1);
+    advertiser.setRecipients([{ ...one, latestHandshake: 1_150 }]);
+    clock.advance(20_000);
+    expect(take()).toEqual([]);
+  });
+
   it('three times before a lifetime runs out, at a time of its own for each', () => {
     const many = Array.from({ length: 50 }, (_, i) => ({ ...one, address: `fe80::1:${i.toString(16)}` }));
     settled({ [A]: [300, 600] }, ...many);
@@ -265,10 +365,17 @@ describe('the end', () => {
     expect(clock.pending()).toEqual([]);
   });
 
-  it('is not told by who has never said anything', () => {
+  it('is told to whom an earlier process may have advertised', () => {
     advertiser.announce(announcement());
     advertiser.setRecipients([one]);
     advertiser.end();
+    expect(take()).toEqual(['fe80::a: router 0']);
+    expect(clock.pending()).toEqual([]);
+  });
+
+  it('of the process is told nobody: what hosts know holds', () => {
+    settled();
+    advertiser.stop();
     expect(take()).toEqual([]);
     expect(clock.pending()).toEqual([]);
   });

@@ -79,6 +79,29 @@ describe('whom', () => {
   });
 });
 
+describe('who is unknown', () => {
+  const withoutLinkLocal = { [alice]: ['2001:db8:a::a/128'], [bob]: ['2001:db8:a::b/128'] };
+
+  it('gets it at ff02::1, which is its own just then', () => {
+    bench.kernel.setPeers('wg1', withoutLinkLocal);
+    start();
+    bench.kernel.shakeHands('wg1', bob);
+    bench.clock.advance(200);
+    expect(sent().map(({ to, router }) => [to, router])).toEqual([['ff02::1', 2700]]);
+    expect(bench.kernel.allNodes).toEqual([bob]);
+    expect(bench.kernel.owner('wg1', 'ff02::1')).toBeUndefined();
+  });
+
+  it('gets none where ff02::1 is configured for another', () => {
+    bench.kernel.setPeers('wg1', { ...withoutLinkLocal, [alice]: ['ff02::1/128'] });
+    start();
+    bench.kernel.shakeHands('wg1', bob);
+    bench.clock.advance(1_000);
+    expect(sent()).toEqual([]);
+    expect(bench.kernel.owner('wg1', 'ff02::1')).toBe(alice);
+  });
+});
+
 describe('what', () => {
   it('all that there is, for as long as it is', () => {
     bench.kernel.setLinkAddresses('wg1', [
@@ -223,9 +246,15 @@ describe('a link-local address', () => {
 });
 
 describe('the end', () => {
-  it('is told when the engine stops, learning or advertising is switched off', () => {
+  it('is told when learning or advertising is switched off, not when the engine stops', () => {
+    start();
+    bench.packet('wg1', bob, 'fe80::b');
+    bench.clock.advance(200);
+    sent();
+    bench.engine.stop();
+    expect(sent()).toEqual([]);
+    expect(bench.kernel.routing.sockets.size).toBe(0);
     for (const end of [
-      () => bench.engine.stop(),
       () => bench.engine.configure(config()),
       () => bench.engine.configure(config(on('wg1', { ra: '0' }))),
     ]) {
@@ -240,6 +269,20 @@ describe('the end', () => {
       ]);
       expect(bench.kernel.routing.sockets.size).toBe(0);
     }
+  });
+
+  it('is told by the next start, if learning was switched off while nothing ran', () => {
+    start();
+    bench.packet('wg1', alice, 'fe80::a5');
+    bench.engine.stop();
+    sent();
+    bench.start(config());
+    expect(sent().map(({ to, router }) => [to, router])).toEqual([
+      ['fe80::a', 0],
+      ['fe80::a5', 0],
+    ]);
+    expect(bench.kernel.routing.sockets.size).toBe(0);
+    expect(bench.allowed('wg1', ['fe80::a/128', '2001:db8:a::b/128'])).toEqual([]);
   });
 });
 

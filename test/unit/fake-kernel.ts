@@ -81,6 +81,8 @@ export class FakeKernel implements Kernel {
   readonly delivered: { readonly ifindex: number; readonly packet: string }[] = [];
   /** The names of the calls that were made, in order. */
   readonly calls: string[] = [];
+  /** To whom ff02::1 was lent. */
+  readonly allNodes: string[] = [];
   hooksOpened = 0;
   /** Of every device. */
   publicKey: string | undefined;
@@ -204,6 +206,16 @@ export class FakeKernel implements Kernel {
   /** `wg set … peer … allowed-ips +…`: moved silently if it was another peer's. */
   allow(name: string, key: string, ...allowedIps: readonly string[]): void {
     for (const text of allowedIps) move(this.#device(name), key, parsePrefix(text)!);
+  }
+
+  disallow(name: string, key: string, allowedIp: string): void {
+    this.#device(name).get(key)?.allowedIps.delete(allowedIp);
+  }
+
+  /** A peer has a new session, of which the hook tells. */
+  shakeHands(name: string, peer: string): void {
+    this.handshakes.set(peer, Math.floor(this.clock.wall() / 1_000));
+    this.#hook?.shakeHands(this.ifindex(name), peer);
   }
 
   /** Tells of changed links, if there are any. */
@@ -439,9 +451,22 @@ class FakeHook implements Sightings {
     this.#observer.see([{ ...sighting, time, verdict: 'candidate', count: 1, accepted: true }]);
   }
 
+  shakeHands(ifindex: number, peer: string): void {
+    this.#observer.shakeHands(ifindex, peer);
+  }
+
   warn(problem: Problem): void {
     this.warnings.push(problem);
     this.#observer.recheck();
+  }
+
+  lendAllNodes({ name }: Pick<Link, 'name'>, peer: string, act: () => void): void {
+    this.#kernel.call('lendAllNodes', () => {
+      this.#kernel.allNodes.push(peer);
+      this.#kernel.allow(name, peer, 'ff02::1/128');
+      act();
+      this.#kernel.disallow(name, peer, 'ff02::1/128');
+    });
   }
 
   withoutLoan(device: Device): Device {

@@ -48,7 +48,9 @@ export class FakeObject implements BpfObject {
     budgets: new FakeMap(16, 16),
     armed: new FakeMap(4, 4),
   };
+  /** What the ring buffers' readers do. */
   records: (batch: Buffer) => void = () => {};
+  handshakes: (batch: Buffer) => void = () => {};
   failing: string | undefined;
   runAnswer = 0;
   readonly #programs: string[] = [];
@@ -79,7 +81,8 @@ export class FakeObject implements BpfObject {
   }
   onRecords(map: string, callback: (records: Buffer) => void): void {
     this.log.push(`records ${map}`);
-    this.records = callback;
+    if (map === 'sightings') this.records = callback;
+    else this.handshakes = callback;
   }
   testRun(program: string, data: Uint8Array, cb0: number): number {
     this.log.push(`run ${program} ${Buffer.from(data).toString('hex')} ${cb0}`);

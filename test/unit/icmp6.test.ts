@@ -43,6 +43,8 @@ it('is a raw socket of one interface that takes nothing but solicitations, and s
   expect(device).toEqual({ level: 1, name: 25, value: Buffer.from('wg1\0') });
   expect(others).toEqual([
     { level: 41, name: 16, value: Buffer.from(u32(255)) },
+    { level: 41, name: 18, value: Buffer.from(u32(255)) },
+    { level: 41, name: 19, value: Buffer.from(u32(0)) },
     { level: 41, name: 51, value: Buffer.from(u32(1)) },
     { level: 41, name: 20, value: Buffer.concat([parseAddress('ff02::2')!, u32(7)]) },
   ]);

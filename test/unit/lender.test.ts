@@ -29,6 +29,8 @@ class World {
   readonly opened: unknown[][] = [];
   readonly seen: Sighting[] = [];
   rechecks = 0;
+  /** The interfaces on which somebody may have a new session. */
+  readonly handshakes: number[] = [];
   readonly peers = [
     { key: alice, endpoint: endpoint('::ffff:192.0.2.1', 1_000), latestHandshake: 0, rxBytes: 0 },
     { key: bob, endpoint: endpoint('2001:db8:ff::2', 2_000), latestHandshake: 0, rxBytes: 0 },
@@ -46,6 +48,7 @@ class World {
     const observer = {
       see: (batch: Sighting[]) => void this.seen.push(...batch),
       recheck: () => void this.rechecks++,
+      shakeHands: (ifindex: number) => void this.handshakes.push(ifindex),
     };
     this.lender = new Lender({ native, file: 'wg-slaacer.o', keep }, around, observer);
     return this;
@@ -160,6 +163,43 @@ let world: World;
 
 beforeEach(() => {
   world = new World();
+});
+
+describe('a handshake', () => {
+  /** A message of one comes in. */
+  const message = () => {
+    const { armed } = world.object.maps;
+    if (!armed!.lookup(u32(1))?.equals(u32(1))) return;
+    armed!.update(u32(1), u32(0));
+    world.taps.all[0]!.arrive(Buffer.alloc(190));
+  };
+
+  it('is looked for a second after its first message, and once more, on each interface', () => {
+    world.open().watch().calm();
+    message();
+    world.clock.advance(999);
+    expect(world.handshakes).toEqual([]);
+    world.clock.advance(1);
+    expect(world.handshakes).toEqual([7]);
+    world.clock.advance(60_000);
+    expect(world.handshakes).toEqual([7, 7]);
+  });
+
+  it('is looked for within 3 s whenever a message comes, and no more often', () => {
+    world.open().watch().calm();
+    for (let n = 0; n < 300; n++) {
+      message();
+      world.clock.advance(100);
+    }
+    expect(world.handshakes.length).toBeGreaterThanOrEqual(10);
+    expect(world.handshakes.length).toBeLessThanOrEqual(11);
+  });
+
+  it('is no reason to look who sent what was refused', () => {
+    world.open().watch().calm();
+    message();
+    expect(world.isArmed).toBe(true);
+  });
 });
 
 describe('opening', () => {

@@ -219,6 +219,7 @@ class World implements KernelSide {
         this.allowed.set(`${address}/128`, sender);
       }
     },
+    shakeHands: () => {},
     recheck: () => {
       this.rechecks++;
       for (const [address, peer] of this.learnedAddresses) {

@@ -194,6 +194,14 @@ describe('recalling what is on record as lent', () => {
     log = [];
   });
 
+  it('withdraws an address that was one peer’s for a moment, from that peer only', () => {
+    devices.set('wg1', deviceOf({ [alice]: ['ff02::1/128', '2001:db8:1::5/128'], [bob]: [] }));
+    records = [record('ff02::1/128')];
+    recall();
+    expect(removed).toEqual(['wg1 ff02::1/128 alice']);
+    expect(records).toEqual([]);
+  });
+
   it('withdraws it, then forgets it, and tells who had it', () => {
     devices.set('wg1', deviceOf({ [alice]: ['2001:db8:1::/65', 'ff02::/127', '2001:db8:1::5/128'] }));
     records = [record('2001:db8:1::/65'), record('ff02::/127')];

@@ -2,9 +2,11 @@
 
 import { describe, expect, it, vi } from 'vitest';
 import { encodeIfindex } from '../../src/kernel/abi.ts';
-import { Probe } from '../../src/kernel/probe.ts';
+import { openProbe } from '../../src/kernel/probe.ts';
 import type { Hook, Scope, Sighting } from '../../src/model.ts';
 import { alice, prefixes } from './bench.ts';
+import { FakeClock } from './fake-clock.ts';
+import { FakeKernel } from './fake-kernel.ts';
 import { FakeMap, FakeObject, fakeNative } from './fake-native.ts';
 
 /** The wireguard module. */
@@ -15,9 +17,15 @@ type ProbeHook = Exclude<Hook, 'lending'>;
 
 function open(hook: ProbeHook = 'fexit', object = new FakeObject()) {
   const sightings: Sighting[] = [];
-  const observer = { see: (batch: Sighting[]) => sightings.push(...batch), recheck: () => {} };
-  const probe = new Probe({ native: fakeNative(object), file: 'wg-slaacer.o', keep: false }, hook, observer);
-  return { probe, object, sightings };
+  const handshakes: [number, string | undefined][] = [];
+  const observer = {
+    see: (batch: Sighting[]) => sightings.push(...batch),
+    recheck: () => {},
+    shakeHands: (ifindex: number, peer: string | undefined) => handshakes.push([ifindex, peer]),
+  };
+  const options = { native: fakeNative(object), file: 'wg-slaacer.o', keep: false };
+  const probe = openProbe(options, new FakeKernel(new FakeClock()).wireguard, hook, observer);
+  return { probe, object, sightings, handshakes };
 }
 
 const limits = { rate: 5, burst: 16 };
@@ -46,17 +54,32 @@ function enabled({ maps }: FakeObject): number[] {
 
 describe('opening', () => {
   it.each([
-    ['fexit', ['enable lookup_exit', 'enable inject', 'load', 'records sightings', 'attach lookup_exit']],
+    [
+      'fexit',
+      [
+        'enable lookup_exit',
+        'enable handshake_exit',
+        'enable inject',
+        'load',
+        'records sightings',
+        'records handshakes',
+        'attach lookup_exit',
+        'attach handshake_exit',
+      ],
+    ],
     [
       'kprobe',
       [
         'enable lookup_enter',
         'enable lookup_return',
+        'enable handshake_enter',
         'enable inject',
         'load',
         'records sightings',
+        'records handshakes',
         'attach lookup_enter',
         'attach lookup_return',
+        'attach handshake_enter',
       ],
     ],
   ] as const)('%s loads what it needs, and attaches last', (hook, log) => {
@@ -70,6 +93,14 @@ describe('opening', () => {
     expect(object.log.at(-1)).toBe('close');
   });
 
+  it.each(['fexit', 'kprobe'] as const)('does without handshakes where %s cannot see them', (hook) => {
+    const object = new FakeObject();
+    object.failing = hook === 'fexit' ? 'attach handshake_exit' : 'attach handshake_enter';
+    open(hook, object);
+    expect(object.log.slice(object.log.indexOf('close') + 1).join()).not.toContain('handshake_');
+    expect(object.log.at(-1)).toMatch(/^attach lookup_/);
+  });
+
   it.each(['learned', 'lent', 'interfaces', 'counters', 'scope'])(
     'refuses an object with another layout of %s',
     (map) => {
@@ -80,6 +111,13 @@ describe('opening', () => {
       expect(object.log).not.toContain('attach lookup_exit');
     },
   );
+});
+
+it('tells who has a new session', () => {
+  const { object, handshakes } = open();
+  const record = Buffer.concat([encodeIfindex(7), Buffer.from(alice, 'base64')]);
+  object.handshakes(Buffer.concat([encodeIfindex(36), Buffer.alloc(4), record, Buffer.alloc(4)]));
+  expect(handshakes).toEqual([[7, alice]]);
 });
 
 describe('watching', () => {
@@ -177,10 +215,12 @@ describe('watching', () => {
       return object.log.slice(length);
     };
     expect(attached('kprobe')).toEqual([
+      'detach handshake_enter',
       'detach lookup_return',
       'detach lookup_enter',
       'attach lookup_enter',
       'attach lookup_return',
+      'attach handshake_enter',
     ]);
     expect(attached('fexit')).toEqual([]);
   });

@@ -7,6 +7,7 @@ import type { Clock } from '../../clock.ts';
 import type { Device, Limits, Link, Loan, Scope, Sighting } from '../../model.ts';
 import { failureOf, isSame, type Problem } from '../../problem.ts';
 import * as abi from '../abi.ts';
+import { lendAllNodes } from '../all-nodes.ts';
 import { BpfSightings, type ObjectOptions } from '../bpf-sightings.ts';
 import type { BpfMap, Native, NativeSocket } from '../native.ts';
 import type { Links, Observer, Sightings, WireGuard } from '../ports.ts';
@@ -27,6 +28,18 @@ const LONG_REST = 1_000;
 
 /** … and, if something was refused, until it is asked who did not send it: all that had come is accounted for by then. */
 const ACCOUNT_DELAY = 30;
+
+/** What user space may wait for, as the keys of the map "armed". */
+const DATA = 0;
+const HANDSHAKE = 1;
+
+/**
+ * Milliseconds from the first message of a handshake to a look at whether there is a new session, then to the next ones.
+ * Two looks follow the last message, as the network may be slow.
+ */
+const HANDSHAKE_DELAY = 1_000;
+const HANDSHAKE_REST = 3_000;
+const HANDSHAKE_LOOKS = 2;
 
 export interface Dependencies {
   readonly wireguard: WireGuard;
@@ -50,6 +63,8 @@ export class Lender extends BpfSightings implements Sightings {
   #traffic: ReadonlyMap<string, number> = new Map();
   /** The next look, of whatever kind. */
   #cancelNext: (() => void) | undefined;
+  #handshakeLooks = 0;
+  #cancelHandshakeLook: (() => void) | undefined;
   readonly #failures = new Map<number, Problem>();
 
   readonly #dependencies: Dependencies;
@@ -71,6 +86,7 @@ export class Lender extends BpfSightings implements Sightings {
       this.#countFrom(strangers);
       for (const protocol of [ETH_P_IP, ETH_P_IPV6]) this.#openOuterTap(protocol);
       this.#former = options.keep ? recallLoans(this, dependencies.wireguard) : new Map();
+      this.#waitFor(HANDSHAKE);
       this.#arm();
     } catch (error) {
       this.#closeOuterTaps();
@@ -113,6 +129,10 @@ export class Lender extends BpfSightings implements Sightings {
     if (this.isWatched(ifindex)) this.drop(ifindex);
   }
 
+  lendAllNodes(link: Pick<Link, 'name' | 'ifindex'>, peer: string, act: () => void): void {
+    lendAllNodes(this, this.#dependencies.wireguard, link, peer, act);
+  }
+
   withoutLoan(device: Device): Device {
     return withoutLoan(device, this.loan(device.ifindex));
   }
@@ -131,6 +151,7 @@ export class Lender extends BpfSightings implements Sightings {
   /** Leaves no loan behind, unless the kernel refuses; then it stays on record. */
   override close(): void {
     this.#cancelNext?.();
+    this.#cancelHandshakeLook?.();
     for (const ifindex of [...this.#lendings.keys()]) this.unwatch(ifindex);
     this.#closeOuterTaps();
     super.close();
@@ -145,7 +166,8 @@ export class Lender extends BpfSightings implements Sightings {
     this.#outerTaps.push(tap);
     tap.onReadable(() => {
       while (tap.receive(1 << 16));
-      this.#lookIn(LOOK_DELAY);
+      if (!this.#waitsFor(HANDSHAKE)) this.#expectHandshake();
+      if (!this.#waitsFor(DATA)) this.#lookIn(LOOK_DELAY);
     });
   }
 
@@ -156,10 +178,37 @@ export class Lender extends BpfSightings implements Sightings {
     }
   }
 
+  /** A message of a handshake has come. It has to be answered, and the answer to be used, until there is a session. */
+  #expectHandshake(): void {
+    this.#handshakeLooks = HANDSHAKE_LOOKS;
+    this.#cancelHandshakeLook ??= this.#dependencies.clock.after(HANDSHAKE_DELAY, () =>
+      this.#lookForHandshake(),
+    );
+  }
+
+  #lookForHandshake(): void {
+    this.#waitFor(HANDSHAKE);
+    this.#handshakeLooks--;
+    this.#cancelHandshakeLook =
+      this.#handshakeLooks > 0
+        ? this.#dependencies.clock.after(HANDSHAKE_REST, () => this.#lookForHandshake())
+        : undefined;
+    for (const ifindex of this.#lendings.keys()) this.#observer.shakeHands(ifindex, undefined);
+  }
+
+  /** The next message of this kind wakes us. */
+  #waitFor(kind: number): void {
+    this.#armed.update(abi.encodeIfindex(kind), abi.encodeIfindex(1));
+  }
+
+  #waitsFor(kind: number): boolean {
+    return this.#armed.lookup(abi.encodeIfindex(kind))?.some((byte) => byte !== 0) === true;
+  }
+
   /** The next message wakes us, or one that has come since the last look. */
   #arm(): void {
     this.#cancelNext = undefined;
-    this.#armed.update(abi.encodeIfindex(0), abi.encodeIfindex(1));
+    this.#waitFor(DATA);
     const now = this.#readTraffic();
     if ([...now].some(([endpoint, bytes]) => bytes !== this.#traffic.get(endpoint))) this.#lookIn(LOOK_DELAY);
   }

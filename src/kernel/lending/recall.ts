@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Takes back what an earlier process lent.
 
+import { formatAddress } from '../../address-text.ts';
 import type { AllowedIp, Device } from '../../model.ts';
 import type { LentRecord } from '../abi.ts';
 import type { BpfSightings } from '../bpf-sightings.ts';
@@ -26,9 +27,15 @@ export function recallLoans(sightings: BpfSightings, wireguard: WireGuard): Map<
 /** Who has what is lent: one killed while it moved a loan had recorded that before it was done. */
 function heldOf({ ifindex, peers }: Device, records: readonly LentRecord[]): AllowedIp[] {
   const lent = records.filter((record) => record.ifindex === ifindex).map(({ prefix }) => prefix);
-  return peers.flatMap(({ key, prefixes }) =>
-    prefixes
-      .filter((prefix) => lent.some((other) => same(other, prefix)))
-      .map((prefix) => allowedIp(key, prefix)),
+  const addresses = new Set(
+    lent.filter(({ length }) => length === 128).map(({ bytes }) => formatAddress(bytes)),
   );
+  return peers.flatMap((peer) => [
+    ...peer.prefixes
+      .filter((prefix) => lent.some((other) => same(other, prefix)))
+      .map((prefix) => allowedIp(peer.key, prefix)),
+    ...peer.addresses
+      .filter((address) => addresses.has(address))
+      .map((address) => ({ peer: peer.key, address })),
+  ]);
 }

@@ -8,7 +8,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { guestFor, sharedGuest, type Way } from '../../bed/bed.ts';
 import type { Client } from '../../bed/client.ts';
-import { Daemon } from '../../bed/daemon.ts';
+import { Daemon, PROGRAM } from '../../bed/daemon.ts';
 import { Lab, type LabOptions } from '../../bed/lab.ts';
 
 const SERVER = '2001:db8:fe::2';
@@ -185,18 +185,26 @@ describe('the advertiser', () => {
     await daemon.event('solved', { code: 'solicitations-blocked' });
   });
 
-  test('says goodbye, leaves its address, and tells everybody when it is back', async () => {
-    const [last] = (await advertisements(laptop, () => daemon.stop())).slice(-1);
-    expect(last).toMatch(/router lifetime 0s/);
-    expect((await laptop.run('ip -6 route show default')).stdout).toBe('');
-    const { stdout: address } = await lab.router.run('ip -6 -oneline address show dev wg1 scope link');
+  test('leaves its address and what clients have when it ends; says goodbye when all is taken back', async () => {
+    const route = async () => (await laptop.run('ip -6 route show default')).stdout.replace(/expires.*/, '');
+    const linkLocal = async () =>
+      (await lab.router.run('ip -6 -oneline address show dev wg1 scope link')).stdout;
+    const [before, address] = [await route(), await linkLocal()];
+    expect(before).toContain('proto ra');
     expect(address).toMatch(/inet6 fe80::/);
+    await daemon.stop();
+    await lab.guest.sleep(1_000);
+    expect([await route(), await linkLocal()]).toEqual([before, address]);
+
+    const [last] = (
+      await advertisements(laptop, () => lab.router.run(`${PROGRAM} withdraw`).then(() => {}))
+    ).slice(-1);
+    expect(last).toMatch(/router lifetime 0s/);
+    expect([await route(), await linkLocal()]).toEqual(['', '']);
 
     daemon = await Daemon.start(lab.router, { set: { ra: 1 } });
-    const route = async () => (await laptop.run('ip -6 route show default')).stdout;
     await lab.guest.until(async () => expect(await route()).toContain('proto ra'), 5_000);
-    const { stdout: again } = await lab.router.run('ip -6 -oneline address show dev wg1 scope link');
-    expect(again).toBe(address);
+    expect(await linkLocal()).toBe(address);
   });
 });
 

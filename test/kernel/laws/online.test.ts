@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Law 10: whoever is a peer and shakes hands is advertised to, without asking and whatever happened before.
+//
+// The clients never solicit, as most systems do not once they have had an answer, or at all.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { guestFor, ways } from '../../bed/bed.ts';
+import type { Client } from '../../bed/client.ts';
+import { Daemon } from '../../bed/daemon.ts';
+import { Lab } from '../../bed/lab.ts';
+
+describe.each(ways)('by %s', (hook) => {
+  /** Milliseconds from the first handshake. */
+  const limit = hook === 'lending' ? 5_000 : 2_000;
+  let lab: Lab;
+  let daemon: Daemon | undefined;
+  let laptop: Client;
+
+  const start = async () => {
+    daemon = await Daemon.start(lab.router, { hook, set: { ra: 1, rate: 0, lifetime: '20s' } });
+  };
+
+  /** Router Advertisements that a client has taken. */
+  const taken = async (client: Client) => {
+    const { stdout } = await client.run('cat /proc/net/dev_snmp6/wg0');
+    return Number(/^Icmp6InRouterAdvertisements\s+(\d+)$/m.exec(stdout)?.[1]);
+  };
+
+  /** Until a peer that says nothing has no session any more. */
+  const silence = () => lab.guest.sleep(240_000);
+
+  /** Has a client without a session shake hands, and nothing else; resolves to the milliseconds until `done` passes. */
+  const shakeHands = async (client: Client, done: () => Promise<void>) => {
+    const before = lab.guest.now;
+    const set = 'wg set wg0 peer "$(wg show wg0 peers)" persistent-keepalive';
+    await client.run(`${set} 3600; ${set} 0`);
+    await lab.guest.until(done, 30_000);
+    return lab.guest.now - before;
+  };
+
+  beforeAll(async () => {
+    lab = await Lab.create(await guestFor(hook), { clients: ['laptop', 'phone'] });
+    laptop = lab.client('laptop');
+    await lab.router.run('ip -6 route add default dev behind');
+    for (const client of lab.clients) {
+      await client.run(`sysctl -qw net.ipv6.conf.wg0.accept_ra=2 net.ipv6.conf.wg0.autoconf=1 \
+net.ipv6.conf.wg0.router_solicitations=0
+ip -6 address flush dev wg0; ip -6 route flush dev wg0 proto boot
+ip address add fe80::${client.name === 'laptop' ? 'a' : 'b'}/64 dev wg0 nodad`);
+    }
+    await silence();
+    await start();
+  });
+
+  afterAll(async () => {
+    await daemon?.stop();
+    await lab?.destroy();
+  });
+
+  test('a client of which nothing is known has an address and a default route', async () => {
+    const milliseconds = await shakeHands(laptop, async () => {
+      expect(await laptop.addresses()).toHaveLength(1);
+      expect((await laptop.run('ip -6 route show default')).stdout).toMatch(/^default via fe80:/);
+    });
+    console.log(`${hook}: on line ${milliseconds} ms after the handshake`);
+    expect(milliseconds).toBeLessThan(limit);
+  });
+
+  test('nobody else has got it, and ff02::1 is nobody’s', async () => {
+    expect(await taken(lab.client('phone'))).toBe(0);
+    await lab.guest.until(async () => {
+      expect(Object.values(await lab.allowedIps()).flat()).not.toContain('ff02::1/128');
+    }, 1_000);
+  });
+
+  test('it keeps both when the service is stopped and started, and when the router is', async () => {
+    const routes = async () => (await laptop.run('ip -6 route show default')).stdout.replace(/expires.*/, '');
+    const before = await routes();
+    expect(before).not.toBe('');
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      await daemon!.stop(signal);
+      expect(await routes()).toBe(before);
+      await lab.router.run('rm -rf /sys/fs/bpf/wg-slaacer');
+      await lab.replaceLink();
+      await silence();
+      await start();
+      const count = await taken(laptop);
+      const milliseconds = await shakeHands(laptop, async () => {
+        expect(await taken(laptop)).toBeGreaterThan(count);
+      });
+      console.log(`${hook}: advertised to ${milliseconds} ms after a reboot (${signal})`);
+      expect(await routes()).toBe(before);
+    }
+  });
+
+  test('who was away for three lifetimes is advertised to at its next handshake', async () => {
+    await silence();
+    expect(Object.values(await lab.allowedIps()).flat()).toEqual([]);
+    const count = await taken(laptop);
+    const milliseconds = await shakeHands(laptop, async () => {
+      expect(await taken(laptop)).toBeGreaterThan(count);
+    });
+    console.log(`${hook}: advertised to ${milliseconds} ms after three lifetimes`);
+    expect(milliseconds).toBeLessThan(limit);
+  });
+
+  test('who shakes hands again and again gets one advertisement in 10 s', async () => {
+    const count = await taken(laptop);
+    for (let n = 0; n < 20; n++) {
+      await laptop.run('wg showconf wg0 > /run/wg0.conf && wg setconf wg0 /run/wg0.conf');
+      await laptop.run('wg set wg0 peer "$(wg show wg0 peers)" persistent-keepalive 3600');
+      await lab.guest.sleep(400);
+    }
+    await lab.guest.sleep(2_000);
+    expect((await taken(laptop)) - count).toBeLessThanOrEqual(1);
+  });
+});
