@@ -63,6 +63,8 @@ export interface ProblemData {
   /** All of `prefix` is the peer's by its allowed IP `cover`. */
   'prefix-owned': OfPeer & { readonly prefix: string; readonly cover: string };
   'refused-peer': OfPeer;
+  /** It sends from ::1 or ::. */
+  'no-address': OfPeer;
 
   // Router Advertisements
   'no-forwarding': OnDevice;

@@ -119,6 +119,11 @@ export class Advertising {
     return [...this.#active.values()].some(({ advertiser }) => advertiser.hasRecipients);
   }
 
+  /** Whether there are advertisements on an interface. */
+  isOn(ifindex: number): boolean {
+    return this.#active.has(ifindex);
+  }
+
   /** Prefixes that an interface has lost and whose addresses are to work on. */
   departed(ifindex: number): Prefix[] {
     return this.#active.get(ifindex)?.advertiser.departed.map(({ prefix }) => prefix) ?? [];

@@ -9,11 +9,12 @@ import type { Device, HookInUse, Link, PeerAddress, Sighting } from '../model.ts
 import { failureOf, type Problem, ProblemList } from '../problem.ts';
 import { scopeOf } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
+import { Addressless, isNoAddress } from './addressless.ts';
 import { Denials } from './denials.ts';
 import { interfaceProblems, ownedProblems } from './diagnosis.ts';
 import { type EngineEvent, eventsOf } from './events.ts';
 import { execute, type Surroundings } from './executor.ts';
-import { Learner, type Plan } from './learner.ts';
+import { type Denial, Learner, type Plan } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { Memory } from './memory.ts';
 import { Schedule } from './schedule.ts';
@@ -49,6 +50,7 @@ export class Engine {
   readonly ledger = new Ledger();
   readonly denials = new Denials();
   readonly #tally = new Tally();
+  readonly #addressless = new Addressless();
   readonly #learner = new Learner(this.ledger, (entry) => this.#lastSeen(entry));
   readonly #problems: ProblemList;
   #config: EngineConfig = { hook: 'auto', interfaces: [] };
@@ -70,6 +72,10 @@ export class Engine {
     const time = () => clock.wall() / 1000;
     this.ledger.follow(eventsOf(clock, listener));
     this.ledger.follow(this.#tally);
+    this.ledger.follow({
+      present: (entry) => this.#addressless.forget(entry.interface, entry),
+      gone: () => {},
+    });
     this.#problems = new ProblemList(
       (problem) => listener({ event: 'problem', time: time(), ...problem }),
       (problem) => listener({ event: 'solved', time: time(), ...problem }),
@@ -118,7 +124,8 @@ export class Engine {
       deny: (denial) => {
         this.denials.add(denial, clock.now());
         this.#tally.deny(denial);
-        listener({ event: 'denied', time: time(), ...denial });
+        if (isNoAddress(denial.address)) this.#noteAddressless(denial);
+        else listener({ event: 'denied', time: time(), ...denial });
       },
       noteDelivery: (isTaken) => this.#tally.deliver(isTaken),
       report: (problem) => this.#problems.add(problem),
@@ -252,6 +259,11 @@ export class Engine {
       ...found.flatMap(({ config, link }) => interfaceProblems(config.device, config.settings, link)),
       ...advertised.problems,
       ...owned,
+      ...this.#addressless
+        .list(this.#clock.now())
+        .map(
+          ({ name, peer }): Problem => ({ code: 'no-address', data: { device: this.#deviceOf(name), peer } }),
+        ),
     ];
   }
 
@@ -341,10 +353,22 @@ export class Engine {
     const on = this.#watch.byIfindex.get(ifindex);
     if (!on) return;
     if (peer !== undefined) this.#advertising.shakeHands(ifindex, peer);
-    else {
+    else if (this.#advertising.isOn(ifindex)) {
       const device = this.#watch.dump(on);
       if (device) this.#advertising.setRecipients(ifindex, device);
     }
+  }
+
+  /** Told once as a problem, not once for each packet as an address that is denied. */
+  #noteAddressless({ interface: name, peer }: Denial): void {
+    if (this.ledger.ofPeer(name, peer).size > 0) return;
+    if (!this.#addressless.note(name, peer, this.#clock.now())) return;
+    this.#problems.add({ code: 'no-address', data: { device: this.#deviceOf(name), peer } });
+    this.#schedule.setNoLater(this.#clock.now() + RECONCILE_INTERVAL);
+  }
+
+  #deviceOf(name: string): string {
+    return this.#watch.named(name)?.device ?? name;
   }
 
   /** Who has just got a link-local address is told what there is to know. */
@@ -373,6 +397,7 @@ export class Engine {
     const isBusy =
       (hasEntries && this.#watch.byIfindex.size > 0) ||
       this.#watch.isIncomplete ||
+      this.#addressless.list(this.#clock.now()).length > 0 ||
       this.#advertising.hasRecipients ||
       (this.#source.current !== undefined && this.#memory.hasLeftovers);
     this.#schedule.set(isBusy ? next : Number.POSITIVE_INFINITY);

@@ -106,6 +106,15 @@ const catalogue: Catalogue = {
     ),
   ],
 
+  'no-address': (_) => [
+    _(
+      '{device}: peer {peer} has no IPv6 address in the tunnel, so it can neither be learned nor choose one by SLAAC',
+    ),
+    _(
+      'give the WireGuard interface of that peer a link-local address, such as fe80::2/64 (wg-quick: Address, systemd-networkd: Address with Multicast=yes), or one in the prefix',
+    ),
+  ],
+
   'no-forwarding': (_) => [
     _(
       '{device}: this system does not forward IPv6 packets from it, so it is not announced as a default router',

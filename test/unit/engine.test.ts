@@ -1000,6 +1000,53 @@ describe('what is asked', () => {
   });
 });
 
+describe('a peer without an address', () => {
+  const says = (address: string) => bench.packet('wg1', alice, address);
+
+  it('is one problem, once it is for long, and no address that is denied', () => {
+    started();
+    says('::');
+    bench.clock.advance(1_000);
+    says('::1');
+    expect(bench.told()).toEqual([]);
+    for (let n = 0; n < 60; n++) {
+      bench.clock.advance(1_000);
+      says('::1');
+    }
+    expect(bench.told()).toEqual(['problem no-address']);
+    expect(bench.engine.currentProblems()).toEqual([
+      { code: 'no-address', data: { device: 'wg1', peer: alice } },
+    ]);
+    expect(bench.engine.snapshot().totals.denied.reserved).toBeGreaterThan(10);
+  });
+
+  it('is none when it has one, or is not heard of any more', () => {
+    for (const end of [() => learn(five), () => bench.clock.advance(400_000)]) {
+      started();
+      for (let n = 0; n < 10; n++) {
+        bench.clock.advance(1_000);
+        says('::1');
+      }
+      expect(bench.told()).toContain('problem no-address');
+      end();
+      bench.clock.advance(25_000);
+      expect(bench.told()).toContain('solved no-address');
+      bench.engine.flush();
+    }
+  });
+
+  it('is none with one: other packets come from :: at all times', () => {
+    started();
+    learn('fe80::5');
+    bench.takeEvents();
+    for (let n = 0; n < 30; n++) {
+      bench.clock.advance(1_000);
+      says('::');
+    }
+    expect(bench.told()).toEqual([]);
+  });
+});
+
 describe('an address that is configured after it was learned', () => {
   const configuring = (...addresses: string[]): EngineConfig => ({
     ...wg1,

@@ -38,6 +38,7 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
   'no-prefix': [{ device }],
   'prefix-owned': [{ device, peer: alice, prefix: '2001:db8:1::/64', cover: '::/0' }],
   'refused-peer': [{ device, peer: alice }],
+  'no-address': [{ device, peer: alice }],
   'no-forwarding': [{ device }],
   'no-64': [{ device }],
   'ra-blocked': [{ device }],

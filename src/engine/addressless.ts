@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Peers that have no IPv6 address in the tunnel: Linux then sends from the loopback address, or, to find routers and
+// groups, from none.
+
+import type { PeerAddress } from '../model.ts';
+
+interface Spell {
+  /** The interface, as the configuration calls it. */
+  readonly name: string;
+  readonly peer: string;
+  readonly since: number;
+  last: number;
+}
+
+/** Milliseconds: who is just coming up may be without for that long, and who is not heard of is forgotten. */
+const GRACE = 5_000;
+const MEMORY = 300_000;
+
+/** Peers can be as many as there are devices for; the ones of longest ago make room. */
+const MOST = 1_024;
+
+/** Whether packets come from there when there is no address to come from. */
+export function isNoAddress(address: string): boolean {
+  return address === '::1' || address === '::';
+}
+
+export class Addressless {
+  readonly #spells = new Map<string, Spell>();
+
+  /** A peer of an interface has sent a packet from no address. Whether it has done so for longer than it may. */
+  note(name: string, peer: string, now: number): boolean {
+    const key = `${name} ${peer}`;
+    const known = this.#spells.get(key);
+    const spell = known && now - known.last < MEMORY ? known : { name, peer, since: now, last: now };
+    spell.last = now;
+    this.#spells.delete(key);
+    this.#spells.set(key, spell);
+    const [oldest] = this.#spells.keys();
+    if (this.#spells.size > MOST) this.#spells.delete(oldest!);
+    return now - spell.since >= GRACE;
+  }
+
+  /** A peer has an address now. */
+  forget(name: string, { peer }: PeerAddress): void {
+    this.#spells.delete(`${name} ${peer}`);
+  }
+
+  /** Those that have been without for longer than they may, and still are. */
+  list(now: number): { name: string; peer: string }[] {
+    return [...this.#spells.values()]
+      .filter(({ since, last }) => last - since >= GRACE && now - last < MEMORY)
+      .map(({ name, peer }) => ({ name, peer }));
+  }
+}
