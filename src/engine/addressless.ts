@@ -12,8 +12,8 @@ interface Spell {
   last: number;
 }
 
-/** Milliseconds: who is just coming up may be without for that long, and who is not heard of is forgotten. */
-const GRACE = 5_000;
+/** Milliseconds: who is just coming up may be without for that long; who is not heard of is forgotten after so many. */
+export const GRACE = 5_000;
 const MEMORY = 300_000;
 
 /** Peers can be as many as there are devices for; the ones of longest ago make room. */
@@ -27,22 +27,18 @@ export function isNoAddress(address: string): boolean {
 export class Addressless {
   readonly #spells = new Map<string, Spell>();
 
-  /** A peer of an interface has sent a packet from no address. Whether it has done so for longer than it may. */
-  note(name: string, peer: string, now: number): boolean {
-    const key = `${name} ${peer}`;
-    const known = this.#spells.get(key);
-    const spell = known && now - known.last < MEMORY ? known : { name, peer, since: now, last: now };
+  /** A peer of an interface has sent a packet from ::1 or :: once more: since how many milliseconds; undefined if this is the first. */
+  note(name: string, { peer, address }: PeerAddress, now: number): number | undefined {
+    const key = `${name} ${peer} ${address}`;
+    const last = this.#spells.get(key);
+    const known = last && now - last.last < MEMORY ? last : undefined;
+    const spell = known ?? { name, peer, since: now, last: now };
     spell.last = now;
     this.#spells.delete(key);
     this.#spells.set(key, spell);
     const [oldest] = this.#spells.keys();
     if (this.#spells.size > MOST) this.#spells.delete(oldest!);
-    return now - spell.since >= GRACE;
-  }
-
-  /** A peer has an address now. */
-  forget(name: string, { peer }: PeerAddress): void {
-    this.#spells.delete(`${name} ${peer}`);
+    return known && now - known.since;
   }
 
   /** Those that have been without for longer than they may, and still are. */

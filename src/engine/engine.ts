@@ -9,7 +9,7 @@ import type { Device, HookInUse, Link, PeerAddress, Sighting } from '../model.ts
 import { failureOf, type Problem, ProblemList } from '../problem.ts';
 import { scopeOf } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
-import { Addressless, isNoAddress } from './addressless.ts';
+import { Addressless, GRACE, isNoAddress } from './addressless.ts';
 import { Denials } from './denials.ts';
 import { interfaceProblems, ownedProblems } from './diagnosis.ts';
 import { type EngineEvent, eventsOf } from './events.ts';
@@ -72,10 +72,6 @@ export class Engine {
     const time = () => clock.wall() / 1000;
     this.ledger.follow(eventsOf(clock, listener));
     this.ledger.follow(this.#tally);
-    this.ledger.follow({
-      present: (entry) => this.#addressless.forget(entry.interface, entry),
-      gone: () => {},
-    });
     this.#problems = new ProblemList(
       (problem) => listener({ event: 'problem', time: time(), ...problem }),
       (problem) => listener({ event: 'solved', time: time(), ...problem }),
@@ -124,8 +120,8 @@ export class Engine {
       deny: (denial) => {
         this.denials.add(denial, clock.now());
         this.#tally.deny(denial);
-        if (isNoAddress(denial.address)) this.#noteAddressless(denial);
-        else listener({ event: 'denied', time: time(), ...denial });
+        if (isNoAddress(denial.address) && this.#noteAddressless(denial)) return;
+        listener({ event: 'denied', time: time(), ...denial });
       },
       noteDelivery: (isTaken) => this.#tally.deliver(isTaken),
       report: (problem) => this.#problems.add(problem),
@@ -261,6 +257,7 @@ export class Engine {
       ...owned,
       ...this.#addressless
         .list(this.#clock.now())
+        .filter(({ name, peer }) => this.ledger.ofPeer(name, peer).size === 0)
         .map(
           ({ name, peer }): Problem => ({ code: 'no-address', data: { device: this.#deviceOf(name), peer } }),
         ),
@@ -359,12 +356,15 @@ export class Engine {
     }
   }
 
-  /** Told once as a problem, not once for each packet as an address that is denied. */
-  #noteAddressless({ interface: name, peer }: Denial): void {
-    if (this.ledger.ofPeer(name, peer).size > 0) return;
-    if (!this.#addressless.note(name, peer, this.#clock.now())) return;
-    this.#problems.add({ code: 'no-address', data: { device: this.#deviceOf(name), peer } });
-    this.#schedule.setNoLater(this.#clock.now() + RECONCILE_INTERVAL);
+  /** Told once as an address that is denied, then as a problem, not packet by packet; whether it has been told. */
+  #noteAddressless(denial: Denial): boolean {
+    const { interface: name, peer } = denial;
+    const lasts = this.#addressless.note(name, denial, this.#clock.now());
+    if (lasts && lasts >= GRACE && this.ledger.ofPeer(name, peer).size === 0) {
+      this.#problems.add({ code: 'no-address', data: { device: this.#deviceOf(name), peer } });
+      this.#schedule.setNoLater(this.#clock.now() + RECONCILE_INTERVAL);
+    }
+    return lasts !== undefined;
   }
 
   #deviceOf(name: string): string {

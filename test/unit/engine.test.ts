@@ -1008,7 +1008,7 @@ describe('a peer without an address', () => {
     says('::');
     bench.clock.advance(1_000);
     says('::1');
-    expect(bench.told()).toEqual([]);
+    expect(bench.told()).toEqual(['denied :: alice (reserved)', 'denied ::1 alice (reserved)']);
     for (let n = 0; n < 60; n++) {
       bench.clock.advance(1_000);
       says('::1');
@@ -1043,7 +1043,7 @@ describe('a peer without an address', () => {
       bench.clock.advance(1_000);
       says('::');
     }
-    expect(bench.told()).toEqual([]);
+    expect(bench.told()).toEqual(['denied :: alice (reserved)']);
   });
 });
 

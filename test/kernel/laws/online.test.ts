@@ -73,7 +73,18 @@ ip address add fe80::${client.name === 'laptop' ? 'a' : 'b'}/64 dev wg0 nodad`);
     }, 1_000);
   });
 
-  test('it keeps both when the service is stopped and started, and when the router is', async () => {
+  test('it keeps both, and a connection, when the service is stopped and started, and when the router is', async () => {
+    const server = lab.router.spawn('exec nc -6 -l 7000');
+    await lab.router.run('until ss -ltn | grep -q :7000; do sleep 0.1; done');
+    const [address] = await laptop.addresses();
+    const connection = laptop.spawn(`exec nc -6 -s ${address} 2001:db8:ff::1 7000`);
+    const carries = async (text: string) => {
+      const before = lab.guest.now;
+      connection.write(`${text}\n`);
+      await server.waitFor(new RegExp(`^${text}$`));
+      return lab.guest.now - before;
+    };
+    await carries('before');
     const routes = async () => (await laptop.run('ip -6 route show default')).stdout.replace(/expires.*/, '');
     const before = await routes();
     expect(before).not.toBe('');
@@ -90,7 +101,11 @@ ip address add fe80::${client.name === 'laptop' ? 'a' : 'b'}/64 dev wg0 nodad`);
       });
       console.log(`${hook}: advertised to ${milliseconds} ms after a reboot (${signal})`);
       expect(await routes()).toBe(before);
+      const carried = await carries(`after ${signal}`);
+      console.log(`${hook}: a connection goes on ${carried} ms after its next packet`);
     }
+    connection.kill();
+    server.kill();
   });
 
   test('who was away for three lifetimes is advertised to at its next handshake', async () => {
@@ -103,6 +118,19 @@ ip address add fe80::${client.name === 'laptop' ? 'a' : 'b'}/64 dev wg0 nodad`);
     console.log(`${hook}: advertised to ${milliseconds} ms after three lifetimes`);
     expect(milliseconds).toBeLessThan(limit);
   });
+
+  // By lending nobody sees what is refused of whom.
+  if (hook !== 'lending') {
+    test('who has no address is a problem that is told, once', async () => {
+      const phone = lab.client('phone');
+      await phone.run('ip -6 address flush dev wg0; ip route add ::/0 dev wg0');
+      await phone.run('ping -c 20 -i 1 -W 1 2001:db8:1::1', { check: false });
+      expect(await daemon!.event('problem', { code: 'no-address' })).toMatchObject({
+        message: expect.stringContaining(phone.publicKey),
+      });
+      expect(daemon!.all('denied')).toHaveLength(1);
+    });
+  }
 
   test('who shakes hands again and again gets one advertisement in 10 s', async () => {
     const count = await taken(laptop);
