@@ -27,6 +27,8 @@ const ANSWERS = 3;
 const ANSWER_INTERVAL = 1_000;
 /** WireGuard's REJECT_AFTER_TIME in seconds: a peer whose handshakes are farther apart was away. */
 const SESSION = 180;
+/** A little less than its REKEY_AFTER_TIME: a peer whose handshakes are closer has been started anew. */
+const REKEY = 110;
 /** Milliseconds between two peers' turns at ff02::1: to lend it takes a look at all peers. */
 const ALL_NODES_INTERVAL = 100;
 /** Shortest time between two that a peer gets for its handshakes, in milliseconds. */
@@ -213,13 +215,13 @@ export class Advertiser {
     this.#recipients.set(keyOf(recipient), welcomed);
   }
 
-  /** What was sent while it was away is lost. */
+  /** What was sent while it was away is lost, and what it had it may have forgotten when it was started anew. */
   #noteHandshake(recipient: Correspondent, latestHandshake: number): void {
     if (Math.abs(latestHandshake - recipient.latestHandshake) <= 1) return; // the one that the hook has told
-    const wasAway = latestHandshake - recipient.latestHandshake > SESSION;
+    const gap = latestHandshake - recipient.latestHandshake;
     recipient.latestHandshake = latestHandshake;
-    const isWaitedFor = recipient.due === Number.POSITIVE_INFINITY;
-    if (!wasAway && !isWaitedFor && !recipient.mayHaveMissedNews) return;
+    const hasGoneOn = gap >= REKEY && gap <= SESSION && recipient.due < Number.POSITIVE_INFINITY;
+    if (hasGoneOn && !recipient.mayHaveMissedNews) return;
     recipient.mayHaveMissedNews = false;
     recipient.due = Math.max(this.#clock.now(), recipient.told + HANDSHAKE_INTERVAL);
   }

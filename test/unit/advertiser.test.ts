@@ -141,6 +141,20 @@ describe('who is told', () => {
   });
 });
 
+it('who was started anew is told, but not who has a new key after two minutes as ever', () => {
+  settled();
+  let latestHandshake = one.latestHandshake;
+  const after = (seconds: number) => {
+    clock.advance(20_000);
+    take();
+    latestHandshake += seconds;
+    advertiser.setRecipients([{ ...one, latestHandshake }]);
+    clock.advance(0);
+    return take().length;
+  };
+  expect([120, 1, 165, 30, 181].map(after)).toEqual([0, 0, 0, 1, 1]);
+});
+
 describe('who has no link-local address that is known', () => {
   const nobody: Recipient = { peer: bob, address: ALL_NODES, latestHandshake: 0 };
   const now = () => Math.floor(clock.wall() / 1_000);

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Client systems, with the configuration that docs/clients.md has for them.
+
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { guestFor } from '../../bed/bed.ts';
+import type { Client } from '../../bed/client.ts';
+import { Daemon } from '../../bed/daemon.ts';
+import { Lab } from '../../bed/lab.ts';
+
+const documentation = readFileSync(new URL('../../../docs/clients.md', import.meta.url), 'utf8');
+
+let lab: Lab;
+let daemon: Daemon;
+let laptop: Client;
+
+beforeAll(async () => {
+  lab = await Lab.create(await guestFor('fexit'), { clients: ['laptop'] });
+  laptop = lab.client('laptop');
+  await lab.router.run('ip -6 route add default dev behind');
+  daemon = await Daemon.start(lab.router, { hook: 'fexit', set: { ra: 1 } });
+});
+
+afterAll(async () => {
+  await daemon?.stop();
+  await lab?.destroy();
+});
+
+test('wg-quick: an address, a default route, and a host behind the router', async () => {
+  const [, configuration] = /## wg-quick.*?```ini\n(.*?)```/s.exec(documentation)!;
+  const { stdout: router } = await laptop.run('wg show wg0 peers');
+  const text = configuration!
+    .replace('PRIVATE-KEY-OF-THE-CLIENT', laptop.keys.privateKey)
+    .replace('PUBLIC-KEY-OF-THE-ROUTER', router.trim())
+    .replace('ADDRESS-OF-THE-ROUTER', '10.9.1.1');
+  await laptop.run('ip link delete wg0; mkdir -p /run/wireguard');
+  await laptop.run('umask 077; cat > /run/wireguard/wg0.conf', { input: text });
+  await lab.guest.sleep(10_000); // there is one advertisement in ten seconds that nobody asks for
+  const before = lab.guest.now;
+  await laptop.run('wg-quick up /run/wireguard/wg0.conf');
+  await lab.guest.until(async () => expect(await laptop.addresses()).toHaveLength(1), 10_000);
+  const milliseconds = lab.guest.now - before;
+  console.log(`wg-quick: an address after ${milliseconds} ms`);
+  expect(milliseconds).toBeLessThan(2_500);
+  const [address] = await laptop.addresses();
+  expect(address).toMatch(/^2001:db8:1:/);
+  expect(await laptop.ping({ from: address!, to: '2001:db8:ff::1', count: 3 })).toMatchObject({
+    received: 3,
+  });
+  expect((await lab.allowedIps()).laptop).toContain(`${address}/128`);
+});
