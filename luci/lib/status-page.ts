@@ -218,9 +218,13 @@ export class StatusPage {
   }
 }
 
-/** In the language of the page, unless the service is a later one than the page. */
+/** In the language of the page, unless the service is a later one than the page: that may know more. */
 function inWords(problem: StatusProblem): ProblemWords {
-  return isKnown(problem.code) ? describeProblem(problem as unknown as Problem, _) : problem;
+  try {
+    return isKnown(problem.code) ? describeProblem(problem as unknown as Problem, _) : problem;
+  } catch {
+    return problem;
+  }
 }
 
 function stateText(state: Exclude<Reading['state'], 'running'>): string {

@@ -29,6 +29,8 @@ const ANSWER_INTERVAL = 1_000;
 const SESSION = 180;
 /** A little less than its REKEY_AFTER_TIME: a peer whose handshakes are closer has been started anew. */
 const REKEY = 110;
+/** So many last advertisements go to ff02::1, as all do at once. */
+const MOST_FAREWELLS = 100;
 /** Milliseconds between two peers' turns at ff02::1: to lend it takes a look at all peers. */
 const ALL_NODES_INTERVAL = 100;
 /** Shortest time between two that a peer gets for its handshakes, in milliseconds. */
@@ -220,8 +222,10 @@ export class Advertiser {
     if (Math.abs(latestHandshake - recipient.latestHandshake) <= 1) return; // the one that the hook has told
     const gap = latestHandshake - recipient.latestHandshake;
     recipient.latestHandshake = latestHandshake;
-    const hasGoneOn = gap >= REKEY && gap <= SESSION && recipient.due < Number.POSITIVE_INFINITY;
-    if (hasGoneOn && !recipient.mayHaveMissedNews) return;
+    // A new key after two minutes, as ever, may be that of a peer that was started anew all the same; but many are not told
+    // so often at ff02::1.
+    const isAsEver = gap >= REKEY && gap <= SESSION && recipient.due < Number.POSITIVE_INFINITY;
+    if (isAsEver && recipient.address === ALL_NODES && !recipient.mayHaveMissedNews) return;
     recipient.mayHaveMissedNews = false;
     recipient.due = Math.max(this.#clock.now(), recipient.told + HANDSHAKE_INTERVAL);
   }
@@ -281,8 +285,9 @@ export class Advertiser {
   /** A last advertisement goes to all who may have had one: this is no default router any more. */
   end(): void {
     this.stop();
+    let turns = MOST_FAREWELLS;
     for (const recipient of this.#recipients.values()) {
-      if (!this.#isReachable(recipient)) continue;
+      if (!this.#isReachable(recipient) || (recipient.address === ALL_NODES && turns-- <= 0)) continue;
       try {
         this.#send(farewell, parseAddress(recipient.address)!, recipient.peer);
       } catch {
@@ -321,7 +326,6 @@ export class Advertiser {
     const now = this.#clock.now();
     const content = this.#content(now);
     recipient.due = now + refreshInterval(content);
-    recipient.told = now;
     try {
       this.#send(encodeAdvertisement(content), parseAddress(recipient.address)!, recipient.peer);
     } catch (error) {
@@ -330,6 +334,7 @@ export class Advertiser {
       return;
     }
     this.#note(false);
+    recipient.told = now;
     for (const { prefix, preferred, valid } of content.prefixes) {
       const text = formatPrefix(prefix);
       if (this.#gone.has(text)) continue;

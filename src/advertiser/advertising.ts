@@ -119,6 +119,10 @@ export class Advertising {
     return [...this.#active.values()].some(({ advertiser }) => advertiser.hasRecipients);
   }
 
+  get isOnAny(): boolean {
+    return this.#active.size > 0;
+  }
+
   /** Whether there are advertisements on an interface. */
   isOn(ifindex: number): boolean {
     return this.#active.has(ifindex);
@@ -150,18 +154,20 @@ export class Advertising {
     active?.advertiser.shakeHands(peer, !active.isAllNodesTaken);
   }
 
-  /** Takes back what an earlier process told the peers of an interface on which nothing is learned any more. */
-  dismiss(link: Pick<Link, 'name' | 'ifindex'>): void {
-    try {
-      const device = this.#wireguard.dump(link.name);
-      const known = device ? recipientsOf(device).filter(({ address }) => address !== ALL_NODES) : [];
-      if (known.length === 0) return;
-      const socket = this.#routing.openAdvertisements(link, () => {});
-      for (const { address } of known) socket.send(farewell, parseAddress(address)!);
-      socket.close();
-    } catch {
-      // No address, no route, no key: then they believe in us until what they were told is over.
+  /** Takes back what an earlier process told the peers of an interface, as far as their addresses are known. */
+  #dismiss(link: Link): void {
+    const device = link.up && this.#wireguard.dump(link.name);
+    const known = device ? recipientsOf(device).filter(({ address }) => address !== ALL_NODES) : [];
+    if (known.length === 0) return;
+    const socket = this.#routing.openAdvertisements(link, () => {});
+    for (const { address } of known) {
+      try {
+        socket.send(farewell, parseAddress(address)!);
+      } catch {
+        // No session: then it believes in us until what it was told is over.
+      }
     }
+    socket.close();
   }
 
   /** The kernel is being given a packet as if it had come from an interface. */
@@ -186,9 +192,11 @@ export class Advertising {
     socket.close();
   }
 
-  /** Whether an address was removed from a link on which nothing is learned. */
-  #cleanUp({ ifindex, addresses }: Link): boolean {
+  /** Whether an address was removed from a link on which nothing is learned. Our address tells that we advertised there. */
+  #cleanUp(link: Link): boolean {
+    const { ifindex, addresses } = link;
     const ours = addresses.filter(({ isOurs }) => isOurs);
+    if (ours.length > 0) this.#dismiss(link);
     for (const { bytes, prefixLength } of ours) this.#routing.removeAddress(ifindex, bytes, prefixLength);
     return ours.length > 0;
   }

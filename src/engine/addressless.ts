@@ -8,6 +8,7 @@ interface Spell {
   /** The interface, as the configuration calls it. */
   readonly name: string;
   readonly peer: string;
+  readonly address: string;
   readonly since: number;
   last: number;
 }
@@ -19,9 +20,11 @@ const MEMORY = 300_000;
 /** Peers can be as many as there are devices for; the ones of longest ago make room. */
 const MOST = 1_024;
 
-/** Whether packets come from there when there is no address to come from. */
+export const LOOPBACK = '::1';
+
+/** Whether packets come from there when there is no address to come from; from :: others come, too. */
 export function isNoAddress(address: string): boolean {
-  return address === '::1' || address === '::';
+  return address === LOOPBACK || address === '::';
 }
 
 export class Addressless {
@@ -32,7 +35,7 @@ export class Addressless {
     const key = `${name} ${peer} ${address}`;
     const last = this.#spells.get(key);
     const known = last && now - last.last < MEMORY ? last : undefined;
-    const spell = known ?? { name, peer, since: now, last: now };
+    const spell = known ?? { name, peer, address, since: now, last: now };
     spell.last = now;
     this.#spells.delete(key);
     this.#spells.set(key, spell);
@@ -44,6 +47,7 @@ export class Addressless {
   /** Those that have been without for longer than they may, and still are. */
   list(now: number): { name: string; peer: string }[] {
     return [...this.#spells.values()]
+      .filter(({ address }) => address === LOOPBACK)
       .filter(({ since, last }) => last - since >= GRACE && now - last < MEMORY)
       .map(({ name, peer }) => ({ name, peer }));
   }

@@ -9,7 +9,7 @@ import type { Device, HookInUse, Link, PeerAddress, Sighting } from '../model.ts
 import { failureOf, type Problem, ProblemList } from '../problem.ts';
 import { scopeOf } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
-import { Addressless, GRACE, isNoAddress } from './addressless.ts';
+import { Addressless, GRACE, isNoAddress, LOOPBACK } from './addressless.ts';
 import { Denials } from './denials.ts';
 import { interfaceProblems, ownedProblems } from './diagnosis.ts';
 import { type EngineEvent, eventsOf } from './events.ts';
@@ -218,7 +218,6 @@ export class Engine {
     this.#lastReconcile = this.#clock.now();
     let links = this.#kernel.links.list();
     // Before anything is withdrawn: last advertisements are to arrive.
-    this.#dismissAbandoned(links);
     const advertised = this.#advertise(links);
     if (advertised.hasChangedAddresses) links = this.#kernel.links.list();
     this.#watch.note(links);
@@ -257,7 +256,7 @@ export class Engine {
       ...owned,
       ...this.#addressless
         .list(this.#clock.now())
-        .filter(({ name, peer }) => this.ledger.ofPeer(name, peer).size === 0)
+        .filter(({ name, peer }) => this.#watch.named(name) && this.ledger.ofPeer(name, peer).size === 0)
         .map(
           ({ name, peer }): Problem => ({ code: 'no-address', data: { device: this.#deviceOf(name), peer } }),
         ),
@@ -269,16 +268,6 @@ export class Engine {
       config,
       link: links.find(({ name }) => name === config.device),
     }));
-  }
-
-  /** Those to whom an earlier process advertised where nothing is learned any more believe in it still. */
-  #dismissAbandoned(links: readonly Link[]): void {
-    const wireguardLinks = links.filter(({ kind }) => kind === 'wireguard');
-    if (!this.#memory.hasLeftovers || wireguardLinks.length === 0) return;
-    this.#source.need(this.#config.hook, wireguardLinks);
-    if (!this.#source.current) return;
-    const abandoned = this.#memory.abandoned(this.#source.current);
-    for (const link of wireguardLinks) if (abandoned.has(link.ifindex)) this.#advertising.dismiss(link);
   }
 
   #advertise(links: readonly Link[]): ReturnType<Advertising['align']> {
@@ -348,9 +337,10 @@ export class Engine {
 
   #shakeHands(ifindex: number, peer: string | undefined): void {
     const on = this.#watch.byIfindex.get(ifindex);
-    if (!on) return;
+    if (!on || !this.#advertising.isOn(ifindex)) return;
+    this.#schedule.setNoLater(this.#clock.now() + RECONCILE_INTERVAL);
     if (peer !== undefined) this.#advertising.shakeHands(ifindex, peer);
-    else if (this.#advertising.isOn(ifindex)) {
+    else {
       const device = this.#watch.dump(on);
       if (device) this.#advertising.setRecipients(ifindex, device);
     }
@@ -360,7 +350,7 @@ export class Engine {
   #noteAddressless(denial: Denial): boolean {
     const { interface: name, peer } = denial;
     const lasts = this.#addressless.note(name, denial, this.#clock.now());
-    if (lasts && lasts >= GRACE && this.ledger.ofPeer(name, peer).size === 0) {
+    if (denial.address === LOOPBACK && lasts && lasts >= GRACE && this.ledger.ofPeer(name, peer).size === 0) {
       this.#problems.add({ code: 'no-address', data: { device: this.#deviceOf(name), peer } });
       this.#schedule.setNoLater(this.#clock.now() + RECONCILE_INTERVAL);
     }
@@ -383,8 +373,10 @@ export class Engine {
    * while it was, or since, must not count as confirmed then.
    */
   #reconcile(on: Active, device: Device, asked: number): Problem[] {
-    this.#carryOut(this.#learner.reconcile(on.name, device, asked));
-    this.#advertising.setRecipients(on.ifindex, device);
+    const plan = this.#learner.reconcile(on.name, device, asked);
+    this.#carryOut(plan);
+    const hasChanged = plan.add.length + plan.remove.length > 0;
+    this.#advertising.setRecipients(on.ifindex, (hasChanged && this.#watch.dump(on)) || device);
     return ownedProblems(on.device, on.scope, device);
   }
 
@@ -399,6 +391,7 @@ export class Engine {
       this.#watch.isIncomplete ||
       this.#addressless.list(this.#clock.now()).length > 0 ||
       this.#advertising.hasRecipients ||
+      (this.#source.current?.seesHandshakes === false && this.#advertising.isOnAny) ||
       (this.#source.current !== undefined && this.#memory.hasLeftovers);
     this.#schedule.set(isBusy ? next : Number.POSITIVE_INFINITY);
   }

@@ -49,16 +49,6 @@ export class Memory {
     if (this.hasLeftovers) this.#withdrawLeftovers(sightings, wireguardLinks);
   }
 
-  /** The ifindexes of interfaces on which an earlier process has learned, and on which nothing is to be learned now. */
-  abandoned(sightings: Sightings): Set<number> {
-    const records = this.hasLeftovers ? sightings.records() : [];
-    return new Set(
-      records
-        .filter(({ device }) => this.#configured.nameOf(device) === undefined)
-        .map(({ ifindex }) => ifindex),
-    );
-  }
-
   #withdrawLeftovers(sightings: Sightings, wireguardLinks: readonly Link[]): void {
     this.hasLeftovers = false;
     for (const [ifindex, records] of leftovers(this.#ledger, sightings, this.#configured.nameOf)) {

@@ -3,7 +3,7 @@
 
 import type { Device, Hook, Limits, Link, Scope } from '../model.ts';
 import * as abi from './abi.ts';
-import { lendAllNodes } from './all-nodes.ts';
+import { AllNodes } from './all-nodes.ts';
 import { BpfSightings, type ObjectOptions } from './bpf-sightings.ts';
 import type { BpfMap } from './native.ts';
 import type { Observer, Sightings, WireGuard } from './ports.ts';
@@ -39,7 +39,8 @@ export class Probe extends BpfSightings implements Sightings {
   readonly #words = new BigUint64Array(16);
   #attachedTo: number | undefined;
 
-  readonly #wireguard: WireGuard;
+  readonly #allNodes: AllNodes;
+  readonly seesHandshakes: boolean;
 
   readonly #programs: readonly string[];
   readonly hook: Exclude<Hook, 'lending'>;
@@ -51,7 +52,8 @@ export class Probe extends BpfSightings implements Sightings {
     super(options, wanted, hook === 'kprobe' ? shippedTypes() : undefined);
     this.hook = hook;
     this.#programs = wanted;
-    this.#wireguard = wireguard;
+    this.#allNodes = new AllNodes(this, wireguard);
+    this.seesHandshakes = seesHandshakes;
     try {
       this.#enabled = this.map('enabled', 4, 8);
       this.object.onRecords('sightings', (batch) => observer.see(abi.decodeSightings(batch)));
@@ -80,12 +82,12 @@ export class Probe extends BpfSightings implements Sightings {
   }
 
   lendAllNodes(link: Pick<Link, 'name' | 'ifindex'>, peer: string, act: () => void): void {
-    lendAllNodes(this, this.#wireguard, link, peer, act);
+    this.#allNodes.lend(link, peer, act);
   }
 
   /** A hook lends nothing for longer. */
   withoutLoan(device: Device): Device {
-    return device;
+    return this.#allNodes.without(device);
   }
 
   #attach(): void {

@@ -7,6 +7,7 @@ import type { Problem } from '../problem.ts';
 import { type LogLevel, logLevels } from '../settings.ts';
 import { describeEvent } from '../words/describe.ts';
 import { describeProblem, inOneLine } from '../words/problems.ts';
+import { oneLine } from '../words/text.ts';
 
 /** Denied addresses are told one by one up to so many in a minute: peers must not push out what else is logged. */
 const DENIED_LINES = 10;
@@ -33,11 +34,11 @@ export class Log {
   }
 
   line(level: LogLevel, text: string): void {
-    if (logLevels.indexOf(level) <= logLevels.indexOf(this.level)) this.#write(level, text);
+    if (logLevels.indexOf(level) <= logLevels.indexOf(this.level)) this.#write(level, oneLine(text));
   }
 
   problem(problem: Problem): void {
-    this.line('warn', printable(inOneLine(describeProblem(problem))));
+    this.line('warn', inOneLine(describeProblem(problem)));
   }
 
   event(event: EngineEvent): void {
@@ -61,7 +62,7 @@ export class Log {
   #inWords(event: EngineEvent): string {
     return describeEvent(event, (key) => {
       const name = 'interface' in event ? this.#nameOf(event.interface, key) : undefined;
-      return name === undefined ? key : printable(name).slice(0, 64);
+      return name === undefined ? key : name.slice(0, 64);
     });
   }
 }
@@ -69,9 +70,4 @@ export class Log {
 /** What was learned before is still there: after a restart that is told of each address. */
 function isRoutine({ event }: EngineEvent): boolean {
   return event === 'restored' || event === 'adopted';
-}
-
-/** One line, whatever a description holds. */
-function printable(text: string): string {
-  return text.replace(/\p{C}/gu, '?');
 }

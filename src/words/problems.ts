@@ -191,10 +191,10 @@ const catalogue: Catalogue = {
 
   'no-fexit': (_) => [_('the hook fexit cannot be used: {meaning}'), otherHook(_)],
   'no-kprobe': (_) => [_('the hook kprobe cannot be used: {meaning}'), otherHook(_)],
-  'no-lending': (_, { error }) => [_('prefixes cannot be lent: {meaning}'), hintOf(_, error)],
+  'no-lending': (_) => [_('prefixes cannot be lent: {meaning}'), report(_)],
   'links-failed': (_, { error }) => [
     _('the interfaces of this system could not be listed: {meaning}'),
-    hintOf(_, error),
+    error === 'ENODEV' || error === 'ENXIO' ? report(_) : hintOf(_, error),
   ],
   'dump-failed': (_, { error }) => [
     _('{device}: its allowed IPs could not be read, so nothing is learned on it: {meaning}'),
@@ -226,6 +226,10 @@ function otherHook(_: Translate): string {
   return _(
     "let wg-slaacer choose another way of learning: option hook 'auto'; and report this with what wg-slaacer doctor and uname -r say",
   );
+}
+
+function report(_: Translate): string {
+  return _('report this with what wg-slaacer doctor, uname -r and dmesg say');
 }
 
 /** What an errno means for the interfaces and tables that are spoken of here. */
@@ -277,7 +281,7 @@ function hintOf(_: Translate, error: string): string {
     case 'EAFNOSUPPORT':
       return _('boot without ipv6.disable=1');
     default:
-      return _('report this with what wg-slaacer doctor, uname -r and dmesg say');
+      return report(_);
   }
 }
 

@@ -32,6 +32,11 @@ function characterWidth(character: string): number {
     : eastAsianWidth(codePoint);
 }
 
+/** With a question mark for each of those: a description cannot make two lines of one. */
+export function oneLine(text: string): string {
+  return text.replace(control, '?');
+}
+
 /** In terminal columns, of plain text. */
 export function displayWidth(text: string): number {
   let width = 0;

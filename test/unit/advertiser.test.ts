@@ -129,26 +129,37 @@ describe('who is told', () => {
     expect(sent.map(({ to }) => to)).toEqual(['fe80::a', 'fe80::c']);
   });
 
-  it('who has been away, as soon as there is a session again', () => {
+  it('who has a new session, once in ten seconds', () => {
     settled();
-    clock.advance(20_000);
-    advertiser.setRecipients([{ ...one, latestHandshake: 1_120 }]);
-    clock.advance(0);
-    expect(take()).toEqual([]);
-    advertiser.setRecipients([{ ...one, latestHandshake: 1_120 + 181 }]);
+    const told = [1_120, 1_121, 1_130, 1_431].map((latestHandshake) => {
+      clock.advance(5_000);
+      advertiser.setRecipients([{ ...one, latestHandshake }]);
+      clock.advance(0);
+      return take().length;
+    });
+    expect(told).toEqual([0, 1, 0, 1]); // the first is told with the second, ten seconds after the welcome
+  });
+
+  it('who could not be reached before, as soon as it can', () => {
+    failure = new NetlinkError(89, 'sendto');
+    settled();
+    failure = undefined;
+    clock.advance(1_000);
+    advertiser.shakeHands(alice, true);
     clock.advance(0);
     expect(take()).toHaveLength(1);
   });
 });
 
-it('who was started anew is told, but not who has a new key after two minutes as ever', () => {
-  settled();
-  let latestHandshake = one.latestHandshake;
+it('who is told at ff02::1 is not told again when it has a new key after two minutes, as ever', () => {
+  const at = Math.floor(clock.wall() / 1_000);
+  settled(undefined, { peer: alice, address: ALL_NODES, latestHandshake: at });
+  let latestHandshake = at;
   const after = (seconds: number) => {
     clock.advance(20_000);
     take();
     latestHandshake += seconds;
-    advertiser.setRecipients([{ ...one, latestHandshake }]);
+    advertiser.setRecipients([{ peer: alice, address: ALL_NODES, latestHandshake }]);
     clock.advance(0);
     return take().length;
   };
@@ -234,18 +245,21 @@ describe('who has no link-local address that is known', () => {
 });
 
 describe('when', () => {
-  it('to whoever may have missed the news, with its next handshake', () => {
-    settled();
+  it('to whoever may have missed the news at ff02::1, with its next handshake', () => {
+    const at = Math.floor(clock.wall() / 1_000);
+    const shake = (latestHandshake: number) => {
+      advertiser.setRecipients([{ peer: alice, address: ALL_NODES, latestHandshake }]);
+      clock.advance(0);
+      return take().length;
+    };
+    settled(undefined, { peer: alice, address: ALL_NODES, latestHandshake: at });
     clock.advance(20_000);
     advertiser.announce(announcement({ [B]: [FOR_EVER, FOR_EVER] }));
     expect(take()).toHaveLength(1);
     clock.advance(20_000);
-    advertiser.setRecipients([{ ...one, latestHandshake: 1_030 }]);
-    clock.advance(0);
-    expect(take()).toHaveLength(1);
-    advertiser.setRecipients([{ ...one, latestHandshake: 1_150 }]);
+    expect(shake(at + 120)).toBe(1);
     clock.advance(20_000);
-    expect(take()).toEqual([]);
+    expect(shake(at + 240)).toBe(0);
   });
 
   it('three times before a lifetime runs out, at a time of its own for each', () => {

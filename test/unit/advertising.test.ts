@@ -272,6 +272,7 @@ describe('the end', () => {
   });
 
   it('is told by the next start, if learning was switched off while nothing ran', () => {
+    bench.kernel.disown('wg1', 'fe80::1');
     start();
     bench.packet('wg1', alice, 'fe80::a5');
     bench.engine.stop();
@@ -283,6 +284,18 @@ describe('the end', () => {
     ]);
     expect(bench.kernel.routing.sockets.size).toBe(0);
     expect(bench.allowed('wg1', ['fe80::a/128', '2001:db8:a::b/128'])).toEqual([]);
+  });
+
+  it('reaches the others, and leaves no socket, though one cannot be reached', () => {
+    bench.kernel.disown('wg1', 'fe80::1');
+    bench.kernel.setPeers('wg1', { [alice]: ['fe80::a/128'], [bob]: ['fe80::b/128'] });
+    start();
+    bench.engine.stop();
+    sent();
+    bench.kernel.routing.unreachable.add('fe80::a');
+    bench.start(config());
+    expect(sent().map(({ to, router }) => [to, router])).toEqual([['fe80::b', 0]]);
+    expect(bench.kernel.routing.sockets.size).toBe(0);
   });
 });
 

@@ -411,6 +411,7 @@ interface Watch {
 
 class FakeHook implements Sightings {
   readonly warnings: Problem[] = [];
+  readonly seesHandshakes = true;
   readonly #interfaces = new Map<number, Watch>();
   readonly #budgets = new Map<string, { learn: number; report: number }>();
   readonly #attempts = new Map<string, Attempt>();

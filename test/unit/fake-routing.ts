@@ -17,6 +17,8 @@ export class FakeRouting implements Routing {
   readonly sent: { readonly ifindex: number; readonly to: string; readonly message: Buffer }[] = [];
   /** By ifindex. */
   readonly sockets = new Map<number, (from: AddressBytes) => void>();
+  /** Where nothing can be sent to. */
+  readonly unreachable = new Set<string>();
   /** What all that changes something is to fail with. */
   failure: Error | undefined;
 
@@ -69,6 +71,7 @@ export class FakeRouting implements Routing {
     return {
       send: (message, to) => {
         this.#check();
+        if (this.unreachable.has(formatAddress(to))) throw new Error('EDESTADDRREQ: sendto');
         this.sent.push({ ifindex, to: formatAddress(to), message });
       },
       close: () => this.sockets.delete(ifindex),

@@ -7,7 +7,7 @@ import type { Clock } from '../../clock.ts';
 import type { Device, Limits, Link, Loan, Scope, Sighting } from '../../model.ts';
 import { failureOf, isSame, type Problem } from '../../problem.ts';
 import * as abi from '../abi.ts';
-import { lendAllNodes } from '../all-nodes.ts';
+import { AllNodes } from '../all-nodes.ts';
 import { BpfSightings, type ObjectOptions } from '../bpf-sightings.ts';
 import type { BpfMap, Native, NativeSocket } from '../native.ts';
 import type { Links, Observer, Sightings, WireGuard } from '../ports.ts';
@@ -49,6 +49,8 @@ export interface Dependencies {
 
 export class Lender extends BpfSightings implements Sightings {
   readonly hook = 'lending';
+  readonly seesHandshakes = true;
+  readonly #allNodes: AllNodes;
   readonly #native: Native;
   readonly #borrowers: BpfMap;
   readonly #endpoints: BpfMap;
@@ -77,6 +79,7 @@ export class Lender extends BpfSightings implements Sightings {
     this.#dependencies = dependencies;
     this.#observer = observer;
     this.#native = options.native;
+    this.#allNodes = new AllNodes(this, dependencies.wireguard);
     try {
       this.#borrowers = this.map('borrowers', 4, abi.layout.borrower.size);
       this.#endpoints = this.map('endpoints', abi.layout.endpoint.size, abi.layout.traffic.size);
@@ -130,11 +133,11 @@ export class Lender extends BpfSightings implements Sightings {
   }
 
   lendAllNodes(link: Pick<Link, 'name' | 'ifindex'>, peer: string, act: () => void): void {
-    lendAllNodes(this, this.#dependencies.wireguard, link, peer, act);
+    this.#allNodes.lend(link, peer, act);
   }
 
   withoutLoan(device: Device): Device {
-    return withoutLoan(device, this.loan(device.ifindex));
+    return this.#allNodes.without(withoutLoan(device, this.loan(device.ifindex)));
   }
 
   /** What is among an interface's allowed IPs now, but neither configured nor learned. */

@@ -133,13 +133,15 @@ ip address add fe80::${client.name === 'laptop' ? 'a' : 'b'}/64 dev wg0 nodad`);
   }
 
   test('who shakes hands again and again gets one advertisement in 10 s', async () => {
-    const count = await taken(laptop);
+    await lab.guest.sleep(10_000);
+    const [count, before] = [await taken(laptop), lab.guest.now];
     for (let n = 0; n < 20; n++) {
       await laptop.run('wg showconf wg0 > /run/wg0.conf && wg setconf wg0 /run/wg0.conf');
       await laptop.run('wg set wg0 peer "$(wg show wg0 peers)" persistent-keepalive 3600');
       await lab.guest.sleep(400);
     }
     await lab.guest.sleep(2_000);
-    expect((await taken(laptop)) - count).toBeLessThanOrEqual(1);
+    const seconds = (lab.guest.now - before) / 1_000;
+    expect((await taken(laptop)) - count).toBeLessThanOrEqual(1 + seconds / 10);
   });
 });
