@@ -60,7 +60,7 @@ export class Daemon implements Subject {
     const { version, kernel, clock, ubus, write } = foundation;
     this.version = version;
     this.clock = clock;
-    this.#log = new Log(clock, write, (name, peer) => this.#describePeer(name, peer));
+    this.#log = new Log(clock, write, (name, peer) => this.describePeer(name, peer));
     this.#reader = new Reader(ubus);
     this.engine = new Engine(kernel, clock, (event) => this.#tell(event));
     this.#pinner = new Pinner(ubus);
@@ -72,10 +72,6 @@ export class Daemon implements Subject {
 
   get interfaces() {
     return this.#reader.configuration?.interfaces ?? [];
-  }
-
-  get peers() {
-    return this.#reader.peers;
   }
 
   problems(): Problem[] {
@@ -180,12 +176,12 @@ export class Daemon implements Subject {
   /** With what the configuration calls the peer that a problem is about. */
   #withDescription<About extends Problem>(problem: About): About {
     const { data } = problem;
-    const description = 'peer' in data && this.peers.description(data.device, data.peer);
+    const description = 'peer' in data && this.#reader.peers.description(data.device, data.peer);
     return description ? { ...problem, data: { ...data, description } } : problem;
   }
 
-  #describePeer(name: string, peer: string): string | undefined {
+  describePeer(name: string, peer: string): string | undefined {
     const device = this.interfaces.find((section) => section.name === name)?.device ?? name;
-    return this.peers.description(device, peer);
+    return this.#reader.peers.description(device, peer);
   }
 }

@@ -21,7 +21,6 @@ import { describeProblem } from '../words/problems.ts';
 import * as argument from './arguments.ts';
 import type { InterfaceSection } from './config.ts';
 import { notificationOf } from './notification.ts';
-import type { PeerTable } from './peers.ts';
 import { NotConfigured } from './pin.ts';
 
 /** ubusd takes no message of more than a megabyte (UBUS_MAX_MSGLEN): what is beyond is left out, and counted. */
@@ -36,7 +35,8 @@ export interface Subject {
   readonly engine: Engine;
   /** All that are configured, disabled ones as well. */
   readonly interfaces: readonly InterfaceSection[];
-  readonly peers: PeerTable;
+  /** What the configuration calls a peer of an interface. */
+  describePeer(name: string, peer: string): string | undefined;
   problems(): Problem[];
   /** Makes a learned address a configured one. Rejects with NotConfigured, or another error: then nothing has changed. */
   pin(device: string, address: PeerAddress): Promise<void>;
@@ -58,7 +58,7 @@ export class ServiceObject {
 
   /** Tells the subscribers. */
   notify(event: EngineEvent): void {
-    const description = 'peer' in event ? this.#description(event.interface, event.peer) : undefined;
+    const description = 'peer' in event ? this.#subject.describePeer(event.interface, event.peer) : undefined;
     const notification = notificationOf(event, description);
     if (notification) this.#published.notify(notification.type, notification.data);
   }
@@ -202,13 +202,8 @@ export class ServiceObject {
     return section;
   }
 
-  #description(name: string, peer: string): string | undefined {
-    const device = this.#subject.interfaces.find((section) => section.name === name)?.device ?? name;
-    return this.#subject.peers.description(device, peer);
-  }
-
   #named(name: string, peer: string): { description?: string } {
-    const description = this.#description(name, peer);
+    const description = this.#subject.describePeer(name, peer);
     return description === undefined ? {} : { description };
   }
 
