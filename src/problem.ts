@@ -131,7 +131,7 @@ function keyOf({ code, data }: Problem): string {
 export class ProblemList {
   #problems = new Map<string, Problem>();
   /** Met on the way since `begin`. */
-  #met: Problem[] = [];
+  #met = new Map<string, Problem>();
 
   readonly #onRaised: (problem: Problem) => void;
   readonly #onSolved: (problem: Problem) => void;
@@ -147,8 +147,8 @@ export class ProblemList {
 
   /** One that was met on the way; it stands until everything has been looked at again. */
   add(problem: Problem): void {
-    this.#met.push(problem);
     const key = keyOf(problem);
+    this.#met.set(key, problem);
     if (this.#problems.has(key)) return;
     this.#problems.set(key, problem);
     this.#onRaised(problem);
@@ -156,14 +156,17 @@ export class ProblemList {
 
   /** Everything is going to be looked at. */
   begin(): void {
-    this.#met = [];
+    this.#met.clear();
   }
 
   /** All that there are now, besides what was met since `begin`. */
   set(problems: readonly Problem[]): void {
     const before = this.#problems;
-    this.#problems = new Map([...problems, ...this.#met].map((problem) => [keyOf(problem), problem]));
-    this.#met = [];
+    this.#problems = new Map([
+      ...problems.map((problem) => [keyOf(problem), problem] as const),
+      ...this.#met,
+    ]);
+    this.#met.clear();
     for (const [key, problem] of before) if (!this.#problems.has(key)) this.#onSolved(problem);
     for (const [key, problem] of this.#problems) if (!before.has(key)) this.#onRaised(problem);
   }
