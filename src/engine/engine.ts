@@ -9,7 +9,7 @@ import type { Device, HookInUse, Link, PeerAddress, Sighting } from '../model.ts
 import { failureOf, type Problem, ProblemList } from '../problem.ts';
 import { scopeOf } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
-import { Addressless, GRACE, isNoAddress, LOOPBACK } from './addressless.ts';
+import { Addressless, isNoAddress } from './addressless.ts';
 import { Denials } from './denials.ts';
 import { interfaceProblems, ownedProblems } from './diagnosis.ts';
 import { type EngineEvent, eventsOf } from './events.ts';
@@ -50,7 +50,7 @@ export class Engine {
   readonly ledger = new Ledger();
   readonly denials = new Denials();
   readonly #tally = new Tally();
-  readonly #addressless = new Addressless();
+  readonly #addressless = new Addressless(this.ledger);
   readonly #learner = new Learner(this.ledger, (entry) => this.#lastSeen(entry));
   readonly #problems: ProblemList;
   #config: EngineConfig = { hook: 'auto', interfaces: [] };
@@ -256,10 +256,8 @@ export class Engine {
       ...owned,
       ...this.#addressless
         .list(this.#clock.now())
-        .filter(({ name, peer }) => this.#watch.named(name) && this.ledger.ofPeer(name, peer).size === 0)
-        .map(
-          ({ name, peer }): Problem => ({ code: 'no-address', data: { device: this.#deviceOf(name), peer } }),
-        ),
+        .filter(({ name }) => this.#watch.named(name))
+        .map(({ name, peer }) => this.#noAddress(name, peer)),
     ];
   }
 
@@ -349,16 +347,17 @@ export class Engine {
   /** Told once as an address that is denied, then as a problem, not packet by packet; whether it has been told. */
   #noteAddressless(denial: Denial): boolean {
     const { interface: name, peer } = denial;
-    const lasts = this.#addressless.note(name, denial, this.#clock.now());
-    if (denial.address === LOOPBACK && lasts && lasts >= GRACE && this.ledger.ofPeer(name, peer).size === 0) {
-      this.#problems.add({ code: 'no-address', data: { device: this.#deviceOf(name), peer } });
-      this.#schedule.setNoLater(this.#clock.now() + RECONCILE_INTERVAL);
+    const now = this.#clock.now();
+    const isTold = this.#addressless.note(name, denial, now);
+    if (this.#addressless.isWithout(name, peer, now)) {
+      this.#problems.add(this.#noAddress(name, peer));
+      this.#schedule.setNoLater(now + RECONCILE_INTERVAL);
     }
-    return lasts !== undefined;
+    return isTold;
   }
 
-  #deviceOf(name: string): string {
-    return this.#watch.named(name)?.device ?? name;
+  #noAddress(name: string, peer: string): Problem {
+    return { code: 'no-address', data: { device: this.#watch.named(name)?.device ?? name, peer } };
   }
 
   /** Who has just got a link-local address is told what there is to know. */

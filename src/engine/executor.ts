@@ -36,8 +36,11 @@ export function execute(plan: Plan, surroundings: Surroundings): void {
   const { ledger, deny } = surroundings;
   for (const { entry, departure } of removed) ledger.tellGone(entry, departure);
   for (const { entry, event, seen, accepted = false } of added) {
-    const fate = { took: entry.confirmed - seen!, delivered: accepted || delivered.has(entry) };
-    ledger.tellPresent(entry, event === 'learned' ? { event, ...fate } : { event });
+    if (event === 'restored') ledger.tellPresent(entry, { event });
+    else {
+      const took = entry.confirmed - seen!;
+      ledger.tellPresent(entry, { event, took, delivered: accepted || delivered.has(entry) });
+    }
   }
   plan.denied.forEach(deny);
 }
