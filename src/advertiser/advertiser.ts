@@ -7,6 +7,7 @@ import { constants } from 'node:os';
 import { type AddressBytes, type Prefix, parseAddress } from '../address.ts';
 import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { Clock } from '../clock.ts';
+import { ALL_NODES } from '../kernel/all-nodes.ts';
 import { hasErrno } from '../kernel/netlink-socket.ts';
 import { type Advertisement, encodeAdvertisement } from '../packets/advertisement.ts';
 
@@ -57,7 +58,7 @@ export interface Announcement extends Pick<Advertisement, 'mtu' | 'servers' | 's
 export interface Recipient {
   /** The peer's public key in base64. */
   readonly peer: string;
-  /** Its link-local address, canonical text; or ALL_NODES. */
+  /** Its link-local address, canonical text; ALL_NODES if none is known. */
   readonly address: string;
   /** Seconds since 1970; 0 if there was none. */
   readonly latestHandshake: number;
@@ -68,9 +69,6 @@ export interface Departed {
   readonly prefix: Prefix;
   readonly until: number;
 }
-
-/** The address of whoever has no link-local address that is known. */
-export const ALL_NODES = 'ff02::1';
 
 interface Correspondent extends Recipient {
   latestHandshake: number;
@@ -91,7 +89,7 @@ interface Told {
 }
 
 /** Takes the default route and the DNS server back. */
-export const farewell = encodeAdvertisement({
+const farewell = encodeAdvertisement({
   routerLifetime: 0,
   prefixes: [],
   servers: [],

@@ -4,20 +4,14 @@
 import { type AddressBytes, contains, type Prefix, parseAddress, parsePrefix, prefixOf } from '../address.ts';
 import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { Clock } from '../clock.ts';
+import { ALL_NODES } from '../kernel/all-nodes.ts';
 import type { AdvertisementSocket, Routing, WireGuard } from '../kernel/ports.ts';
 import type { Device, Link, LinkAddress } from '../model.ts';
 import { solicitorOf } from '../packets/advertisement.ts';
 import { failureOf, type Problem } from '../problem.ts';
 import { isLinkLocal, linkLocal } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
-import {
-  Advertiser,
-  ALL_NODES,
-  type AnnouncedPrefix,
-  type Announcement,
-  farewell,
-  type Recipient,
-} from './advertiser.ts';
+import { Advertiser, type AnnouncedPrefix, type Announcement, type Recipient } from './advertiser.ts';
 
 /** An interface on which addresses are learned. */
 export interface Enabled {
@@ -138,7 +132,7 @@ export class Advertising {
     const active = this.#active.get(ifindex);
     if (!active) return;
     active.isAllNodesTaken = isAllNodesTaken(device);
-    active.advertiser.setRecipients(recipientsOf(device));
+    active.advertiser.setRecipients(recipientsOf(device, !active.isAllNodesTaken));
   }
 
   /** An address is now a peer's, which is there. */
@@ -157,17 +151,10 @@ export class Advertising {
   /** Takes back what an earlier process told the peers of an interface, as far as their addresses are known. */
   #dismiss(link: Link): void {
     const device = link.up && this.#wireguard.dump(link.name);
-    const known = device ? recipientsOf(device).filter(({ address }) => address !== ALL_NODES) : [];
+    const known = device ? recipientsOf(device, false) : [];
     if (known.length === 0) return;
-    const socket = this.#routing.openAdvertisements(link, () => {});
-    for (const { address } of known) {
-      try {
-        socket.send(farewell, parseAddress(address)!);
-      } catch {
-        // No session: then it believes in us until what it was told is over.
-      }
-    }
-    socket.close();
+    this.#open(link).advertiser.setRecipients(known);
+    this.#end(link.ifindex);
   }
 
   /** The kernel is being given a packet as if it had come from an interface. */
@@ -295,12 +282,11 @@ function isAllNodesTaken({ peers }: Device): boolean {
   return peers.some(({ addresses }) => addresses.includes(ALL_NODES));
 }
 
-/** Each link-local address that peers have; and peers without one that have ever had a session. */
-function recipientsOf(device: Device): Recipient[] {
-  const isTaken = isAllNodesTaken(device);
-  return device.peers.flatMap(({ key: peer, addresses, latestHandshake }) => {
+/** Each link-local address that peers have; at ff02::1, if that may be, peers without one that have ever had a session. */
+function recipientsOf({ peers }: Device, mayUseAllNodes: boolean): Recipient[] {
+  return peers.flatMap(({ key: peer, addresses, latestHandshake }) => {
     const known = addresses.filter(isLinkLocal);
-    if (known.length === 0 && latestHandshake > 0 && !isTaken) known.push(ALL_NODES);
+    if (mayUseAllNodes && known.length === 0 && latestHandshake > 0) known.push(ALL_NODES);
     return known.map((address) => ({ peer, address, latestHandshake }));
   });
 }

@@ -9,7 +9,7 @@ import type { BpfSightings } from './bpf-sightings.ts';
 import { hasErrno } from './netlink-socket.ts';
 import type { WireGuard } from './ports.ts';
 
-const ALL_NODES = 'ff02::1';
+export const ALL_NODES = 'ff02::1';
 const prefix = parsePrefix(`${ALL_NODES}/128`)!;
 
 const { ENODEV, EOPNOTSUPP, ENOENT } = constants.errno;

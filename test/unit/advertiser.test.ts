@@ -5,11 +5,11 @@ import { parseAddress, parsePrefix } from '../../src/address.ts';
 import { formatAddress, formatPrefix } from '../../src/address-text.ts';
 import {
   Advertiser,
-  ALL_NODES,
   type Announcement,
   type Departed,
   type Recipient,
 } from '../../src/advertiser/advertiser.ts';
+import { ALL_NODES } from '../../src/kernel/all-nodes.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
 import { alice, bob, nameOf } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';
