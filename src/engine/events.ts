@@ -26,6 +26,6 @@ export type EngineEvent =
 /** Follows a ledger by an event for each change. */
 export function eventsOf(clock: Clock, tell: (event: EngineEvent) => void): Follower {
   const tellOf = ({ interface: name, address, peer }: Entry, change: Arrival | Departure) =>
-    tell({ time: clock.wall() / 1000, interface: name, address, peer, ...change });
+    tell(Object.assign({ time: clock.wall() / 1000, interface: name, address, peer }, change));
   return { present: tellOf, gone: tellOf };
 }

@@ -53,6 +53,10 @@ export interface Plan {
   readonly wiped: Set<string>;
 }
 
+const EXPIRED: Departure = { event: 'expired' };
+const EVICTED: Departure = { event: 'evicted' };
+const RELEASED: Departure = { event: 'released' };
+
 /** How long a peer may be missing, as while its configuration is replaced, before its addresses are free again. */
 const PEER_GRACE = 60_000;
 
@@ -150,7 +154,7 @@ export class Learner {
     const entries = [...this.#ledger.ofPeer(on.name, peer)];
     for (const entry of entries) this.refresh(entry);
     entries.sort((a, b) => a.lastSeen - b.lastSeen);
-    for (const entry of entries.slice(0, surplus)) this.#remove(plan, entry, { event: 'evicted' });
+    for (const entry of entries.slice(0, surplus)) this.#remove(plan, entry, EVICTED);
   }
 
   /** By how many a peer would be over its number of addresses, had it so many others. */
@@ -173,7 +177,7 @@ export class Learner {
       const isDue = (entry: Entry) => entry.lastSeen + settings.lifetime <= now;
       for (const entry of [...this.#ledger.entries(name)].filter(isDue)) {
         this.refresh(entry);
-        if (isDue(entry)) this.#remove(plan, entry, { event: 'expired' });
+        if (isDue(entry)) this.#remove(plan, entry, EXPIRED);
       }
     }
     return plan;
@@ -263,14 +267,15 @@ export class Learner {
 
   forget(entries: Iterable<Entry>, reason: ForgetReason): Plan {
     const plan = emptyPlan();
-    for (const entry of [...entries]) this.#remove(plan, entry, { event: 'forgotten', reason });
+    const departure = { event: 'forgotten', reason } as const;
+    for (const entry of [...entries]) this.#remove(plan, entry, departure);
     return plan;
   }
 
   /** What is configured for its peer by now stays in force, but is no longer ours. */
   release(entries: Iterable<Entry>): Plan {
     const plan = emptyPlan();
-    for (const entry of [...entries]) this.#remove(plan, entry, { event: 'released' });
+    for (const entry of [...entries]) this.#remove(plan, entry, RELEASED);
     return plan;
   }
 

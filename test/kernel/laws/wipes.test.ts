@@ -50,11 +50,8 @@ describe.each(ways)('by %s', (hook) => {
     await phone.addAddress(receiver);
   }
 
-  /** Runs a command that wipes, and makes sure that it does. */
-  async function wipe(command: string): Promise<void> {
-    const { stdout } = await lab.router.run(`set -e\n${command}\nwg show wg1 allowed-ips`);
-    for (const address of [first, second, receiver]) expect(stdout).not.toContain(`${address}/128`);
-  }
+  // That it has wiped, "restored" tells: a comparison may come before a look from here.
+  const wipe = (command: string) => lab.router.run(`set -e\n${command}`);
 
   const allow = (client: Client, ...prefixes: string[]) =>
     `wg set wg1 peer '${client.publicKey}' allowed-ips '${prefixes}'`;
