@@ -70,6 +70,8 @@ export interface ProblemData {
   'no-forwarding': OnDevice;
   'no-64': OnDevice;
   'ra-blocked': OnDevice;
+  /** `prefix`: the announced ones, separated by commas. */
+  'ra-unheeded': OfPeer & { readonly prefix: string };
   'solicitations-blocked': OnDevice;
   'ra-conflict': OnDevice & { /** Who else sends them, and by what option. */ readonly advertiser: string };
 

@@ -36,6 +36,11 @@ const MOST_FAREWELLS = 100;
 const ALL_NODES_INTERVAL = 100;
 /** Shortest time between two that a peer gets for its handshakes, in milliseconds. */
 const HANDSHAKE_INTERVAL = 10_000;
+/** Who uses no address of an announced prefix is told so often, so many milliseconds apart: the first may be lost. */
+const ATTEMPTS = 3;
+const ATTEMPT_INTERVAL = 20_000;
+/** By so many milliseconds after the first, whoever takes advertisements has used an address. */
+const PATIENCE = 60_000;
 /** The kernel tells lifetimes in whole seconds: a shift by so many milliseconds is none. */
 const SLACK = 2_000;
 /** A solicitation that the kernel was given is there by then, in milliseconds. */
@@ -74,6 +79,8 @@ interface Correspondent extends Recipient {
   latestHandshake: number;
   /** When it is to be told next; Infinity: when it shakes hands. */
   due: number;
+  /** When its next refresh is, if `due` is another attempt before that. */
+  refresh: number | undefined;
   /** When it was told last. */
   told: number;
   /** Whether there were news since its latest handshake: it may not have been there to hear them. */
@@ -86,6 +93,13 @@ interface Told {
   preferredUntil: number;
   /** The latest time that any host was told. */
   validUntil: number;
+}
+
+/** What was sent to a peer that has not been seen to use an announced prefix. */
+interface Attempts {
+  count: number;
+  /** The time of the first. */
+  since: number;
 }
 
 /** Takes the default route and the DNS server back. */
@@ -106,6 +120,8 @@ export class Advertiser {
   #nextAllNodes = Number.NEGATIVE_INFINITY;
   readonly #told = new Map<string, Told>();
   readonly #gone: Map<string, Departed>;
+  /** Peers with a link-local address that are not known to use an address of an announced prefix. */
+  readonly #unheeding = new Map<string, Attempts>();
   /** Of each peer: when the answers that it has had would all have been due. */
   readonly #answered = new Map<string, number>();
   #cancelTimer: (() => void) | undefined;
@@ -174,7 +190,8 @@ export class Advertiser {
     const present = new Set(recipients.map(keyOf));
     for (const key of this.#recipients.keys()) if (!present.has(key)) this.#recipients.delete(key);
     const peers = new Set(recipients.map(({ peer }) => peer));
-    for (const peer of this.#answered.keys()) if (!peers.has(peer)) this.#answered.delete(peer);
+    for (const ofPeer of [this.#answered, this.#unheeding])
+      for (const peer of ofPeer.keys()) if (!peers.has(peer)) ofPeer.delete(peer);
     for (const recipient of recipients) {
       const known = this.#recipients.get(keyOf(recipient));
       if (known?.peer !== recipient.peer) this.#welcome(recipient);
@@ -193,6 +210,29 @@ export class Advertiser {
     this.#schedule();
   }
 
+  /** Whether a peer is not known to use an address of an announced prefix. */
+  isUnheeding(peer: string): boolean {
+    return this.#unheeding.has(peer);
+  }
+
+  /** A peer uses such an address. */
+  heed(peer: string): void {
+    this.#unheeding.delete(peer);
+  }
+
+  /** Peers that are there and do not use what was sent to them several times. */
+  get unheeding(): string[] {
+    const [now, wall] = [this.#clock.now(), this.#clock.wall() / 1_000];
+    const present = new Set(
+      [...this.#recipients.values()]
+        .filter(({ latestHandshake }) => wall - latestHandshake < SESSION)
+        .map(({ peer }) => peer),
+    );
+    return [...this.#unheeding]
+      .filter(([, { count, since }]) => count >= ATTEMPTS && now - since >= PATIENCE)
+      .flatMap(([peer]) => (present.has(peer) ? [peer] : []));
+  }
+
   /** A peer has a new session. `mayUseAllNodes`: ff02::1 may be sent to. */
   shakeHands(peer: string, mayUseAllNodes: boolean): void {
     const latestHandshake = Math.floor(this.#clock.wall() / 1_000);
@@ -208,11 +248,14 @@ export class Advertiser {
     const welcomed: Correspondent = {
       ...recipient,
       due: Math.max(this.#clock.now() + WELCOME, told + HANDSHAKE_INTERVAL),
+      refresh: undefined,
       told,
       mayHaveMissedNews: false,
     };
     if (!this.#isReachable(welcomed)) welcomed.due = Number.POSITIVE_INFINITY;
     this.#recipients.set(keyOf(recipient), welcomed);
+    if (recipient.address !== ALL_NODES && !this.#unheeding.has(recipient.peer))
+      this.#unheeding.set(recipient.peer, { count: 0, since: Number.POSITIVE_INFINITY });
   }
 
   /** What was sent while it was away is lost, and what it had it may have forgotten when it was started anew. */
@@ -226,6 +269,7 @@ export class Advertiser {
     if (isAsEver && recipient.address === ALL_NODES && !recipient.mayHaveMissedNews) return;
     recipient.mayHaveMissedNews = false;
     recipient.due = Math.max(this.#clock.now(), recipient.told + HANDSHAKE_INTERVAL);
+    recipient.refresh = undefined;
   }
 
   /** To send to a link-local address costs nothing where nobody is; ff02::1 is for who is there. */
@@ -324,6 +368,7 @@ export class Advertiser {
     const now = this.#clock.now();
     const content = this.#content(now);
     recipient.due = now + refreshInterval(content);
+    recipient.refresh = undefined;
     try {
       this.#send(encodeAdvertisement(content), parseAddress(recipient.address)!, recipient.peer);
     } catch (error) {
@@ -333,12 +378,23 @@ export class Advertiser {
     }
     this.#note(false);
     recipient.told = now;
+    this.#noteAttempt(recipient);
     for (const { prefix, preferred, valid } of content.prefixes) {
       const text = formatPrefix(prefix);
       if (this.#gone.has(text)) continue;
       const validUntil = Math.max(this.#told.get(text)?.validUntil ?? 0, now + 1_000 * valid);
       this.#told.set(text, { prefix, preferredUntil: now + 1_000 * preferred, validUntil });
     }
+  }
+
+  #noteAttempt(recipient: Correspondent): void {
+    const attempts = this.#unheeding.get(recipient.peer);
+    if (!attempts || recipient.address === ALL_NODES) return;
+    attempts.since = Math.min(attempts.since, recipient.told);
+    const next = recipient.told + ATTEMPT_INTERVAL;
+    if (++attempts.count >= ATTEMPTS || recipient.due <= next) return;
+    recipient.refresh = recipient.due;
+    recipient.due = next;
   }
 
   #note(isBlocked: boolean): void {
@@ -385,8 +441,14 @@ export class Advertiser {
   #wake(): void {
     this.#cancelTimer = undefined;
     const now = this.#clock.now();
-    for (const recipient of this.#recipients.values())
-      if (recipient.due <= now) this.#advertiseOrWait(recipient);
+    for (const recipient of this.#recipients.values()) {
+      if (recipient.due > now) continue;
+      const { peer, refresh } = recipient;
+      if (refresh !== undefined && !this.isUnheeding(peer)) {
+        recipient.due = refresh;
+        recipient.refresh = undefined;
+      } else this.#advertiseOrWait(recipient);
+    }
     const hasEnded = this.departed.some(({ until }) => until <= now);
     if (hasEnded) this.#noteDepartures();
     this.#schedule();

@@ -6,7 +6,7 @@ import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { Clock } from '../clock.ts';
 import { ALL_NODES } from '../kernel/all-nodes.ts';
 import type { AdvertisementSocket, Routing, WireGuard } from '../kernel/ports.ts';
-import type { Device, Link, LinkAddress } from '../model.ts';
+import type { Device, Link, LinkAddress, Peer } from '../model.ts';
 import { solicitorOf } from '../packets/advertisement.ts';
 import { failureOf, type Problem } from '../problem.ts';
 import { isLinkLocal, linkLocal } from '../scope.ts';
@@ -31,6 +31,7 @@ interface Active {
   readonly socket: AdvertisementSocket;
   /** ff02::1 is somebody's by configuration: nobody else can be reached there. */
   isAllNodesTaken: boolean;
+  announced: readonly Prefix[];
   /** The routes that are kept, until when. */
   readonly routes: Map<string, number>;
 }
@@ -133,13 +134,22 @@ export class Advertising {
     if (!active) return;
     active.isAllNodesTaken = isAllNodesTaken(device);
     active.advertiser.setRecipients(recipientsOf(device, !active.isAllNodesTaken));
+    for (const peer of device.peers) {
+      if (active.advertiser.isUnheeding(peer.key) && usesOneOf(active.announced, peer))
+        active.advertiser.heed(peer.key);
+    }
   }
 
   /** An address is now a peer's, which is there. */
   meet(ifindex: number, peer: string, address: string): void {
-    if (!isLinkLocal(address)) return;
-    const latestHandshake = this.#clock.wall() / 1_000;
-    this.#active.get(ifindex)?.advertiser.meet({ peer, address, latestHandshake });
+    const active = this.#active.get(ifindex);
+    if (!active) return;
+    const { advertiser, announced } = active;
+    if (isLinkLocal(address)) {
+      advertiser.meet({ peer, address, latestHandshake: this.#clock.wall() / 1_000 });
+    } else if (advertiser.isUnheeding(peer) && isInOneOf(announced, parseAddress(address)!)) {
+      advertiser.heed(peer);
+    }
   }
 
   /** A peer has a new session. */
@@ -198,9 +208,11 @@ export class Advertising {
   }
 
   #advertise({ link, search = [] }: Enabled): void {
-    const { advertiser, routes } = this.#active.get(link.ifindex) ?? this.#open(link);
-    advertiser.announce(this.#announcement(link, search));
-    this.#keepRoutes(link.ifindex, advertiser, routes);
+    const active = this.#active.get(link.ifindex) ?? this.#open(link);
+    const announcement = this.#announcement(link, search);
+    active.announced = announcement.prefixes.map(({ prefix }) => prefix);
+    active.advertiser.announce(announcement);
+    this.#keepRoutes(link.ifindex, active.advertiser, active.routes);
   }
 
   #open(link: Link): Active {
@@ -217,7 +229,7 @@ export class Advertising {
       if (this.#active.get(ifindex)?.advertiser === advertiser) this.#onChange();
     };
     const advertiser = new Advertiser(this.#clock, send, onChange, departed);
-    const opened = { device, advertiser, socket, isAllNodesTaken: false, routes };
+    const opened = { device, advertiser, socket, isAllNodesTaken: false, announced: [], routes };
     this.#active.set(ifindex, opened);
     return opened;
   }
@@ -266,13 +278,16 @@ export class Advertising {
 
   #problemsOf(link: Link): Problem[] {
     const { name: device, ifindex, addresses } = link;
-    const advertiser = this.#active.get(ifindex)?.advertiser;
+    const { advertiser, announced = [] } = this.#active.get(ifindex) ?? {};
     const problems: Problem[] = [];
     if (!this.#routing.isForwarding(device)) problems.push({ code: 'no-forwarding', data: { device } });
     const hasPrefix = addresses.some(({ bytes }) => !contains(linkLocal, bytes));
     if (hasPrefix && announcedPrefixes(link, 0).length === 0)
       problems.push({ code: 'no-64', data: { device } });
     if (advertiser?.isBlocked) problems.push({ code: 'ra-blocked', data: { device } });
+    const prefix = announced.map(formatPrefix).join(', ');
+    for (const peer of (prefix && advertiser?.unheeding) || [])
+      problems.push({ code: 'ra-unheeded', data: { device, peer, prefix } });
     if (advertiser?.isDeaf) problems.push({ code: 'solicitations-blocked', data: { device } });
     return problems;
   }
@@ -289,6 +304,18 @@ function recipientsOf({ peers }: Device, mayUseAllNodes: boolean): Recipient[] {
     if (mayUseAllNodes && known.length === 0 && latestHandshake > 0) known.push(ALL_NODES);
     return known.map((address) => ({ peer, address, latestHandshake }));
   });
+}
+
+function isInOneOf(prefixes: readonly Prefix[], address: AddressBytes): boolean {
+  return prefixes.some((prefix) => contains(prefix, address));
+}
+
+/** A peer with more than a single address in a prefix is a router, which takes no advertisements. */
+function usesOneOf(announced: readonly Prefix[], { addresses, prefixes }: Peer): boolean {
+  return (
+    addresses.some((address) => isInOneOf(announced, parseAddress(address)!)) ||
+    prefixes.some(({ bytes }) => isInOneOf(announced, bytes))
+  );
 }
 
 function isWanted({ settings: { ra }, otherAdvertiser, link }: Enabled): boolean {

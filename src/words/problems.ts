@@ -129,6 +129,15 @@ const catalogue: Catalogue = {
     _('{device}: a firewall of this system does not let Router Advertisements out'),
     _('accept outgoing ICMPv6 of type router-advertisement on {device}'),
   ],
+  'ra-unheeded': (_) => [
+    _(
+      '{device}: peer {peer} has a link-local address and has had several Router Advertisements, but it uses no address in {prefix}',
+    ),
+    _(
+      'have its system accept Router Advertisements (NetworkManager does with ipv6.method=ignore only, Linux with accept_ra=2 if it forwards), or choose an address in the prefix by hand, as the WireGuard apps need; see docs/clients.md',
+    ),
+  ],
+
   'solicitations-blocked': (_) => [
     _('{device}: Router Solicitations come, but a firewall of this system does not let them in'),
     _(

@@ -86,8 +86,10 @@ function take(): string[] {
 /** One that everybody has, whose next refresh is some time ahead. */
 function settled(prefixes?: Record<string, readonly [number, number]>, ...recipients: Recipient[]): void {
   advertiser.announce(announcement(prefixes));
-  advertiser.setRecipients(recipients.length > 0 ? recipients : [one]);
+  const all = recipients.length > 0 ? recipients : [one];
+  advertiser.setRecipients(all);
   clock.advance(200);
+  for (const { peer } of all) advertiser.heed(peer);
   sent = [];
 }
 
@@ -241,6 +243,46 @@ describe('who has no link-local address that is known', () => {
     }
     clock.advance(300);
     expect(take().length).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('who uses no address of an announced prefix', () => {
+  const meet = () => advertiser.meet({ ...two, latestHandshake: clock.wall() / 1_000 });
+
+  beforeEach(() => {
+    advertiser.announce(announcement());
+    meet();
+    clock.advance(200);
+  });
+
+  it('is told three times, as the first may be lost', () => {
+    const first = sent[0]!.at;
+    clock.advance(60_000);
+    expect(sent.map(({ to, at }) => [to, at - first])).toEqual(
+      [0, 20_000, 40_000].map((at) => ['fe80::b', at]),
+    );
+  });
+
+  it('is known for it a minute after the first, as long as it is there', () => {
+    expect(advertiser.isUnheeding(bob)).toBe(true);
+    clock.advance(59_000);
+    expect(advertiser.unheeding).toEqual([]);
+    clock.advance(1_000);
+    expect(advertiser.unheeding).toEqual([bob]);
+    clock.advance(180_000);
+    expect(advertiser.unheeding).toEqual([]);
+    advertiser.shakeHands(bob, true);
+    expect(advertiser.unheeding).toEqual([bob]);
+    advertiser.setRecipients([one]);
+    expect(advertiser.isUnheeding(bob)).toBe(false);
+  });
+
+  it('is one among others when it uses one', () => {
+    clock.advance(25_000);
+    advertiser.heed(bob);
+    clock.advance(100_000);
+    expect(advertiser.unheeding).toEqual([]);
+    expect(sent).toHaveLength(2);
   });
 });
 

@@ -62,6 +62,8 @@ describe('whom', () => {
     bench.clock.advance(200);
     expect(sent().map(({ to }) => to)).toEqual(['fe80::b']);
     expect(bench.engine.forget('wg1', 'fe80::b')).toBe(true);
+    bench.clock.advance(25_000);
+    sent();
     bench.clock.advance(1_000_000);
     expect(new Set(sent().map(({ to }) => to))).toEqual(new Set(['fe80::a']));
   });
@@ -76,6 +78,36 @@ describe('whom', () => {
     start({ otherAdvertiser: 'odhcpd' }, '1');
     expect(problems()).toEqual([]);
     expect(sent()).toHaveLength(1);
+  });
+});
+
+describe('who does not heed', () => {
+  const afterAMinute = () => {
+    for (let n = 0; n < 4; n++) {
+      bench.kernel.shakeHands('wg1', alice);
+      bench.clock.advance(20_000);
+    }
+  };
+
+  it('is a problem, which a prefix address solves, learned or configured', () => {
+    start();
+    afterAMinute();
+    expect(bench.engine.currentProblems()).toEqual([
+      { code: 'ra-unheeded', data: { device: 'wg1', peer: alice, prefix: A } },
+    ]);
+    bench.packet('wg1', alice, '2001:db8:a::a');
+    bench.clock.advance(30_000);
+    expect(problems()).toEqual([]);
+  });
+
+  it('is nobody who has a configured address or network there', () => {
+    for (const owned of ['2001:db8:a::a/128', '2001:db8:a:0:1::/80']) {
+      bench.kernel.setPeers('wg1', { [alice]: ['fe80::a/128', owned] });
+      start();
+      afterAMinute();
+      expect(problems()).toEqual([]);
+      bench.engine.stop();
+    }
   });
 });
 

@@ -42,6 +42,7 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
   'no-forwarding': [{ device }],
   'no-64': [{ device }],
   'ra-blocked': [{ device }],
+  'ra-unheeded': [{ device, peer: alice, prefix: '2001:db8:1::/64' }],
   'solicitations-blocked': [{ device }],
   'ra-conflict': [{ device, advertiser: 'odhcpd' }],
   'no-permission': [{}],
