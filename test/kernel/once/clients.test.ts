@@ -15,7 +15,7 @@ let daemon: Daemon;
 let laptop: Client;
 
 beforeAll(async () => {
-  lab = await Lab.create(await guestFor('fexit'), { clients: ['laptop'] });
+  lab = await Lab.create(await guestFor('fexit'), { clients: ['laptop', 'phone'] });
   laptop = lab.client('laptop');
   await lab.router.run('ip -6 route add default dev behind');
   daemon = await Daemon.start(lab.router, { hook: 'fexit', set: { ra: 1 } });
@@ -48,4 +48,17 @@ test('wg-quick: an address, a default route, and a host behind the router', asyn
     received: 3,
   });
   expect((await lab.allowedIps()).laptop).toContain(`${address}/128`);
+});
+
+test('a client that takes no advertisements is a problem that is told, and one that does is not', async () => {
+  const phone = lab.client('phone');
+  await phone.run('sysctl -qw net.ipv6.conf.wg0.accept_ra=0 && ip address add fe80::b/64 dev wg0 nodad');
+  await phone.run('ip -6 address flush dev wg0 scope global');
+  await phone.run('ping -c 1 -W 1 -I fe80::b%wg0 ff02::2', { check: false });
+  const problem = await daemon.event('problem', { code: 'ra-unheeded' }, 120_000);
+  expect(problem).toMatchObject({ message: expect.stringContaining(phone.publicKey) });
+  expect(daemon.all('problem').filter(({ code }) => code === 'ra-unheeded')).toHaveLength(1);
+  await phone.run('ip address add 2001:db8:1::c0de/64 dev wg0 nodad');
+  await phone.ping({ from: '2001:db8:1::c0de' });
+  await daemon.event('solved', { code: 'ra-unheeded' }, 60_000);
 });
