@@ -8,6 +8,7 @@ import type { Kernel } from './kernel/ports.ts';
 import type { PeerAddress } from './model.ts';
 import { type Problem, ProblemList } from './problem.ts';
 import { Log } from './service/log.ts';
+import { searchListOf } from './service/network.ts';
 import { ServiceObject, type Subject } from './service/object.ts';
 import { Pinner } from './service/pin.ts';
 import { Reader } from './service/reader.ts';
@@ -148,7 +149,8 @@ export class Daemon implements Subject {
         .filter(({ enabled }) => enabled)
         .map((section) => {
           const otherAdvertiser = network.advertisers.get(section.device);
-          return { ...section, ...(otherAdvertiser && { otherAdvertiser }), search: network.search };
+          const search = searchListOf(network, section.device);
+          return { ...section, ...(otherAdvertiser && { otherAdvertiser }), search };
         }),
       isConfigured: (device, address) => peers.isConfigured(device, address),
     };

@@ -1,27 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the rest of OpenWrt has to say on Router Advertisements: who else is configured to send them (odhcpd's sections of
-// /etc/config/dhcp), and the DNS search domains that netifd has.
+// What the rest of OpenWrt has to say on Router Advertisements: where odhcpd answers solicitations, by its sections of
+// /etc/config/dhcp, and the DNS domains that peers are to search in.
 
-import { isTable, type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
-import { sectionsOf } from './sections.ts';
+import { isTable, type Ubus, UbusError, type UbusTable, type UbusValue, ubusStatus } from '../ubus/types.ts';
+import { type Section, sectionsOf } from './sections.ts';
 import { readSections } from './uci.ts';
 
 export interface Network {
-  /** By WireGuard interface, whose logical name in UCI is that of its device: who advertises there, in words. */
+  /** By the kernel's name of an interface: who advertises there, in words. */
   readonly advertisers: ReadonlyMap<string, string>;
-  readonly search: readonly string[];
+  /** By the kernel's name of an interface: the domains that are configured for it. */
+  readonly search: ReadonlyMap<string, readonly string[]>;
+  /** The router's own domain, if it has one: its peers search there, too. */
+  readonly domain: string | undefined;
 }
 
-/** Modes of odhcpd's option ra in which it answers solicitations. */
-const serving = ['server', 'relay', 'hybrid'];
+export const noNetwork: Network = { advertisers: new Map(), search: new Map(), domain: undefined };
 
 /** Rejects with UbusError. What is not installed has nothing to say. */
 export async function readNetwork(ubus: Ubus): Promise<Network> {
-  const [dhcp, dump] = await Promise.all([
+  const [dhcp, dnsmasq, dump] = await Promise.all([
     orNothing(readSections(ubus, 'dhcp', 'dhcp')),
+    orNothing(readSections(ubus, 'dhcp', 'dnsmasq')),
     orNothing(ubus.call('network.interface', 'dump')),
   ]);
-  return { advertisers: advertisersOf(dhcp), search: searchOf(dump) };
+  const interfaces = interfacesOf(dump);
+  return {
+    advertisers: advertisersOf(dhcp, interfaces),
+    search: searchOf(dhcp, interfaces),
+    domain: domainOf(dnsmasq),
+  };
 }
 
 async function orNothing(answer: Promise<UbusTable>): Promise<UbusTable> {
@@ -33,22 +41,122 @@ async function orNothing(answer: Promise<UbusTable>): Promise<UbusTable> {
   }
 }
 
-export function advertisersOf(dhcp: UbusTable): Map<string, string> {
+/** An interface of netifd, by its logical name. */
+interface NetifdInterface {
+  /** The kernel's name; undefined while it is down. */
+  readonly device: string | undefined;
+  readonly isWireGuard: boolean;
+  readonly hasDelegatedPrefix: boolean;
+  readonly search: readonly string[];
+}
+
+export function interfacesOf(dump: UbusTable): Map<string, NetifdInterface> {
+  const tables = Array.isArray(dump.interface) ? dump.interface.filter(isTable) : [];
+  const named = tables.filter((table) => typeof table.interface === 'string');
+  return new Map(
+    named.map((table) => [
+      table.interface as string,
+      {
+        device: typeof table.l3_device === 'string' ? table.l3_device : undefined,
+        isWireGuard: table.proto === 'wireguard',
+        hasDelegatedPrefix: Array.isArray(table['ipv6-prefix']) && table['ipv6-prefix'].length > 0,
+        search: textsOf(table['dns-search']),
+      },
+    ]),
+  );
+}
+
+function textsOf(value: UbusValue | undefined): string[] {
+  return Array.isArray(value) ? value.filter((text) => typeof text === 'string') : [];
+}
+
+/** What odhcpd is to do on a logical interface: of several sections for it, the last that says something counts. */
+interface Pool {
+  readonly section: string;
+  readonly ra: string;
+  readonly isMaster: boolean;
+}
+
+/**
+ * The devices on which odhcpd answers solicitations, as its config.c and router.c read it: in mode server, or hybrid
+ * where there is nothing to relay, and not on a master. It reads no `ignore`. What it relays, it sends to ff02::1 only,
+ * which WireGuard has no peer for.
+ */
+export function advertisersOf(
+  dhcp: UbusTable,
+  interfaces: ReadonlyMap<string, NetifdInterface>,
+): Map<string, string> {
+  const pools = poolsOf(dhcp);
+  const isRelaying = [...pools].some(
+    ([name, { ra, isMaster }]) =>
+      isMaster && (ra === 'relay' || (ra === 'hybrid' && !interfaces.get(name)?.hasDelegatedPrefix)),
+  );
   const found = new Map<string, string>();
-  for (const { name, options } of sectionsOf(dhcp)) {
-    const [device = name] = options.get('interface') ?? [];
-    const [ra = ''] = options.get('ra') ?? [];
-    const isIgnored = options.get('ignore')?.[0] === '1';
-    if (serving.includes(ra) && !isIgnored) found.set(device, `odhcpd (dhcp.${name}.ra is '${ra}')`);
+  for (const [name, { section, ra, isMaster }] of pools) {
+    const isServing = ra === 'server' || (ra === 'hybrid' && !isRelaying);
+    if (isServing && !isMaster)
+      found.set(interfaces.get(name)?.device ?? name, `odhcpd (dhcp.${section}.ra is '${ra}')`);
   }
   return found;
 }
 
-/** Each once, of the interfaces that are up. */
-export function searchOf(dump: UbusTable): string[] {
-  const interfaces = Array.isArray(dump.interface) ? dump.interface.filter(isTable) : [];
-  const domains = interfaces
-    .filter(({ up }) => up === true)
-    .flatMap((each) => (Array.isArray(each['dns-search']) ? each['dns-search'] : []));
-  return [...new Set(domains.filter((domain) => typeof domain === 'string'))];
+const modes = ['disabled', 'server', 'relay', 'hybrid'];
+
+function poolsOf(dhcp: UbusTable): Map<string, Pool> {
+  const pools = new Map<string, Pool>();
+  for (const section of sectionsOf(dhcp)) {
+    const name = interfaceOf(section);
+    const pool = pools.get(name) ?? { section: section.name, ra: 'disabled', isMaster: false };
+    // uci_to_blob() takes neither lists nor other words for these.
+    const [ra, master] = [single(dhcp, section, 'ra'), single(dhcp, section, 'master')];
+    pools.set(name, {
+      ...(ra !== undefined && modes.includes(ra) ? { section: section.name, ra } : pool),
+      isMaster:
+        ['1', 'true'].includes(master ?? '') || (pool.isMaster && !['0', 'false'].includes(master ?? '')),
+    });
+  }
+  return pools;
+}
+
+function interfaceOf({ name, options }: Section): string {
+  return options.get('interface')?.[0] ?? name;
+}
+
+/** An option that is written as one, not as a list. */
+function single(values: UbusTable, { name }: Section, option: string): string | undefined {
+  const section = values[name];
+  const value = isTable(section) ? section[option] : undefined;
+  return typeof value === 'string' ? value : undefined;
+}
+
+/**
+ * What is configured for a device: odhcpd's `list domain`, and the `dns_search` of a WireGuard interface, which has none
+ * from anybody else. Those of other interfaces are not for peers: a provider may have chosen them.
+ */
+export function searchOf(
+  dhcp: UbusTable,
+  interfaces: ReadonlyMap<string, NetifdInterface>,
+): Map<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>();
+  const add = (device: string, domains: readonly string[]) =>
+    found.set(device, [...new Set([...(found.get(device) ?? []), ...domains])]);
+  for (const section of sectionsOf(dhcp)) {
+    const name = interfaceOf(section);
+    const domains = section.options.get('domain')?.flatMap((text) => text.trim().split(/\s+/)) ?? [];
+    if (domains.length > 0) add(interfaces.get(name)?.device ?? name, domains);
+  }
+  for (const [name, { device, isWireGuard, search }] of interfaces)
+    if (isWireGuard && search.length > 0) add(device ?? name, search);
+  return found;
+}
+
+/** That of dnsmasq's first section; "#" has it taken from the provider. */
+export function domainOf(dnsmasq: UbusTable): string | undefined {
+  const domain = sectionsOf(dnsmasq)[0]?.options.get('domain')?.[0]?.trim();
+  return domain === '#' ? undefined : domain;
+}
+
+/** The domains that the peers of a device are to search in, each once: the router's own first. */
+export function searchListOf({ search, domain }: Network, device: string): string[] {
+  return [...new Set([...(domain === undefined ? [] : [domain]), ...(search.get(device) ?? [])])];
 }

@@ -4,7 +4,7 @@
 import type { Problem } from '../problem.ts';
 import type { Ubus } from '../ubus/types.ts';
 import { type Configuration, parseConfiguration } from './config.ts';
-import { type Network, readNetwork } from './network.ts';
+import { type Network, noNetwork, readNetwork } from './network.ts';
 import { type PeerSection, PeerTable } from './peers.ts';
 import { readPeers, readSections } from './uci.ts';
 
@@ -12,7 +12,7 @@ export class Reader {
   /** Undefined until it could be read for the first time. */
   configuration: Configuration | undefined;
   peers = new PeerTable();
-  network: Network = { advertisers: new Map(), search: [] };
+  network: Network = noNetwork;
   /** Why something could not be read the last time. */
   failures: readonly Problem[] = [];
   #sections: ReadonlyMap<string, readonly PeerSection[]> = new Map();

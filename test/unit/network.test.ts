@@ -1,64 +1,165 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-import { expect, it } from 'vitest';
-import { advertisersOf, readNetwork, searchOf } from '../../src/service/network.ts';
+import { describe, expect, it } from 'vitest';
+import {
+  advertisersOf,
+  domainOf,
+  interfacesOf,
+  noNetwork,
+  readNetwork,
+  searchListOf,
+  searchOf,
+} from '../../src/service/network.ts';
 import { type Ubus, UbusError, type UbusTable, ubusStatus } from '../../src/ubus/types.ts';
 
 const section = (options: UbusTable) => ({ '.type': 'dhcp', ...options });
 
-const dhcp = {
-  lan: section({ interface: 'lan', ra: 'server' }),
-  wg1: section({ ra: 'hybrid', dhcpv6: 'server' }),
-  cfg05: section({ interface: 'wg2', ra: 'relay' }),
-  wg3: section({ interface: 'wg3', ra: 'disabled' }),
-  wg4: section({ interface: 'wg4', ra: 'server', ignore: '1' }),
-  wg5: section({ interface: 'wg5', dhcpv6: 'server' }),
-};
+/** By the logical name: netifd's entry of an interface that is up. */
+const netifd = (interfaces: Record<string, UbusTable>): UbusTable => ({
+  interface: Object.entries(interfaces).map(([name, entry]) => ({
+    interface: name,
+    up: true,
+    l3_device: name,
+    ...entry,
+  })),
+});
 
-const dump = {
-  interface: [
-    { interface: 'wan', up: true, 'dns-search': ['isp.example', 'lan'] },
-    { interface: 'lan', up: true, 'dns-search': ['lan', 7] },
-    { interface: 'wan6', up: false, 'dns-search': ['away.example'] },
-    { interface: 'loopback', up: true },
-    'odd',
-  ],
-};
+const advertisers = (dhcp: UbusTable, interfaces: Record<string, UbusTable> = {}) =>
+  Object.fromEntries(advertisersOf(dhcp, interfacesOf(netifd(interfaces))));
+const search = (dhcp: UbusTable, interfaces: Record<string, UbusTable> = {}) =>
+  Object.fromEntries(searchOf(dhcp, interfacesOf(netifd(interfaces))));
 
-/** What ubus answers to each call; a number is a status. */
+/** What ubus answers to each call, of uci by the type of section; a number is a status. */
 function ubusOf(answers: Record<string, UbusTable | number>): Ubus {
   return {
-    call: async (object: string, method: string) => {
-      const answer = answers[`${object} ${method}`] ?? ubusStatus.notFound;
+    call: async (object: string, method: string, { type = '' }: UbusTable = {}) => {
+      const answer = answers[`${object} ${method} ${type}`.trim()] ?? ubusStatus.notFound;
       if (typeof answer === 'number') throw new UbusError(answer, 'no');
       return answer;
     },
   } as unknown as Ubus;
 }
 
-it('finds where odhcpd is configured to answer solicitations', () => {
-  expect([...advertisersOf(dhcp)]).toEqual([
-    ['lan', "odhcpd (dhcp.lan.ra is 'server')"],
-    ['wg1', "odhcpd (dhcp.wg1.ra is 'hybrid')"],
-    ['wg2', "odhcpd (dhcp.cfg05.ra is 'relay')"],
-  ]);
+describe('odhcpd answers solicitations', () => {
+  it('in mode server, of a section for the interface or with its name', () => {
+    expect(
+      advertisers({ lan: section({ ra: 'server' }), cfg05: section({ interface: 'wg2', ra: 'server' }) }),
+    ).toEqual({
+      lan: "odhcpd (dhcp.lan.ra is 'server')",
+      wg2: "odhcpd (dhcp.cfg05.ra is 'server')",
+    });
+  });
+
+  it('although dnsmasq is to ignore the interface, and whatever else the section says', () => {
+    const options = { ignore: '1', dhcpv6: 'server', dynamicdhcp: '0', ra_default: '2', ra_lifetime: '0' };
+    expect(advertisers({ wg1: section({ ra: 'server', ...options }) })).toHaveProperty('wg1');
+  });
+
+  it.each([
+    ['it is disabled', { ra: 'disabled' }],
+    ['only DHCPv6 is served', { dhcpv6: 'server' }],
+    ['the mode is none', { ra: 'Server' }],
+    ['the mode is a list', { ra: ['server'] }],
+    ['advertisements are relayed, which goes to ff02::1', { ra: 'relay' }],
+    ['the interface is a master', { ra: 'server', master: '1' }],
+    ['the interface is a master, in words', { ra: 'hybrid', master: 'true' }],
+  ])('not where %s', (_, options) => {
+    expect(advertisers({ wg1: section(options) })).toEqual({});
+  });
+
+  it('not of a master: of that uci_to_blob knows four values', () => {
+    expect(advertisers({ wg1: section({ ra: 'server', master: 'yes' }) })).toHaveProperty('wg1');
+  });
+
+  it('in mode hybrid, unless there is something to relay', () => {
+    const wg1 = section({ ra: 'hybrid' });
+    const wan = (ra: string) => section({ interface: 'wan6', ra, master: '1' });
+    expect(advertisers({ wg1 })).toHaveProperty('wg1');
+    expect(advertisers({ wg1, wan: wan('relay') })).toEqual({});
+    expect(advertisers({ wg1, wan: wan('hybrid') }, { wan6: {} })).toEqual({});
+    const delegated = { wan6: { 'ipv6-prefix': [{ address: '2001:db8::' }] } };
+    expect(advertisers({ wg1, wan: wan('hybrid') }, delegated)).toHaveProperty('wg1');
+  });
+
+  it('as the last of several sections for the interface says, of those that say something', () => {
+    const first = section({ interface: 'wg1', ra: 'server' });
+    const wg1 = (options: UbusTable) => section({ interface: 'wg1', ...options });
+    expect(advertisers({ first, second: wg1({ ra: 'disabled' }) })).toEqual({});
+    expect(advertisers({ first, second: wg1({ ra: 'nonsense', dhcpv6: 'server' }) })).toEqual({
+      wg1: "odhcpd (dhcp.first.ra is 'server')",
+    });
+    expect(advertisers({ first, second: wg1({ master: '1' }) })).toEqual({});
+    expect(
+      advertisers({ first: wg1({ ra: 'server', master: '1' }), second: wg1({ master: '0' }) }),
+    ).toHaveProperty('wg1');
+  });
+
+  it('on the device of another logical interface', () => {
+    expect(advertisers({ alias: section({ ra: 'server' }) }, { alias: { l3_device: 'wg1' } })).toEqual({
+      wg1: "odhcpd (dhcp.alias.ra is 'server')",
+    });
+  });
 });
 
-it('finds the search domains of interfaces that are up, each once', () => {
-  expect(searchOf(dump)).toEqual(['isp.example', 'lan']);
-  for (const odd of [{}, { interface: 'x' }, { interface: [{ up: true, 'dns-search': 'lan' }] }])
-    expect(searchOf(odd)).toEqual([]);
+describe('peers search', () => {
+  it('in what is configured for their interface, be it as a list or as one option', () => {
+    const dhcp = {
+      wg1: section({ domain: ['home.example', 'lan'] }),
+      wg2: section({ domain: 'two.example three.example' }),
+    };
+    const wireguard = { proto: 'wireguard', 'dns-search': ['vpn.example', 'lan', 7] };
+    expect(search(dhcp, { wg1: wireguard, wg3: wireguard })).toEqual({
+      wg1: ['home.example', 'lan', 'vpn.example'],
+      wg2: ['two.example', 'three.example'],
+      wg3: ['vpn.example', 'lan'],
+    });
+  });
+
+  it('never in what another interface was told by a provider', () => {
+    const told = { 'dns-search': ['isp.example'] };
+    const interfaces = { wan: { ...told, proto: 'dhcp' }, wan6: { ...told, proto: 'dhcpv6' }, lan: told };
+    expect(search({ lan: section({ domain: 'lan' }) }, interfaces)).toEqual({ lan: ['lan'] });
+  });
+
+  it("in the router's own domain first, which is dnsmasq's, and in each once", () => {
+    expect(domainOf({ cfg01: { '.type': 'dnsmasq', domain: 'lan' } })).toBe('lan');
+    const network = { ...noNetwork, domain: 'lan', search: new Map([['wg1', ['home.example', 'lan']]]) };
+    expect(searchListOf(network, 'wg1')).toEqual(['lan', 'home.example']);
+    expect(searchListOf(network, 'wg2')).toEqual(['lan']);
+    expect(searchListOf(noNetwork, 'wg1')).toEqual([]);
+  });
+
+  it('in no domain of the router if that is what the provider says, or none', () => {
+    expect(domainOf({ cfg01: { '.type': 'dnsmasq', domain: '#' } })).toBeUndefined();
+    expect(domainOf({ cfg01: { '.type': 'dnsmasq' } })).toBeUndefined();
+    expect(domainOf({})).toBeUndefined();
+  });
 });
 
-it('reads both', async () => {
-  const network = await readNetwork(ubusOf({ 'uci get': { values: dhcp }, 'network.interface dump': dump }));
+it('takes whatever netifd answers', () => {
+  for (const odd of [{}, { interface: 'x' }, { interface: [7, {}, { interface: 7, l3_device: 7 }] }])
+    expect(interfacesOf(odd).size).toBe(0);
+  expect(interfacesOf({ interface: [{ interface: 'wg1', 'dns-search': 'lan' }] }).get('wg1')).toMatchObject({
+    device: undefined,
+    search: [],
+  });
+});
+
+it('reads all of it', async () => {
+  const network = await readNetwork(
+    ubusOf({
+      'uci get dhcp': { values: { wg1: section({ ra: 'server', domain: 'home.example' }) } },
+      'uci get dnsmasq': { values: { cfg01: { '.type': 'dnsmasq', domain: 'lan' } } },
+      'network.interface dump': netifd({ wan: { 'dns-search': ['isp.example'] }, wg1: {} }),
+    }),
+  );
   expect(network.advertisers.get('wg1')).toContain('odhcpd');
-  expect(network.search).toEqual(['isp.example', 'lan']);
+  expect(searchListOf(network, 'wg1')).toEqual(['lan', 'home.example']);
 });
 
 it('takes what is not installed for nothing, and nothing else', async () => {
-  expect(await readNetwork(ubusOf({}))).toEqual({ advertisers: new Map(), search: [] });
-  await expect(readNetwork(ubusOf({ 'uci get': ubusStatus.timeout }))).rejects.toThrow(UbusError);
+  expect(await readNetwork(ubusOf({}))).toEqual(noNetwork);
+  await expect(readNetwork(ubusOf({ 'uci get dhcp': ubusStatus.timeout }))).rejects.toThrow(UbusError);
   await expect(readNetwork(ubusOf({ 'network.interface dump': ubusStatus.timeout }))).rejects.toThrow(
     UbusError,
   );
