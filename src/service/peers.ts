@@ -4,7 +4,6 @@
 import { parsePrefix } from '../address.ts';
 import { formatAddress } from '../address-text.ts';
 import type { PeerAddress } from '../model.ts';
-import { parseBoolean } from '../settings.ts';
 import type { UbusTable } from '../ubus/types.ts';
 import { sectionsOf } from './sections.ts';
 
@@ -15,7 +14,7 @@ export interface PeerSection {
   readonly key: string;
   readonly description: string | undefined;
   readonly disabled: boolean;
-  /** As written. */
+  /** Each as written: netifd splits an option at spaces, and wg(8) at commas what netifd hands to it. */
   readonly allowedIps: readonly string[];
 }
 
@@ -29,8 +28,11 @@ export function parsePeers(values: UbusTable): PeerSection[] {
         section,
         key,
         description: options.get('description')?.[0],
-        disabled: parseBoolean(options.get('disabled')?.[0] ?? '0') ?? false,
-        allowedIps: (options.get('allowed_ips') ?? []).flatMap((text) => text.trim().split(/\s+/)),
+        // netifd knows no other word for it since 2026; before, it took more.
+        disabled: options.get('disabled')?.[0] === '1',
+        allowedIps: (options.get('allowed_ips') ?? [])
+          .flatMap((text) => text.split(/[\s,]+/))
+          .filter(Boolean),
       },
     ];
   });
@@ -46,7 +48,9 @@ export function lists(allowedIps: readonly string[], address: string): boolean {
   return allowedIps.some((text) => canonical(text) === address);
 }
 
-function canonical(text: string): string | undefined {
+/** wg(8) takes a "+" in front, which adds nothing to the meaning, and "-" for one that is to be removed. */
+function canonical(allowedIp: string): string | undefined {
+  const text = allowedIp.replace(/^\+/, '');
   const prefix = parsePrefix(text.includes('/') ? text : `${text}/128`);
   return prefix?.length === 128 ? formatAddress(prefix.bytes) : undefined;
 }
@@ -57,16 +61,23 @@ export class PeerTable {
   readonly #configured = new Set<string>();
 
   constructor(devices: ReadonlyMap<string, readonly PeerSection[]> = new Map()) {
-    for (const [device, peers] of devices) {
-      for (const { key, description, disabled, allowedIps } of peers) {
-        if (description !== undefined) this.#descriptions.set(`${device} ${key}`, description);
-        if (disabled) continue;
+    for (const [device, sections] of devices) {
+      const inForce = sections.filter(({ disabled }) => !disabled);
+      // A disabled section names a peer only if it has no other: an import may leave that of a device which was sold.
+      const keys = new Set(inForce.map(({ key }) => key));
+      for (const section of sections)
+        if (!section.disabled || !keys.has(section.key)) this.#describe(device, section);
+      for (const { key, allowedIps } of inForce) {
         for (const text of allowedIps) {
           const address = canonical(text);
           if (address !== undefined) this.#configured.add(`${device} ${key} ${address}`);
         }
       }
     }
+  }
+
+  #describe(device: string, { key, description }: PeerSection): void {
+    if (description !== undefined) this.#descriptions.set(`${device} ${key}`, description);
   }
 
   description(device: string, key: string): string | undefined {
