@@ -42,6 +42,8 @@ export interface ProblemData {
     readonly value: string;
     /** What would be allowed, in words. */
     readonly allowed: string;
+    /** What is in force instead: of a list the other elements; without its device nothing of a section is. */
+    readonly instead: 'default' | 'others' | 'nothing';
   };
   'unknown-option': InSection & { readonly option: string; readonly known: string };
   'ignored-section': InSection &

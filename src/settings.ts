@@ -59,6 +59,8 @@ export class InvalidValue extends Error {
     readonly option: string,
     readonly value: string,
     readonly allowed: string,
+    /** What is in force instead: of a list the other elements, if there are any that can be used. */
+    readonly instead: 'default' | 'others' = 'default',
   ) {
     super(`option ${option}: "${value}" is not allowed: ${allowed}`);
   }
@@ -68,6 +70,7 @@ export class InvalidValue extends Error {
 interface Option<Settings, Key extends keyof Settings> {
   readonly key: Key;
   readonly allowed: string;
+  readonly isList?: true;
   parse(texts: readonly string[]): Settings[Key] | undefined;
 }
 
@@ -133,6 +136,7 @@ export const interfaceOptions: Options<InterfaceSettings> = {
   prefix: {
     key: 'prefixes',
     allowed: 'an IPv6 unicast prefix such as 2001:db8:1::/64',
+    isList: true,
     parse: parsePrefixes,
   },
   ra: { key: 'ra', allowed: 'auto, 1 or 0', parse: oneOf(['auto', '1', '0']) },
@@ -162,8 +166,8 @@ export const sectionOptions: Options<SectionSettings> = {
 };
 
 /**
- * Reads options by their names. Those that are not known are left out of account; each invalid value is reported and
- * leaves the default in force.
+ * Reads options by their names. Those that are not known are left out of account; each invalid value, and element of a
+ * list, is reported and leaves the default, or the others, in force.
  */
 export function parseOptions<Settings extends object>(
   options: Options<Settings>,
@@ -175,9 +179,15 @@ export function parseOptions<Settings extends object>(
   for (const [name, option] of Object.entries(options)) {
     const texts = given.get(name);
     if (!texts) continue;
-    const value = option.parse(texts);
-    if (value === undefined) invalid.push(new InvalidValue(name, texts.join(' '), option.allowed));
-    else settings[option.key] = value;
+    const elements = option.isList ? texts.filter((text) => option.parse([text]) !== undefined) : texts;
+    const value = elements.length > 0 ? option.parse(elements) : undefined;
+    if (value !== undefined) settings[option.key] = value;
+    const wrong = option.isList ? texts.filter((text) => !elements.includes(text)) : [texts.join(' ')];
+    if (option.isList || value === undefined)
+      for (const text of new Set(wrong))
+        invalid.push(
+          new InvalidValue(name, text, option.allowed, value === undefined ? 'default' : 'others'),
+        );
   }
   return { settings, invalid };
 }

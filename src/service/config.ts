@@ -77,16 +77,21 @@ function check<Settings extends object>(
   problems: Problem[],
 ): Settings {
   // A list may be written as one option, too.
-  const prefix = given.get('prefix')?.flatMap((text) => text.trim().split(/\s+/));
-  const { settings, invalid } = parseOptions(
-    options,
-    defaults,
-    prefix ? new Map([...given, ['prefix', prefix]]) : given,
+  const texts = [...given].map(
+    ([option, texts]) =>
+      [
+        option,
+        Object.hasOwn(options, option) && options[option]!.isList
+          ? texts.flatMap((text) => text.trim().split(/\s+/))
+          : texts,
+      ] as const,
   );
-  for (const { option, value, allowed } of invalid) {
+  const { settings, invalid } = parseOptions(options, defaults, new Map(texts));
+  for (const { option, value, allowed, ...rest } of invalid) {
+    const instead = option === 'device' ? 'nothing' : rest.instead;
     problems.push({
       code: 'invalid-option',
-      data: { section: name, option, value: excerpt(value), allowed },
+      data: { section: name, option, value: excerpt(value), allowed, instead },
     });
   }
   for (const option of given.keys()) {

@@ -20,12 +20,20 @@ type Catalogue = {
 };
 
 const catalogue: Catalogue = {
-  'invalid-option': (_, { option }) => [
-    option === 'device'
-      ? _('wg-slaacer.{section}.{option}: "{value}" is not allowed, so the section is left out')
-      : _('wg-slaacer.{section}.{option}: "{value}" is not allowed, so the default is used'),
-    _('allowed is {allowed}'),
-  ],
+  'invalid-option': (_, { instead }) => {
+    const hint = _('allowed is {allowed}');
+    switch (instead) {
+      case 'default':
+        return [_('wg-slaacer.{section}.{option}: "{value}" is not allowed, so the default is used'), hint];
+      case 'others':
+        return [_('wg-slaacer.{section}.{option}: "{value}" is not allowed, so it is left out'), hint];
+      case 'nothing':
+        return [
+          _('wg-slaacer.{section}.{option}: "{value}" is not allowed, so the section is left out'),
+          hint,
+        ];
+    }
+  },
   'unknown-option': (_) => [
     _('wg-slaacer.{section}.{option}: there is no such option'),
     _('there are {known}'),

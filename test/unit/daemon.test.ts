@@ -377,6 +377,22 @@ describe('changed configuration', () => {
     expect(kernel.owner('wg1', six)).toBeUndefined();
   });
 
+  it('goes on with the prefixes that can be used if there is a typo in another', async () => {
+    configure('wg1', { prefix: ['2001:db8:77::/64'] });
+    await call('reload');
+    learn('2001:db8:77::5');
+    configure('wg1', { prefix: ['2001:db8:77::/64', '2001:db8:78::1'] });
+    await call('reload');
+    expect(kernel.removed).toEqual([]);
+    expect(await addresses()).toEqual(['2001:db8:77::5 alice']);
+    kernel.receive('wg1', alice, six);
+    kernel.flush();
+    expect(kernel.owner('wg1', six)).toBeUndefined();
+    expect(await problems()).toMatchObject([
+      { message: 'wg-slaacer.wg1.prefix: "2001:db8:78::1" is not allowed, so it is left out' },
+    ]);
+  });
+
   it('enables and disables interfaces', async () => {
     learn(five);
     configure('second', { enabled: '1' });
@@ -417,7 +433,13 @@ describe('changed configuration', () => {
         code: 'invalid-option',
         message,
         hint: expect.anything(),
-        data: { section: 'wg1', option: 'rate', value: 'fast', allowed: expect.stringContaining('6000') },
+        data: {
+          section: 'wg1',
+          option: 'rate',
+          value: 'fast',
+          allowed: expect.stringContaining('6000'),
+          instead: 'default',
+        },
       },
     ]);
     expect(log.filter((line) => line.startsWith(`warn: ${message} – allowed is 0`))).toHaveLength(1);

@@ -12,8 +12,9 @@ const section = 'home';
 /** Of each kind, and each that is worded differently. */
 const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] } = {
   'invalid-option': [
-    { section, option: 'rate', value: 'many', allowed: '0 to 6000' },
-    { section, option: 'device', value: 'w/g', allowed: 'a name' },
+    { section, option: 'rate', value: 'many', allowed: '0 to 6000', instead: 'default' },
+    { section, option: 'prefix', value: '2001:db8::1', allowed: 'a prefix', instead: 'others' },
+    { section, option: 'device', value: 'w/g', allowed: 'a name', instead: 'nothing' },
   ],
   'unknown-option': [{ section, option: 'rat', known: 'rate, burst' }],
   'ignored-section': [
@@ -93,7 +94,19 @@ describe('a problem in words', () => {
       expect(hint).not.toMatch(/tried again/);
       expect(message).not.toMatch(/[.–]$/);
       for (const value of Object.values(problem.data).filter((value) => typeof value === 'string'))
-        if (!['type', 'globals', 'no-name', 'no-device', 'name', 'device'].includes(value))
+        if (
+          ![
+            'default',
+            'others',
+            'nothing',
+            'type',
+            'globals',
+            'no-name',
+            'no-device',
+            'name',
+            'device',
+          ].includes(value)
+        )
           expect(`${message} ${hint}`).toContain(value);
     },
   );

@@ -78,10 +78,22 @@ describe('an invalid value is reported and leaves the default in force', () => {
     expect(invalid).toMatchObject([{ option: name, value: text, allowed: interfaceOptions[name]!.allowed }]);
   });
 
-  it('whole lists, if one of them is', () => {
-    const { settings, invalid } = parse('prefix', '2001:db8:1::/64', 'ff00::/8');
-    expect(settings.prefixes).toEqual([]);
-    expect(invalid).toMatchObject([{ value: '2001:db8:1::/64 ff00::/8' }]);
+  it('each once in a list, and leaves the others in force', () => {
+    const { settings, invalid } = parse('prefix', 'ff00::/8', '2001:db8:1::/64', 'x', '2001:db8:2::/64', 'x');
+    expect(settings.prefixes.map(formatPrefix)).toEqual(['2001:db8:1::/64', '2001:db8:2::/64']);
+    expect(invalid).toMatchObject([
+      { value: 'ff00::/8', instead: 'others' },
+      { value: 'x', instead: 'others' },
+    ]);
+  });
+
+  it('all of a list, if none can be used', () => {
+    const { settings, invalid } = parse('prefix', 'ff00::/8', 'x');
+    expect(settings).toEqual(interfaceDefaults);
+    expect(invalid).toMatchObject([
+      { value: 'ff00::/8', instead: 'default' },
+      { value: 'x', instead: 'default' },
+    ]);
   });
 
   it('several values where one is expected', () => {
