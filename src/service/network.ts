@@ -17,11 +17,13 @@ export interface Network {
 
 export const noNetwork: Network = { advertisers: new Map(), search: new Map(), domain: undefined };
 
+const poolOptions = ['interface', 'ra', 'master', 'domain'];
+
 /** Rejects with UbusError. What is not installed has nothing to say. */
 export async function readNetwork(ubus: Ubus): Promise<Network> {
   const [dhcp, dnsmasq, dump] = await Promise.all([
-    orNothing(readSections(ubus, 'dhcp', 'dhcp')),
-    orNothing(readSections(ubus, 'dhcp', 'dnsmasq')),
+    orNothing(readSections(ubus, { config: 'dhcp', type: 'dhcp', options: poolOptions })),
+    orNothing(readSections(ubus, { config: 'dhcp', type: 'dnsmasq', options: ['domain'] })),
     orNothing(ubus.call('network.interface', 'dump')),
   ]);
   const interfaces = interfacesOf(dump);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What /etc/config/network says about peers: sections of type wireguard_<device>. Their keys but public ones are dropped.
+// What /etc/config/network says about peers: sections of type wireguard_<device>.
 
 import { parsePrefix } from '../address.ts';
 import { formatAddress } from '../address-text.ts';
@@ -17,6 +17,9 @@ export interface PeerSection {
   /** Each as written: netifd splits an option at spaces, and wg(8) at commas what netifd hands to it. */
   readonly allowedIps: readonly string[];
 }
+
+/** All that is read of a peer: its section has secrets, too. */
+export const peerOptions = ['public_key', 'description', 'disabled', 'allowed_ips'] as const;
 
 /** The `values` of rpcd's answer to `uci get` of one device's peers. Sections without a public key are left out. */
 export function parsePeers(values: UbusTable): PeerSection[] {

@@ -26,7 +26,7 @@ export class Reader {
   /** Never rejects: `failures` tells. */
   async read(): Promise<void> {
     try {
-      this.configuration = parseConfiguration(await readSections(this.#ubus, 'wg-slaacer'));
+      this.configuration = parseConfiguration(await readSections(this.#ubus, { config: 'wg-slaacer' }));
     } catch (error) {
       this.failures = [this.#unreadable(error)];
       return;

@@ -2,31 +2,43 @@
 // UCI, through rpcd's ubus objects "uci" and "session".
 
 import { isTable, type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
-import { type PeerSection, parsePeers } from './peers.ts';
+import { type PeerSection, parsePeers, peerOptions } from './peers.ts';
 
 /** Milliseconds until rpcd is taken for stuck. */
 const CALL_TIMEOUT = 10_000;
 
+/** Where options stand in rpcd's answer: {values: {SECTION: {OPTION: …}}}. */
+const OPTION_DEPTH = 3;
+
 /** Seconds that a session may be left unused by a process that was killed. */
 const SESSION_LIFETIME = 60;
 
-/** Rejects with UbusError: notFound if rpcd is not there, or the package. `session` is rpcd's, if it is to be another's view. */
-export async function readSections(
-  ubus: Ubus,
-  config: string,
-  type?: string,
-  session: UbusTable = {},
-): Promise<UbusTable> {
-  const query = { config, ...(type !== undefined && { type }), ...session };
-  const { values } = await ubus.call('uci', 'get', query, CALL_TIMEOUT);
+interface Query {
+  readonly config: string;
+  readonly type?: string;
+  /** Names of those that are wanted; absent: all. The values of others are never decoded: they may be secrets. */
+  readonly options?: readonly string[];
+  /** rpcd's, if it is to be another's view. */
+  readonly session?: UbusTable;
+}
+
+/** Rejects with UbusError: notFound if rpcd is not there, or the package. */
+export async function readSections(ubus: Ubus, query: Query): Promise<UbusTable> {
+  const { config, type, options, session } = query;
+  const args = { config, ...(type !== undefined && { type }), ...session };
+  const isWanted = (name: string, depth: number) =>
+    depth < OPTION_DEPTH || options === undefined || name.startsWith('.') || options.includes(name);
+  const { values } = await ubus.call('uci', 'get', args, CALL_TIMEOUT, isWanted);
   if (!isTable(values))
     throw new UbusError(ubusStatus.invalidArgument, 'rpcd has answered something that is no configuration');
   return values;
 }
 
-/** The peers of a device. rpcd answers with their preshared keys, too: they go no further than here. */
+/** The peers of a device. rpcd answers with their private and preshared keys, too, which are not decoded. */
 export async function readPeers(ubus: Ubus, device: string, session?: UbusTable): Promise<PeerSection[]> {
-  return parsePeers(await readSections(ubus, 'network', `wireguard_${device}`, session));
+  const type = `wireguard_${device}`;
+  const query = { config: 'network', type, options: peerOptions, ...(session && { session }) };
+  return parsePeers(await readSections(ubus, query));
 }
 
 /**

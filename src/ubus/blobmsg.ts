@@ -12,7 +12,7 @@ import {
   text,
   u32,
 } from './blob.ts';
-import type { UbusTable, UbusValue } from './types.ts';
+import type { IsWanted, UbusTable, UbusValue } from './types.ts';
 
 /** enum blobmsg_type. */
 export const blobmsgType = {
@@ -108,24 +108,26 @@ function double(value: number): Buffer {
 }
 
 /**
- * The table that the payload carries; it has no prototype, so that any name is just a name. Of equal names the last
- * counts. Throws MalformedError.
+ * The table that the payload carries, as far as it is wanted; it has no prototype, so that any name is just a name. Of
+ * equal names the last counts. Throws MalformedError.
  */
-export const decodeTable = (payload: Buffer): UbusTable => readTable(payload, 1);
+export const decodeTable = (payload: Buffer, isWanted: IsWanted = () => true): UbusTable =>
+  readTable(payload, 1, isWanted);
 
-function readTable(payload: Buffer, depth: number): UbusTable {
+function readTable(payload: Buffer, depth: number, isWanted: IsWanted): UbusTable {
   const table: Record<string, UbusValue> = Object.create(null);
   for (const attribute of attributes(payload)) {
     if (!attribute.named) throw new MalformedError('a value in a table has no name');
     const [name, data] = splitName(attribute.payload);
-    table[name] = readValue(attribute.id, data, depth);
+    if (isWanted(name, depth)) table[name] = readValue(attribute.id, data, depth, isWanted);
   }
   return table;
 }
 
-function readArray(payload: Buffer, depth: number): UbusValue[] {
+function readArray(payload: Buffer, depth: number, isWanted: IsWanted): UbusValue[] {
   const array: UbusValue[] = [];
-  for (const attribute of attributes(payload)) array.push(readValue(attribute.id, unnamed(attribute), depth));
+  for (const attribute of attributes(payload))
+    array.push(readValue(attribute.id, unnamed(attribute), depth, isWanted));
   return array;
 }
 
@@ -140,14 +142,14 @@ function splitName(payload: Buffer): [string, Buffer] {
   return [readText(payload.subarray(2)), payload.subarray(end)];
 }
 
-function readValue(type: number, data: Buffer, depth: number): UbusValue {
+function readValue(type: number, data: Buffer, depth: number, isWanted: IsWanted): UbusValue {
   switch (type) {
     case blobmsgType.unspecified:
       return null;
     case blobmsgType.array:
     case blobmsgType.table:
       if (depth === MAX_DEPTH) throw new MalformedError(`data nests deeper than ${MAX_DEPTH} levels`);
-      return type === blobmsgType.array ? readArray(data, depth + 1) : readTable(data, depth + 1);
+      return (type === blobmsgType.array ? readArray : readTable)(data, depth + 1, isWanted);
     case blobmsgType.string:
       return readText(data);
     case blobmsgType.int64:

@@ -10,6 +10,7 @@ import { Publication } from './publication.ts';
 import type { Registration } from './registration.ts';
 import { Subscription } from './subscription.ts';
 import {
+  type IsWanted,
   type Method,
   type PublishedObject,
   type Ubus,
@@ -19,6 +20,8 @@ import {
 } from './types.ts';
 
 const SOCKET = '/var/run/ubus/ubus.sock';
+/** Bytes that are read at once. */
+const READ_SIZE = 1 << 16;
 const GREETING_TIMEOUT = 5_000;
 const FIRST_DELAY = 100;
 const LAST_DELAY = 5_000;
@@ -58,14 +61,20 @@ export class UbusClient implements Ubus {
     this.#listeners.push(listener);
   }
 
-  async call(object: string, method: string, args: UbusTable = {}, timeout = TIMEOUT): Promise<UbusTable> {
+  async call(
+    object: string,
+    method: string,
+    args: UbusTable = {},
+    timeout = TIMEOUT,
+    isWanted?: IsWanted,
+  ): Promise<UbusTable> {
     const what = `Calling ${object} ${method}`;
     const deadline = performance.now() + timeout;
     const data = this.#encode(what, args);
     const cached = this.#ids.get(object);
     if (cached !== undefined) {
       try {
-        return await this.#invoke(what, cached, method, data, timeout);
+        return await this.#invoke(what, cached, method, data, timeout, isWanted);
       } catch (error) {
         // ubusd itself does not find it: the object has gone, and may have come back under another id.
         if (!(error instanceof RefusedError) || error.byObject || error.status !== ubusStatus.notFound)
@@ -75,7 +84,7 @@ export class UbusClient implements Ubus {
     }
     const left = () => Math.max(0, Math.round(deadline - performance.now()));
     const id = await this.#lookup(what, object, left());
-    return this.#invoke(what, id, method, data, left());
+    return this.#invoke(what, id, method, data, left(), isWanted);
   }
 
   publish(name: string, methods: Readonly<Record<string, Method>>): PublishedObject {
@@ -137,24 +146,29 @@ export class UbusClient implements Ubus {
     method: string,
     data: Buffer,
     timeout: number,
+    isWanted: IsWanted | undefined,
   ): Promise<UbusTable> {
-    let answer: Buffer | undefined;
+    let answer: UbusTable | MalformedError = {};
     const attributes = { object, method, data };
     await this.#current(what).request(what, messageType.invoke, object, attributes, timeout, (reply) => {
-      answer = reply.data;
+      answer = decodeAnswer(reply.data, isWanted);
     });
-    try {
-      return decodeTable(answer ?? Buffer.alloc(0));
-    } catch (error) {
-      if (!(error instanceof MalformedError)) throw error;
-      throw new UbusError(ubusStatus.unknownError, `${what}: the answer is malformed: ${error.message}`);
-    }
+    if (!(answer instanceof MalformedError)) return answer;
+    throw new UbusError(ubusStatus.unknownError, `${what}: the answer is malformed: ${answer.message}`);
   }
 
   #connect(): void {
     // Loaded not before it is needed: it is large.
     const { connect } = process.getBuiltinModule('node:net');
-    const connection = new Connection(connect(this.#path), {
+    // Node would copy what it reads, and leave copies unwiped, if it were not told where to.
+    const callback = (length: number, buffer: Uint8Array) => {
+      const chunk = Buffer.from(buffer.buffer, buffer.byteOffset, length);
+      connection.receive(chunk);
+      chunk.fill(0);
+      return true;
+    };
+    const socket = connect({ path: this.#path, onread: { buffer: Buffer.alloc(READ_SIZE), callback } });
+    const connection: Connection = new Connection(socket, {
       onHello: () => {
         clearTimeout(this.#timer);
         this.#connectedSince = performance.now();
@@ -224,5 +238,15 @@ export class UbusClient implements Ubus {
         if (subscription.name === path) subscription.appeared(id >>> 0);
     });
     return subscriptions;
+  }
+}
+
+/** At once, as the buffer is going to be wiped. What is malformed is the caller's affair, and none of the connection's. */
+function decodeAnswer(data: Buffer | undefined, isWanted?: IsWanted): UbusTable | MalformedError {
+  try {
+    return decodeTable(data ?? Buffer.alloc(0), isWanted);
+  } catch (error) {
+    if (error instanceof MalformedError) return error;
+    throw error;
   }
 }

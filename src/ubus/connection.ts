@@ -82,14 +82,10 @@ export class Connection {
   #closed = false;
   #busy = 0;
 
-  /** Takes the socket over, which may still be connecting. */
+  /** Takes the socket over, which may still be connecting; what it reads has to be handed to `receive`. */
   constructor(socket: Socket, events: ConnectionEvents) {
     this.#socket = socket;
     this.#events = events;
-    socket.on('data', (chunk) => {
-      this.#reader.push(chunk);
-      this.#read();
-    });
     socket.on('drain', () => {
       socket.resume();
       this.#read();
@@ -98,17 +94,25 @@ export class Connection {
     socket.on('close', () => this.close());
   }
 
+  /** What the socket has read; it is copied, and the copies are wiped when they have been decoded. */
+  receive(chunk: Buffer): void {
+    if (this.#closed) return;
+    this.#reader.push(chunk);
+    this.#read();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#socket.destroy();
+    this.#reader.clear();
     for (const { what, onEnd } of [...this.#requests.values()]) onEnd(disconnected(what));
     this.#events.onClose();
   }
 
   /**
    * Resolves when ubusd, or the object asked through it, has done it. `onData` sees each answer on the way, before
-   * anything that came after it. Rejects with UbusError; `what` is for its message.
+   * anything that came after it; its buffers are wiped when it returns. Rejects with UbusError; `what` is for its message.
    */
   request(
     what: string,
@@ -204,7 +208,11 @@ export class Connection {
         }
         const frame = this.#reader.next();
         if (frame === undefined) return;
-        this.#receive(decodeMessage(frame));
+        try {
+          this.#take(decodeMessage(frame));
+        } finally {
+          frame.fill(0);
+        }
       }
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error;
@@ -213,7 +221,7 @@ export class Connection {
     }
   }
 
-  #receive(message: Message): void {
+  #take(message: Message): void {
     if (!this.#greeted) {
       if (message.type !== messageType.hello) throw new MalformedError('there was no HELLO');
       this.#greeted = true;

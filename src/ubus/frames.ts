@@ -7,32 +7,48 @@ const START = HEADER + WORD;
 /** ubusd takes messages of MAX_LENGTH and adds the caller's user and group before it hands them on. */
 export const RECEIVED_MAX_LENGTH = MAX_LENGTH + 1024;
 
-/** Cuts what a stream delivers into frames. It holds one unfinished frame at most, beside what `push` was given. */
-export class FrameReader {
-  #chunks: Buffer[] = [];
-  #available = 0;
-  #needed: number | undefined;
+const LEAST_ROOM = 4096;
 
+/** Cuts what a stream delivers into frames. Of what has been cut nothing is left in it: it may hold others' secrets. */
+export class FrameReader {
+  #buffer = Buffer.alloc(LEAST_ROOM);
+  /** What is there and not cut yet. */
+  #start = 0;
+  #end = 0;
+
+  /** Copies the chunk. */
   push(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#available += chunk.length;
+    if (this.#end + chunk.length > this.#buffer.length) this.#makeRoom(chunk.length);
+    chunk.copy(this.#buffer, this.#end);
+    this.#end += chunk.length;
   }
 
-  /** The next whole frame, if it is there. Throws MalformedError if what is there cannot be one. */
+  /** The next whole frame, if it is there, in a buffer of its own. Throws MalformedError if what is there cannot be one. */
   next(): Buffer | undefined {
-    if (this.#available < START) return undefined;
-    this.#needed ??= frameLength(this.#peek(START), RECEIVED_MAX_LENGTH);
-    if (this.#available < this.#needed) return undefined;
-    const frame = this.#peek(this.#needed);
-    this.#chunks[0] = this.#chunks[0]!.subarray(this.#needed);
-    this.#available -= this.#needed;
-    this.#needed = undefined;
+    const available = this.#buffer.subarray(this.#start, this.#end);
+    if (available.length < START) return undefined;
+    const length = frameLength(available, RECEIVED_MAX_LENGTH);
+    if (available.length < length) return undefined;
+    const cut = available.subarray(0, length);
+    const frame = Buffer.from(cut);
+    cut.fill(0);
+    this.#start += length;
     return frame;
   }
 
-  /** So many bytes from the start, which are then in one piece. */
-  #peek(length: number): Buffer {
-    if (this.#chunks[0]!.length < length) this.#chunks = [Buffer.concat(this.#chunks)];
-    return this.#chunks[0]!.subarray(0, length);
+  clear(): void {
+    this.#buffer.fill(0);
+    this.#start = 0;
+    this.#end = 0;
+  }
+
+  #makeRoom(length: number): void {
+    const held = this.#buffer.subarray(this.#start, this.#end);
+    const larger = Buffer.alloc(Math.max(LEAST_ROOM, 2 * (held.length + length)));
+    held.copy(larger);
+    this.#buffer.fill(0);
+    this.#buffer = larger;
+    this.#end = held.length;
+    this.#start = 0;
   }
 }

@@ -52,6 +52,12 @@ export interface PublishedObject {
   notify(type: string, data: UbusTable): void;
 }
 
+/**
+ * Whether a value of an answer is wanted, by its name and by how many tables it stands in (1: the answer itself). No value
+ * is ever made of what is not: neither of it nor of what it holds.
+ */
+export type IsWanted = (name: string, depth: number) => boolean;
+
 /** A connection that comes back by itself, with all that was published, subscribed and listened to. */
 export interface Ubus {
   readonly connected: boolean;
@@ -59,9 +65,15 @@ export interface Ubus {
   onConnected(listener: (connected: boolean) => void): void;
   /**
    * Rejects with UbusError: the answer's status; connectionFailed at once if there is no connection, or when it breaks;
-   * timeout after so many milliseconds (30,000 unless told).
+   * timeout after so many milliseconds (30,000 unless told). All of the answer is wanted unless told.
    */
-  call(object: string, method: string, args?: UbusTable, timeout?: number): Promise<UbusTable>;
+  call(
+    object: string,
+    method: string,
+    args?: UbusTable,
+    timeout?: number,
+    isWanted?: IsWanted,
+  ): Promise<UbusTable>;
   publish(name: string, methods: Readonly<Record<string, Method>>): PublishedObject;
   /** To the notifications of an object, whenever it is there; the answer ends it. */
   subscribe(object: string, listener: (type: string, data: UbusTable) => void): () => void;

@@ -128,6 +128,28 @@ export class Service {
     return process;
   }
 
+  /** Whether each of these is anywhere in the daemon's memory. */
+  async inMemory(searched: readonly Buffer[]): Promise<boolean[]> {
+    const input = `import os, re
+[pid] = [n for n in os.listdir('/proc') if n.isdigit() and b'wg-slaacer.js\\0run' in open(f'/proc/{n}/cmdline', 'rb').read()]
+searched = [bytes.fromhex(each) for each in ${JSON.stringify(searched.map((each) => each.toString('hex')))}]
+found = [False] * len(searched)
+memory = open(f'/proc/{pid}/mem', 'rb', 0)
+for line in open(f'/proc/{pid}/maps'):
+  first, last, mode = re.match('(\\w+)-(\\w+) (\\S+)', line).groups()
+  if not mode.startswith('rw'): continue
+  memory.seek(int(first, 16))
+  data = memory.read(int(last, 16) - int(first, 16))
+  found = [was or each in data for was, each in zip(found, searched)]
+print(*map(int, found))
+`;
+    const { stdout } = await this.#router.run('python3 -', { input });
+    return stdout
+      .trim()
+      .split(' ')
+      .map((bit) => bit === '1');
+  }
+
   /** The command line. */
   command(args: string): Promise<Result> {
     return this.#router.run(`${PROGRAM} ${args}`, { check: false });

@@ -114,6 +114,7 @@ function wellFormed(data: Buffer): boolean {
 
 /** A socket that takes all and keeps nothing. */
 class Sink extends EventEmitter {
+  receive: (chunk: Buffer) => void = () => {};
   writableLength = 0;
   destroyed = false;
   write = () => true;
@@ -127,9 +128,10 @@ class Sink extends EventEmitter {
 function connection(onError: (error: Error) => void): Sink {
   const socket = new Sink();
   const answer = (type: number, sequence: number, attributes: object) =>
-    socket.emit('data', encodeMessage({ type, sequence, peer: 0, attributes }));
+    socket.receive(encodeMessage({ type, sequence, peer: 0, attributes }));
   const made = new Connection(socket as unknown as Socket, { onHello: () => {}, onClose: () => {}, onError });
-  socket.emit('data', hello);
+  socket.receive = (chunk) => made.receive(chunk);
+  socket.receive(hello);
   const object = { invoke: () => ({ answered: true }), subscribed: () => {}, unsubscribed: () => {} };
   made.addObject('Trying', object, {}).catch(() => {});
   answer(messageType.data, 1, { object: OBJECT });
@@ -159,7 +161,7 @@ it(`${FRAMES} mutated frames crash nothing and leave nothing behind`, { timeout:
   for (let i = 0; i < FRAMES; i++) {
     const frame = mutated(random);
     if (wellFormed(frame)) good++;
-    socket.emit('data', frame);
+    socket.receive(frame);
     if (socket.destroyed || i % 50 === 49) {
       closed += Number(socket.destroyed);
       socket.emit('close');

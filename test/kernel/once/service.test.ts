@@ -3,6 +3,7 @@
 //
 //   router: wg1 (section wg1), wg-home (section home)      client laptop: wg0 to wg1, wg9 to wg-home
 
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sharedGuest } from '../../bed/bed.ts';
 import type { Client } from '../../bed/client.ts';
@@ -13,7 +14,7 @@ import { Service } from '../../bed/service.ts';
 
 const PATIENCE = 30_000;
 const CONFIGURED = '2001:db8:1::10/128';
-const PRESHARED = Buffer.alloc(32, 7).toString('base64');
+const PRESHARED = randomBytes(32).toString('base64');
 
 interface Status {
   hook: string;
@@ -109,6 +110,7 @@ PrivateKey = ${home.router.privateKey}
 ListenPort = 51821
 [Peer]
 PublicKey = ${home.laptop.publicKey}
+PresharedKey = ${PRESHARED}
 END
 ip address add 2001:db8:2::1/64 dev wg-home nodad
 ip link set wg-home up`);
@@ -119,6 +121,7 @@ wg setconf wg9 /dev/stdin <<END
 PrivateKey = ${home.laptop.privateKey}
 [Peer]
 PublicKey = ${home.router.publicKey}
+PresharedKey = ${PRESHARED}
 Endpoint = 10.9.1.1:51821
 AllowedIPs = ::/0
 END
@@ -360,6 +363,15 @@ describe('when ubusd ends', () => {
     expect(stderr).toMatch(/^wg-slaacer: ubusd cannot be reached/);
     await service.startBus();
   });
+});
+
+test('no private or preshared key is in its memory, be it read from UCI or from WireGuard', async () => {
+  await service.reload();
+  // The first shows that what is there is found.
+  const searched = [Buffer.from("Anna's laptop"), PRESHARED, home.router.privateKey].flatMap((key) =>
+    typeof key === 'string' ? [Buffer.from(key), Buffer.from(key, 'base64')] : [key],
+  );
+  expect(await service.inMemory(searched)).toEqual([true, ...searched.slice(1).map(() => false)]);
 });
 
 describe('at its end', () => {
