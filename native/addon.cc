@@ -29,6 +29,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports)
 
 	exports.Set("BpfObject", define_bpf_object(env));
 	exports.Set("Socket", define_socket(env));
+	exports.Set("flock", Napi::Function::New<lock_file>(env, "flock"));
 	return exports;
 }
 

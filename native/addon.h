@@ -17,4 +17,7 @@ Napi::Function define_bpf_object(Napi::Env env);
 Napi::Function define_bpf_map(Napi::Env env);
 Napi::Function define_socket(Napi::Env env);
 
+// flock() in src/kernel/native.ts.
+void lock_file(const Napi::CallbackInfo &info);
+
 Napi::Object new_bpf_map(Napi::Env env, std::shared_ptr<BpfState> state, const char *name);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-import { constants } from 'node:os';
-import type { Native, NativeSocket, SystemError } from './native.ts';
+import { closeSync, constants, openSync, statSync } from 'node:fs';
+import type { Native, SystemError } from './native.ts';
 
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
+/** Only root may make files in there, so nobody else can keep the service from starting. */
+const FOLDER = '/var/run';
 
 /** Two daemons would withdraw each other's addresses. */
 export class AlreadyRunning extends Error {
@@ -14,19 +14,18 @@ export class AlreadyRunning extends Error {
 }
 
 /**
- * Held for as long as the answer is not closed or the process lives: a name in the abstract namespace of Unix sockets
- * (unix(7)), which every network namespace has of its own. Throws AlreadyRunning.
+ * Held until the answer is called, or the process ends: the lock on a file, of which each network namespace has one of its
+ * own. Throws AlreadyRunning, or the error of a system call.
  */
-export function lockInstance(native: Native): NativeSocket {
-  const address = Buffer.alloc(2);
-  new Uint16Array(address.buffer, address.byteOffset, 1)[0] = AF_UNIX;
-  const socket = new native.Socket(AF_UNIX, SOCK_DGRAM, 0);
+export function lockInstance(native: Native, folder = FOLDER): () => void {
+  const file = `${folder}/wg-slaacer-${statSync('/proc/self/ns/net').ino}.lock`;
+  const fd = openSync(file, constants.O_CREAT | constants.O_RDWR | constants.O_NOFOLLOW, 0o600);
   try {
-    socket.bind(Buffer.concat([address, Buffer.from('\0wg-slaacer')]));
-    return socket;
+    native.flock(fd);
   } catch (error) {
-    socket.close();
-    if ((error as SystemError).errno === constants.errno.EADDRINUSE) throw new AlreadyRunning();
-    throw error;
+    closeSync(fd);
+    throw (error as SystemError).code === 'EAGAIN' ? new AlreadyRunning() : error;
   }
+  // It stays there: another process may have opened it already, and would lock one that is no longer found.
+  return () => closeSync(fd);
 }

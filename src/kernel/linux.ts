@@ -26,10 +26,10 @@ const hooks: readonly Hook[] = ['fexit', 'kprobe', 'lending'];
 
 const openNative = (root: string) => loadNative(join(root, 'usr/lib/wg-slaacer/wg_slaacer.node'));
 
-/** Throws AlreadyRunning if it is open in another process of this network namespace. */
+/** Throws AlreadyRunning if it is open in another process of this network namespace, or SystemError. */
 export function openLinux(root = installed): Kernel {
   const native = openNative(root);
-  const lock = lockInstance(native);
+  const unlock = lockInstance(native);
   const dependencies = openDependencies(native);
   const { wireguard, links } = dependencies;
   const routing = new RtnetlinkRouting(native);
@@ -54,7 +54,7 @@ export function openLinux(root = installed): Kernel {
       wireguard.close();
       links.close();
       routing.close();
-      lock.close();
+      unlock();
     },
   };
 }

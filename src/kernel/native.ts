@@ -101,6 +101,8 @@ export interface Native {
     module?: string,
   ) => BpfObject;
   Socket: new (domain: number, type: number, protocol: number) => NativeSocket;
+  /** Locks an open file for as long as that is open; throws EAGAIN if it is locked already, by this process or another. */
+  flock(fd: number): void;
 }
 
 /** Loads the addon. Its file is named by an absolute path, since it lies outside of any node_modules. */

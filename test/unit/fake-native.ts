@@ -165,6 +165,7 @@ export class FakeTaps {
 /** `opened`: what each BPF object was opened with. */
 export function fakeNative(object: FakeObject, taps = new FakeTaps(), opened: unknown[][] = []): Native {
   return {
+    flock: () => {},
     // biome-ignore lint/complexity/useArrowFunction: it is called with new
     BpfObject: function (...args: unknown[]): BpfObject {
       opened.push(args);

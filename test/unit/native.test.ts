@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { endianness, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { AlreadyRunning, lockInstance } from '../../src/kernel/instance.ts';
 import { type BpfObject, loadNative, type NativeSocket, type SystemError } from '../../src/kernel/native.ts';
 import { canLoadPrograms, compile } from './native/programs.ts';
 
@@ -308,6 +318,47 @@ describe('a socket', () => {
     ]) {
       expect(failure(wrong), String(wrong)).toBeInstanceOf(RangeError);
     }
+  });
+});
+
+describe('the lock of an instance', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wg-slaacer-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const hold = `
+    const fd = require('node:fs').openSync(process.argv[1], 'r+');
+    try { native.flock(fd); console.log('locked'); } catch (error) { console.log(error.code, error.operation); }
+  `;
+
+  test('is held by one process, and by one in a process, until it is let go of', () => {
+    const unlock = lockInstance(native, folder);
+    expect(() => lockInstance(native, folder)).toThrow(AlreadyRunning);
+    const [file] = readdirSync(folder);
+    expect(child(hold, join(folder, file!))).toEqual(clean('EAGAIN flock\n'));
+    unlock();
+    expect(child(hold, join(folder, file!))).toEqual(clean('locked\n'));
+    lockInstance(native, folder)(); // that process has ended
+  });
+
+  test("is nobody else's to take: neither by a name nor by the file", () => {
+    const squatter = socket(AF_UNIX, SOCK_DGRAM);
+    squatter.bind(
+      Buffer.concat([Buffer.from(new Uint16Array([AF_UNIX]).buffer), Buffer.from('\0wg-slaacer')]),
+    );
+    lockInstance(native, folder)();
+    const [file] = readdirSync(folder);
+    expect(statSync(join(folder, file!)).mode & 0o777).toBe(0o600);
+  });
+
+  test('follows no link, and tells what keeps it from its file', () => {
+    const [file] = readdirSync(folder);
+    rmSync(join(folder, file!));
+    symlinkSync('/dev/null', join(folder, file!));
+    expect(failure(() => lockInstance(native, folder))).toMatchObject({ code: 'ELOOP', syscall: 'open' });
+    expect(failure(() => lockInstance(native, join(folder, 'none')))).toMatchObject({ code: 'ENOENT' });
+  });
+
+  test.each([-1, 1.5, '1', undefined])('takes no descriptor %s', (fd) => {
+    expect(() => native.flock(fd as number)).toThrow(/^fd must be/);
   });
 });
 
