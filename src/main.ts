@@ -2,6 +2,7 @@
 // The command line.
 
 import { doctor } from './cli/doctor.ts';
+import { watchOutput } from './cli/output.ts';
 import { run } from './cli/run.ts';
 import { overUbus } from './cli/service.ts';
 import { exitStatus, UsageError, UserError, usage } from './cli/usage.ts';
@@ -30,10 +31,15 @@ function print(text: string): number {
 
 async function main([name, ...args]: string[]): Promise<number> {
   if (name === undefined) throw new UsageError('no command given');
-  const command = commands[name];
+  const command = Object.hasOwn(commands, name) && commands[name];
   if (!command) throw new UsageError(`there is no command "${name}"`);
+  // These two look after it themselves, as they go on for long.
+  if (name !== 'run' && name !== 'watch') watchOutput();
   return command(args, VERSION);
 }
+
+// Node would open its debugger to every user of the system, who may not send the signal, but connect then.
+process.on('SIGUSR1', () => {});
 
 main(process.argv.slice(2)).then(
   (status) => {
@@ -46,6 +52,9 @@ main(process.argv.slice(2)).then(
     } else if (error instanceof UserError) {
       console.error(`wg-slaacer: ${error.message}`);
       process.exitCode = error.status;
+    } else if (['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      console.error('wg-slaacer: too many files are open: raise the limit on open files (ulimit -n)');
+      process.exitCode = exitStatus.failed;
     } else {
       throw error;
     }

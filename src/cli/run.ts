@@ -11,6 +11,7 @@ import { describeProblem, inOneLine, withWords } from '../words/problems.ts';
 import { parseRunArguments, type RunArguments } from './arguments.ts';
 import { setLateFlags } from './late-flags.ts';
 import { openKernel } from './open.ts';
+import { watchOutput } from './output.ts';
 import { serve } from './serve.ts';
 import { exitStatus, UserError } from './usage.ts';
 
@@ -92,6 +93,7 @@ function inWords(problems: readonly Problem[]): string[] {
 export function whenToldToEnd(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    watchOutput();
     process.stdout.on('error', () => resolve());
   });
 }

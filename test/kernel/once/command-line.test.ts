@@ -38,6 +38,36 @@ test.each([
   expect(result).toEqual({ code, line: expect.stringContaining(message) });
 });
 
+test.each([
+  ['--help', `${PROGRAM} --help`],
+  ['doctor', `${PROGRAM} doctor --json`],
+  ['run', `${PROGRAM} run --interface wg1`],
+])('what %s prints and nobody can write is told', async (_, command) => {
+  const result = await complaint(guest, `${command} >/dev/full`);
+  expect(result).toEqual({ code: 1, line: expect.stringContaining('output cannot be written: ENOSPC') });
+});
+
+test('who has read enough of what is printed misses nothing', async () => {
+  const { stderr } = await guest.run(`{ sleep 1; ${PROGRAM} --help; echo $? >&2; } | true`);
+  expect(stderr).toBe('0\n');
+});
+
+test('few files that may be open are told in one line', async () => {
+  for (const limit of [8, 20, 59])
+    expect(await complaint(guest, `ulimit -n ${limit}; ${PROGRAM} run --interface wg1`)).toEqual({
+      code: 1,
+      line: expect.stringContaining(`only ${limit} files may be open`),
+    });
+  expect(await guest.run(`ulimit -n 60; ${PROGRAM} doctor`)).toMatchObject({ code: 0 });
+});
+
+test('SIGUSR1 opens no debugger', async () => {
+  const { stdout } = await guest.run(`${PROGRAM} run --interface wg1 --json >/run/out & pid=$!
+until grep -q ready /run/out; do sleep 0.1; done
+kill -USR1 $pid; sleep 1; ss -Hltn; kill $pid; wait $pid; echo $?`);
+  expect(stdout).toBe('0\n');
+});
+
 test('a user who is not root is told to be', async () => {
   // From a place that such a user can read, as a checkout need not be.
   const run = `cp -r ${INSTALLED} /run/installed; setpriv --reuid 65534 --clear-groups /run/installed/usr/sbin/wg-slaacer run`;
