@@ -9,14 +9,23 @@ import { describeEvent } from '../words/describe.ts';
 import { describeProblem, inOneLine } from '../words/problems.ts';
 import { oneLine } from '../words/text.ts';
 
-/** Denied addresses are told one by one up to so many in a minute: peers must not push out what else is logged. */
-const DENIED_LINES = 10;
+/**
+ * What peers cause is told one by one up to so many in a minute, and where to see the rest: without a rate, too, they must
+ * not push out what else is logged.
+ */
+const bounds: Partial<Record<EngineEvent['event'], { readonly lines: number; readonly command: string }>> = {
+  denied: { lines: 10, command: 'denied' },
+  learned: { lines: 60, command: 'addresses' },
+  expired: { lines: 60, command: 'watch' },
+  evicted: { lines: 60, command: 'watch' },
+  forgotten: { lines: 60, command: 'watch' },
+};
 const MINUTE = 60_000;
 
 export class Log {
   level: LogLevel = 'info';
-  #deniedSince = Number.NEGATIVE_INFINITY;
-  #denied = 0;
+  /** Of each kind of event that is bounded, the minute that has begun with one, and how many there were in it. */
+  readonly #counts = new Map<EngineEvent['event'], { readonly since: number; count: number }>();
 
   readonly #clock: Clock;
   readonly #write: (level: LogLevel, line: string) => void;
@@ -42,21 +51,30 @@ export class Log {
   }
 
   event(event: EngineEvent): void {
-    if (event.event === 'problem') this.problem(event);
-    else if (event.event === 'denied' && this.level !== 'debug') this.#attempt(event);
-    else this.line(isRoutine(event) ? 'debug' : 'info', this.#inWords(event));
+    if (event.event === 'problem') {
+      this.problem(event);
+      return;
+    }
+    const bound = this.level === 'debug' ? undefined : bounds[event.event];
+    const count = bound ? this.#count(event) : 0;
+    if (bound && count > bound.lines) return;
+    this.line(isRoutine(event) ? 'debug' : 'info', this.#inWords(event));
+    if (count === bound?.lines)
+      this.line(
+        'info',
+        `more ${event.event} addresses are not logged for a minute: see wg-slaacer ${bound.command}`,
+      );
   }
 
-  #attempt(event: EngineEvent): void {
-    if (this.#clock.now() - this.#deniedSince >= MINUTE) {
-      this.#deniedSince = this.#clock.now();
-      this.#denied = 0;
+  /** The how-manieth of its kind in a minute it is. */
+  #count({ event }: EngineEvent): number {
+    const now = this.#clock.now();
+    let minute = this.#counts.get(event);
+    if (!minute || now - minute.since >= MINUTE) {
+      minute = { since: now, count: 0 };
+      this.#counts.set(event, minute);
     }
-    this.#denied++;
-    if (this.#denied <= DENIED_LINES) this.line('info', this.#inWords(event));
-    if (this.#denied === DENIED_LINES) {
-      this.line('info', 'more denied addresses are not logged for a minute: see wg-slaacer denied');
-    }
+    return ++minute.count;
   }
 
   #inWords(event: EngineEvent): string {

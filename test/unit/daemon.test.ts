@@ -818,6 +818,27 @@ describe('the log', () => {
     expect(log).toHaveLength(22);
   });
 
+  it('is not flooded by addresses that come and go where there is no rate', async () => {
+    configure('wg1', { rate: '0', max_addresses: '1' });
+    rpcd.packages['wg-slaacer']!.globals!.log_level = 'info';
+    await started();
+    log = [];
+    const flood = () => {
+      for (let i = 1; i <= 100; i++) {
+        kernel.receive('wg1', alice, `2001:db8:1::${i.toString(16)}:7`);
+        kernel.flush();
+        clock.advance(1);
+      }
+    };
+    flood();
+    const lines = (word: string) => log.filter((line) => line.includes(`${word} 2001:`)).length;
+    expect([lines('learned'), lines('evicted')]).toEqual([60, 60]);
+    expect(log.filter((line) => /more (learned|evicted) addresses are not logged/.test(line))).toHaveLength(
+      2,
+    );
+    expect(log).toHaveLength(122);
+  });
+
   it('has each event on one line, whatever a peer is called', async () => {
     rpcd.packages.network!.cfg01!.description = 'two\nlines\u001b[31m';
     await started();
