@@ -8,6 +8,8 @@ export interface StatusAnswer {
   readonly uptime: number;
   /** "none" if new addresses cannot be seen. */
   readonly hook: 'fexit' | 'kprobe' | 'lending' | 'none';
+  /** Those of /etc/config/wg-slaacer that are in force. */
+  readonly options: { readonly hook: string; readonly log_level: string };
   readonly problems: readonly StatusProblem[];
   readonly interfaces: readonly InterfaceStatus[];
   readonly totals: StatusTotals;
@@ -40,11 +42,25 @@ export interface StatusTotals {
   readonly delivery_failed: number;
 }
 
+/** As /etc/config/wg-slaacer has them, with defaults for what it does not say. */
+export interface InterfaceOptions {
+  readonly rate: number;
+  readonly burst: number;
+  readonly max_addresses: number;
+  /** Seconds. */
+  readonly lifetime: number;
+  readonly prefix: readonly string[];
+  readonly ra: string;
+}
+
 export interface InterfaceStatus {
   readonly name: string;
   readonly device: string;
   readonly enabled: boolean;
   readonly up: boolean;
+  /** What is in force, or would be if it were enabled. */
+  readonly options: InterfaceOptions;
+  /** In which addresses are learned. */
   readonly prefixes: readonly string[];
   /** How many it has learned. */
   readonly addresses: number;

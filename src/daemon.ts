@@ -7,6 +7,7 @@ import type { EngineEvent } from './engine/events.ts';
 import type { Kernel } from './kernel/ports.ts';
 import type { PeerAddress } from './model.ts';
 import { type Problem, ProblemList } from './problem.ts';
+import { assignPrefix } from './service/assign.ts';
 import { Log } from './service/log.ts';
 import { searchListOf } from './service/network.ts';
 import { ServiceObject, type Subject } from './service/object.ts';
@@ -75,6 +76,10 @@ export class Daemon implements Subject {
     return this.#reader.configuration?.interfaces ?? [];
   }
 
+  get global() {
+    return this.#reader.configuration?.global ?? serviceDefaults;
+  }
+
   problems(): Problem[] {
     return [...this.#complaints.list(), ...this.engine.currentProblems()].map((problem) =>
       this.#withDescription(problem),
@@ -127,12 +132,23 @@ export class Daemon implements Subject {
     await this.reload();
   }
 
+  async assignPrefix(name: string): Promise<boolean> {
+    try {
+      const hasChanged = await assignPrefix(this.#foundation.ubus, name);
+      if (hasChanged) this.#log.line('info', `${name}: it is to have a /64 from now on`);
+      return hasChanged;
+    } catch (error) {
+      this.#log.line('error', `${name}: it cannot be given a /64: ${(error as Error).message}`);
+      throw error;
+    }
+  }
+
   async #read(): Promise<boolean> {
     this.#cancelRetry?.();
     await this.#reader.read();
     if (this.#isStopped) return false;
     const { configuration, failures } = this.#reader;
-    this.#log.level = (configuration?.global ?? serviceDefaults).logLevel;
+    this.#log.level = this.global.logLevel;
     this.#complaints.begin();
     this.#complaints.set([...failures, ...(configuration?.problems ?? [])]);
     if (failures.length > 0) this.#retryAfter(this.#nextRetry);

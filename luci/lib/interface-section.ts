@@ -2,6 +2,7 @@
 // One interface on the status page.
 
 import type { InterfaceStatus, LearnedAddress } from '../../src/answers.ts';
+import { formatDuration } from '../../src/settings.ts';
 import { type AddressActions, AddressTable } from './address-table.ts';
 import { element, setAttribute, setText } from './dom.ts';
 
@@ -12,6 +13,7 @@ export class InterfaceSection {
   private readonly icon = element('img', { alt: '' });
   private readonly state = element('span', { class: 'wg-slaacer-state' });
   private readonly prefixes = element('span');
+  private readonly options = element('div', { class: 'wg-slaacer-hint' });
   private readonly counters = element('div', { class: 'wg-slaacer-hint' });
   private readonly table: AddressTable;
 
@@ -22,7 +24,7 @@ export class InterfaceSection {
       element('h3', {}, [
         element('span', { class: 'ifacebadge large' }, [this.icon, element('span', {}, [title])]),
       ]),
-      element('p', {}, [this.state, ' · ', this.prefixes, this.counters]),
+      element('p', {}, [this.state, ' · ', this.prefixes, this.options, this.counters]),
       this.table.node,
     ]);
   }
@@ -34,6 +36,7 @@ export class InterfaceSection {
     setText(this.state, state);
     setAttribute(this.state, 'data-tone', tone);
     setText(this.prefixes, scopeOf(status));
+    setText(this.options, optionsOf(status));
     setText(this.counters, countersOf(status, entries));
     this.table.update(entries, now);
   }
@@ -53,6 +56,17 @@ function stateOf({ up }: InterfaceStatus): [text: string, tone: string] {
 
 function scopeOf({ prefixes }: InterfaceStatus): string {
   return prefixes.length > 0 ? _('in %s').format(prefixes.join(', ')) : _('in no prefix');
+}
+
+/** What is in force for each peer. */
+function optionsOf({ options: { rate, burst, max_addresses, lifetime } }: InterfaceStatus): string {
+  return [
+    rate === 0
+      ? _('Peers may register any number of addresses')
+      : _('Peers may register %d addresses a minute, %d at once').format(rate, burst),
+    _('%d per peer').format(max_addresses),
+    _('for %s without use').format(formatDuration(lifetime * 1000)),
+  ].join(' · ');
 }
 
 /** What hostile or misled peers have tried counts by packets, what was learned by addresses. */

@@ -5,7 +5,7 @@ import ui from 'luci:ui';
 import { paragraph } from './banner.ts';
 import { type Child, element } from './dom.ts';
 import { errorText } from './reading.ts';
-import { router } from './service.ts';
+import { service } from './service.ts';
 import type { WireGuardInterface } from './wireguard-interfaces.ts';
 
 /** A cell of the settings table; `configured` is the option prefix. */
@@ -25,26 +25,58 @@ function hint(text: string, action: Child = null): HTMLElement {
   return element('div', {}, [element('em', {}, [text]), ' ', action]);
 }
 
-/** Has netifd take a /64 of what the provider delegates. In netifd, a WireGuard device is called like its section. */
-function assignButton(section: string): HTMLElement {
+/** Asks first: netifd makes the interface anew. There, a WireGuard device is called like its section. */
+function assignButton(name: string): HTMLElement {
   const assign = async () => {
+    ui.hideModal();
     try {
-      await router.stage('network', section, { ip6assign: '64' });
+      const { changed } = await service.assignPrefix(name);
+      const text = changed
+        ? _('A /64 is being assigned.')
+        : _(
+            'It is to have a prefix already: see whether the provider delegates one, or restart the network.',
+          );
+      button.replaceWith(element('em', {}, [text]));
     } catch (error) {
-      ui.addNotification(null, paragraph(errorText(error)), 'danger');
-      return;
+      const reason = errorText(error);
+      const text = reason.includes('-32000')
+        ? _('Switch learning on for an interface first: the service that does this runs only then.')
+        : _('%s could not be given a /64: %s').format(name, reason);
+      ui.addNotification(null, paragraph(text), 'danger');
     }
-    button.replaceWith(element('em', {}, [_('A /64 is assigned when you save and apply.')]));
-    await ui.changes.init();
+  };
+  const ask = () => {
+    const confirm = element(
+      'button',
+      {
+        type: 'button',
+        class: 'btn cbi-button cbi-button-positive important',
+        click: ui.createHandlerFn(null, assign)!,
+      },
+      [_('Assign a /64')],
+    );
+    ui.showModal(_('Assign a /64 to %s?').format(name), [
+      paragraph(
+        _(
+          'The interface gets a /64 of what the provider delegates. It is started anew for that, which cuts off all of its peers for some seconds.',
+        ),
+      ),
+      element('div', { class: 'button-row' }, [
+        element('button', { type: 'button', class: 'btn cbi-button', click: ui.hideModal }, [_('Cancel')]),
+        ' ',
+        confirm,
+      ]),
+    ]);
+    confirm.focus();
   };
   const button: HTMLElement = element(
     'button',
     {
       type: 'button',
       class: 'btn cbi-button cbi-button-action',
-      'aria-label': _('Assign a /64 to %s').format(section),
+      'aria-label': _('Assign a /64 to %s').format(name),
       disabled: L.hasViewPermission() === true ? null : '',
-      click: ui.createHandlerFn(null, assign)!,
+      click: ask,
     },
     [_('Assign a /64')],
   );

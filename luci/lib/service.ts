@@ -44,6 +44,12 @@ export const service = {
     params: ['interface', 'address'],
     reject: true,
   }),
+  assignPrefix: rpc.declare<{ changed: boolean }, [string]>({
+    object: 'wg-slaacer',
+    method: 'assign_prefix',
+    params: ['interface'],
+    reject: true,
+  }),
 };
 
 const instances = rpc.declare<
@@ -85,12 +91,5 @@ export const router = {
     object: 'luci-rpc',
     method: 'getNetworkDevices',
     expect: { '': {} },
-  }),
-  /** Stages options. LuCI's uci module would read the whole configuration first, with the private keys in it. */
-  stage: rpc.declare<number, [string, string, Record<string, string>]>({
-    object: 'uci',
-    method: 'set',
-    params: ['config', 'section', 'values'],
-    reject: true,
   }),
 };

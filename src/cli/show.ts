@@ -9,6 +9,7 @@ import type {
   LearnedAddress,
   StatusAnswer,
 } from '../answers.ts';
+import { formatDuration } from '../settings.ts';
 import { peerName } from '../words/describe.ts';
 import { plain } from '../words/text.ts';
 import { ago, ahead, span } from './ages.ts';
@@ -16,8 +17,9 @@ import { type Screen, styled } from './screen.ts';
 import { type Column, tableLines } from './table.ts';
 
 export function statusLines(status: StatusAnswer, screen: Screen): string[] {
-  const { version, uptime, hook, problems, interfaces, totals } = status;
+  const { version, uptime, hook, options, problems, interfaces, totals } = status;
   const lines = [`wg-slaacer ${version}, running for ${span(uptime)}, hook ${hook}`];
+  lines.push(...listLines('options', optionTexts({ ...options }), screen));
   lines.push(...listLines('so far', counts({ ...totals }), screen));
   for (const { message, hint } of problems)
     lines.push('', `${styled(screen, 'red', 'problem:')} ${plain(message)}`, `  hint: ${plain(hint)}`);
@@ -27,15 +29,28 @@ export function statusLines(status: StatusAnswer, screen: Screen): string[] {
 }
 
 function interfaceLines(each: InterfaceStatus, screen: Screen): string[] {
-  const { name, device, enabled, up, prefixes, addresses, counters } = each;
+  const { name, device, enabled, up, options, prefixes, addresses, counters } = each;
   const state = enabled ? (up ? styled(screen, 'green', 'learning') : styled(screen, 'red', 'down')) : 'off';
   const title = device === name ? name : `${name} (device ${device})`;
   return [
     `${styled(screen, 'bold', title)}: ${state}`,
+    ...listLines(
+      'options',
+      optionTexts({ ...options, lifetime: formatDuration(options.lifetime * 1000) }),
+      screen,
+    ),
     ...listLines('prefixes', prefixes, screen),
     ...listLines('addresses', [String(addresses)], screen),
     ...listLines('packets', counts(counters), screen),
   ];
+}
+
+/** "rate 5", "prefix 2001:db8:1::/64 2001:db8:2::/64", as they may be configured; an empty list says nothing. */
+function optionTexts(options: Readonly<Record<string, string | number | readonly string[]>>): string[] {
+  return Object.entries(options).flatMap(([name, value]) => {
+    const text = typeof value === 'object' ? value.join(' ') : String(value);
+    return text === '' ? [] : [`${name} ${text}`];
+  });
 }
 
 /** "learned 5", "denied (owned) 2": what is zero is left out. */

@@ -3,6 +3,7 @@
 
 import { parseAddress } from '../address.ts';
 import { formatAddress } from '../address-text.ts';
+import { parseDevice } from '../settings.ts';
 import { UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
 import { isPublicKey } from './peers.ts';
 
@@ -29,6 +30,13 @@ export function address(args: UbusTable): string {
   const bytes = parseAddress(required(args, 'address'));
   if (!bytes) throw invalid('address', 'an IPv6 address');
   return formatAddress(bytes);
+}
+
+/** An interface by its name, be it known here or not. */
+export function device(args: UbusTable): string {
+  const name = parseDevice(required(args, 'interface'));
+  if (name === undefined) throw invalid('interface', 'the name of a network interface');
+  return name;
 }
 
 /** A public key in base64. */

@@ -2,13 +2,20 @@
 // The ubus object "wg-slaacer".
 
 import { formatPrefix } from '../address-text.ts';
-import type { DeniedAddress, LearnedAddress, StatusAnswer, StatusTotals } from '../answers.ts';
+import type {
+  DeniedAddress,
+  InterfaceOptions,
+  LearnedAddress,
+  StatusAnswer,
+  StatusTotals,
+} from '../answers.ts';
 import type { Clock } from '../clock.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import type { Totals } from '../engine/totals.ts';
 import type { Counters, PeerAddress } from '../model.ts';
 import type { Problem } from '../problem.ts';
+import type { InterfaceSettings, ServiceSettings } from '../settings.ts';
 import {
   type Method,
   type PublishedObject,
@@ -33,6 +40,8 @@ export interface Subject {
   readonly version: string;
   readonly clock: Clock;
   readonly engine: Engine;
+  /** What is in force for all of it. */
+  readonly global: ServiceSettings;
   /** All that are configured, disabled ones as well. */
   readonly interfaces: readonly InterfaceSection[];
   /** What the configuration calls a peer of an interface. */
@@ -40,6 +49,8 @@ export interface Subject {
   problems(): Problem[];
   /** Makes a learned address a configured one. Rejects with NotConfigured, or another error: then nothing has changed. */
   pin(device: string, address: PeerAddress): Promise<void>;
+  /** Gives a WireGuard interface a /64, unless it is to have one already: false then. Rejects as `pin` does. */
+  assignPrefix(name: string): Promise<boolean>;
   /** Reads the configuration again. Resolves when it is in force, with whether all of it could be read. */
   reload(): Promise<boolean>;
 }
@@ -73,6 +84,7 @@ export class ServiceObject {
       forget: { arguments: one, call: (args) => this.#forget(args) },
       flush: { arguments: some, call: (args) => this.#flush(args) },
       pin: { arguments: one, call: (args) => this.#pin(args) },
+      assign_prefix: { arguments: { interface: 'String' }, call: (args) => this.#assignPrefix(args) },
       reload: {
         arguments: {},
         call: async () => {
@@ -84,24 +96,26 @@ export class ServiceObject {
   }
 
   #status(): UbusTable {
-    const { version, clock, engine, interfaces } = this.#subject;
+    const { version, clock, engine, global, interfaces } = this.#subject;
     const { hook, interfaces: states, up, totals } = engine.snapshot();
     return {
       version,
       uptime: Math.floor((clock.now() - this.#started) / 1000),
       hook,
+      options: { hook: global.hook, log_level: global.logLevel },
       problems: this.#subject.problems().map((problem) => ({
         code: problem.code,
         ...describeProblem(problem),
         data: problem.data as unknown as UbusTable,
       })),
-      interfaces: interfaces.map(({ name, device, enabled }) => {
+      interfaces: interfaces.map(({ name, device, enabled, settings }) => {
         const state = enabled ? states.find((state) => state.name === name) : undefined;
         return {
           name,
           device,
           enabled,
           up: up.has(device),
+          options: optionsAnswer(settings),
           prefixes: state?.prefixes.map(formatPrefix) ?? [],
           addresses: state?.addresses ?? 0,
           counters: { ...(state?.counters ?? noCounters) },
@@ -170,13 +184,13 @@ export class ServiceObject {
 
   async #pin(args: UbusTable): Promise<undefined> {
     const { device, address, peer } = this.#learned(args);
-    try {
-      await this.#subject.pin(device, { address, peer });
-    } catch (error) {
-      // Never rpcd's own status: "not found" would be taken for the address.
-      const status = error instanceof NotConfigured ? ubusStatus.notSupported : ubusStatus.unknownError;
-      throw new UbusError(status, (error as Error).message);
-    }
+    await changingNetwork(this.#subject.pin(device, { address, peer }));
+  }
+
+  /** By the name that it has in /etc/config/network, whether it is known here or not. */
+  async #assignPrefix(args: UbusTable): Promise<UbusTable> {
+    const name = argument.device(args);
+    return { changed: await changingNetwork(this.#subject.assignPrefix(name)) };
   }
 
   /** The learned address that is meant. */
@@ -212,6 +226,27 @@ export class ServiceObject {
     const { clock } = this.#subject;
     return Math.round((clock.wall() - clock.now() + time) / 1000);
   }
+}
+
+/** Never with rpcd's own status: "not found" would be taken for the address. */
+async function changingNetwork<Result>(change: Promise<Result>): Promise<Result> {
+  try {
+    return await change;
+  } catch (error) {
+    const status = error instanceof NotConfigured ? ubusStatus.notSupported : ubusStatus.unknownError;
+    throw new UbusError(status, (error as Error).message);
+  }
+}
+
+function optionsAnswer({ rate, burst, maxAddresses, lifetime, prefixes, ra }: InterfaceSettings) {
+  return {
+    rate,
+    burst,
+    max_addresses: maxAddresses,
+    lifetime: lifetime / 1000,
+    prefix: prefixes.map(formatPrefix),
+    ra,
+  } satisfies InterfaceOptions;
 }
 
 function totalsAnswer({ addresses, denied, delivered, deliveryFailed }: Totals) {

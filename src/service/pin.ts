@@ -6,7 +6,7 @@ import type { Ubus } from '../ubus/types.ts';
 import { lists } from './peers.ts';
 import { commitAlone, readPeers } from './uci.ts';
 
-/** The peer has no section in /etc/config/network that is in force. */
+/** The peer, or interface, has no section in /etc/config/network that is in force. */
 export class NotConfigured extends Error {}
 
 export class Pinner {

@@ -116,12 +116,21 @@ describe('the table', () => {
       'No /64 prefix: peers cannot choose addresses.',
     );
     await page.getByRole('button', { name: 'Assign a /64 to wg1' }).click();
-    await page.getByText('A /64 is assigned when you save and apply.').waitFor();
-    await page.getByText('Unsaved Changes: 1').waitFor();
     expect(router.configText('network')).not.toContain('ip6assign');
-    await saveAndApply(page);
+    expect(await page.locator('.modal').textContent()).toContain('cuts off all of its peers');
+    await page.locator('.modal').getByRole('button', { name: 'Assign a /64' }).click();
+    await page.getByText('A /64 is being assigned.').waitFor();
     expect(router.configText('network')).toMatch(/config interface 'wg1'\n(\t.*\n)*\toption ip6assign '64'/);
   });
+});
+
+it('says what has to be done first where the service does not run', async () => {
+  const { router, page } = await open();
+  await router.stopService();
+  await page.getByRole('button', { name: 'Assign a /64 to wg1' }).click();
+  await page.locator('.modal').getByRole('button', { name: 'Assign a /64' }).click();
+  await page.getByText('Switch learning on for an interface first').waitFor();
+  expect(router.configText('network')).not.toContain('ip6assign');
 });
 
 describe('the dialog', () => {
@@ -254,7 +263,8 @@ describe('what is asked for', () => {
     await page.locator('[aria-label="Learned addresses of wg0"]').waitFor();
     page = await visit(running, 'settings');
     await page.getByRole('button', { name: 'Assign a /64 to wg1' }).click();
-    await page.getByText('Unsaved Changes: 1').waitFor();
+    await page.locator('.modal').getByRole('button', { name: 'Assign a /64' }).click();
+    await page.getByText('A /64 is being assigned.').waitFor();
 
     const { read, write } = JSON.parse(readFileSync(ACL, 'utf8'))['luci-app-wg-slaacer'];
     const granted = [read, write].flatMap(({ ubus }: { ubus: Record<string, string[]> }) =>
@@ -263,7 +273,7 @@ describe('what is asked for', () => {
     const asked = new Set(web.calls.filter((call) => !call.startsWith('uci ')));
     expect([...asked].sort()).toEqual(granted.sort());
     expect(read.uci).toEqual(['wg-slaacer']);
-    expect(write.uci).toEqual(['network', 'wg-slaacer']);
+    expect(write.uci).toEqual(['wg-slaacer']);
     expect(Object.keys(write.file)).toEqual(router.executed);
   });
 

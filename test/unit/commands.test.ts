@@ -38,10 +38,12 @@ const attempt: DeniedAddress = {
   count: 123_456,
   last: now - 59 * 60,
 };
+const options = { rate: 5, burst: 16, max_addresses: 32, lifetime: 86_400, prefix: [], ra: 'auto' };
 const status: StatusAnswer = {
   version: '0.1.0',
   uptime: 3 * 86_400,
   hook: 'fexit',
+  options: { hook: 'auto', log_level: 'info' },
   problems: [],
   interfaces: [
     {
@@ -49,12 +51,31 @@ const status: StatusAnswer = {
       device: 'wg1',
       enabled: true,
       up: true,
+      options: { ...options, lifetime: 5_400, prefix: ['2001:db8:1::/64', '2001:db8:2::/64'], ra: '0' },
       prefixes: ['2001:db8:1::/64', 'fe80::/64'],
       addresses: 2,
       counters: { candidate: 2, restore: 0, owned: 7 },
     },
-    { name: 'home', device: 'wg-home', enabled: true, up: false, prefixes: [], addresses: 0, counters: {} },
-    { name: 'wg3', device: 'wg3', enabled: false, up: true, prefixes: [], addresses: 0, counters: {} },
+    {
+      name: 'home',
+      device: 'wg-home',
+      enabled: true,
+      up: false,
+      options,
+      prefixes: [],
+      addresses: 0,
+      counters: {},
+    },
+    {
+      name: 'wg3',
+      device: 'wg3',
+      enabled: false,
+      up: true,
+      options,
+      prefixes: [],
+      addresses: 0,
+      counters: {},
+    },
   ],
   totals: {
     learned: 12,
@@ -74,18 +95,23 @@ const table = (value: object) => value as unknown as UbusTable;
 describe('in words and tables', () => {
   it('the status', () => {
     expect(statusLines(status, screen).join('\n')).toBe(`wg-slaacer 0.1.0, running for 3 d, hook fexit
+  options    hook auto, log_level info
   so far     learned 12, adopted 3, expired 5, released 1, denied owned 7,
              denied scope 2, delivered 11, delivery failed 1
 
 wg1: learning
+  options    rate 5, burst 16, max_addresses 32, lifetime 90m,
+             prefix 2001:db8:1::/64 2001:db8:2::/64, ra 0
   prefixes   2001:db8:1::/64, fe80::/64
   addresses  2
   packets    candidate 2, owned 7
 
 home (device wg-home): down
+  options    rate 5, burst 16, max_addresses 32, lifetime 1d, ra auto
   addresses  0
 
 wg3: off
+  options    rate 5, burst 16, max_addresses 32, lifetime 1d, ra auto
   addresses  0`);
   });
 
@@ -93,6 +119,7 @@ wg3: off
     const problems = [{ code: 'no-hook', message: 'no hook\u001b[2J', hint: 'do this', data: {} }];
     expect(statusLines({ ...status, hook: 'none', problems, interfaces: [] }, screen)).toEqual([
       'wg-slaacer 0.1.0, running for 3 d, hook none',
+      '  options    hook auto, log_level info',
       expect.stringContaining('so far'),
       expect.anything(),
       '',

@@ -138,6 +138,7 @@ describe('the ubus object', () => {
       version: '1.2.3',
       uptime: 61,
       hook: 'fexit',
+      options: { hook: 'auto', log_level: 'debug' },
       problems: [],
       interfaces: [
         {
@@ -145,6 +146,7 @@ describe('the ubus object', () => {
           device: 'wg1',
           enabled: true,
           up: true,
+          options: { rate: 5, burst: 16, max_addresses: 32, lifetime: 86_400, prefix: [], ra: 'auto' },
           prefixes: ['2001:db8:1::/64', '2001:db8:2::/64'],
           addresses: 1,
           counters: { candidate: 1, restore: 0, owned: 0, scope: 1, reserved: 0, rate: 0 },
@@ -154,6 +156,7 @@ describe('the ubus object', () => {
           device: 'wg2',
           enabled: false,
           up: true,
+          options: { rate: 5, burst: 16, max_addresses: 32, lifetime: 86_400, prefix: [], ra: 'auto' },
           prefixes: [],
           addresses: 0,
           counters: { candidate: 0, restore: 0, owned: 0, scope: 0, reserved: 0, rate: 0 },
@@ -632,6 +635,41 @@ describe('pin', () => {
       expect(allowedOf('cfg01')).toEqual(['2001:db8:a::/64', `${five}/128`]);
     },
   );
+});
+
+describe('assign_prefix', () => {
+  beforeEach(started);
+
+  it('gives a WireGuard interface a /64, and changes nothing else', async () => {
+    rpcd.change('network', 'wg1', { mtu: '1300' });
+    expect(await call('assign_prefix', { interface: 'wg1' })).toEqual({ changed: true });
+    expect(rpcd.packages.network).toEqual({ ...network(), wg1: { ...network().wg1, ip6assign: '64' } });
+    expect(rpcd.committed).toEqual(['network']);
+    expect(rpcd.sessions).toBe(0);
+  });
+
+  it('leaves an interface alone that is to have a prefix already', async () => {
+    rpcd.packages.network!.wg1!.ip6assign = '60';
+    expect(await call('assign_prefix', { interface: 'wg1' })).toEqual({ changed: false });
+    expect(rpcd.packages.network!.wg1!.ip6assign).toBe('60');
+  });
+
+  it('is for WireGuard interfaces of /etc/config/network only', async () => {
+    rpcd.packages.network!.lan = { '.type': 'interface', proto: 'static' };
+    for (const name of ['lan', 'wg9', 'cfg01'])
+      expect(await statusOf('assign_prefix', { interface: name })).toBe(ubusStatus.notSupported);
+    for (const args of [{}, { interface: '' }, { interface: 'x'.repeat(16) }, { interface: 'a/b' }])
+      expect(await statusOf('assign_prefix', args)).toBe(ubusStatus.invalidArgument);
+    expect(rpcd.committed).toEqual([]);
+  });
+
+  it('tells in the log what rpcd has refused', async () => {
+    rpcd.failures.set = ubusStatus.permissionDenied;
+    expect(await statusOf('assign_prefix', { interface: 'wg1' })).toBe(ubusStatus.unknownError);
+    expect(log.at(-1)).toMatch(/^error: wg1: it cannot be given a \/64: /);
+    expect(rpcd.packages.network).toEqual(network());
+    expect(rpcd.sessions).toBe(0);
+  });
 });
 
 describe('without ubus or rpcd', () => {
