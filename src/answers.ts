@@ -103,3 +103,35 @@ export interface DeniedAnswer {
   readonly denied: readonly DeniedAddress[];
   readonly omitted?: number;
 }
+
+/** A peer that is configured and not disabled. */
+export interface InterfacePeer extends PeerName {
+  readonly interface: string;
+}
+
+export interface PeersAnswer {
+  readonly peers: readonly InterfacePeer[];
+  readonly omitted?: number;
+}
+
+/** Kinds of clients for which there are configurations. */
+export const clientSystems = [
+  'wg-quick',
+  'networkd',
+  'networkmanager',
+  'openwrt',
+  'wireguard-go',
+  'app',
+] as const;
+
+export type ClientSystem = (typeof clientSystems)[number];
+
+export interface ClientAnswer extends InterfacePeer {
+  readonly for: ClientSystem;
+  /** Where the client finds the router, "host:port"; the host is a placeholder if it is not known. */
+  readonly endpoint: string;
+  /** All that is to be put where on the client. */
+  readonly configuration: string;
+  /** Placeholders in it, for what the router does not know or must not tell. */
+  readonly missing: readonly string[];
+}

@@ -11,7 +11,9 @@ import { assignPrefix } from './service/assign.ts';
 import { Log } from './service/log.ts';
 import { searchListOf } from './service/network.ts';
 import { ServiceObject, type Subject } from './service/object.ts';
+import type { PeerSection } from './service/peers.ts';
 import { Pinner } from './service/pin.ts';
+import { readHosts } from './service/reachable.ts';
 import { Reader } from './service/reader.ts';
 import { type LogLevel, serviceDefaults } from './settings.ts';
 import type { Ubus } from './ubus/types.ts';
@@ -196,6 +198,14 @@ export class Daemon implements Subject {
     const { data } = problem;
     const description = 'peer' in data && this.#reader.peers.description(data.device, data.peer);
     return description ? { ...problem, data: { ...data, description } } : problem;
+  }
+
+  peersOf(device: string): readonly PeerSection[] {
+    return this.#reader.peers.inForce(device);
+  }
+
+  hosts(): Promise<readonly string[]> {
+    return readHosts(this.#foundation.ubus);
   }
 
   describePeer(name: string, peer: string): string | undefined {

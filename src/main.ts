@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The command line.
 
+import { client } from './cli/client.ts';
 import { doctor } from './cli/doctor.ts';
 import { watchOutput } from './cli/output.ts';
 import { run } from './cli/run.ts';
@@ -19,6 +20,7 @@ const commands: Record<string, (args: string[], version: string) => Promise<numb
   doctor,
   ...overUbus(connect),
   watch: (args) => watch(connect, args),
+  client: (args) => client(connect, args),
   withdraw,
   '--version': (_, version) => print(version),
   '--help': () => print(usage().trimEnd()),

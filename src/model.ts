@@ -36,6 +36,8 @@ export interface Peer {
   readonly latestHandshake: number;
   /** UDP payload bytes of all that WireGuard accepted from it. */
   readonly rxBytes: number;
+  /** The key itself is never kept. */
+  readonly hasPresharedKey?: true;
 }
 
 /** A WireGuard device as the kernel has it now. IPv4 allowed IPs are left out. */

@@ -209,7 +209,7 @@ export class Advertising {
 
   #advertise({ link, search = [] }: Enabled): void {
     const active = this.#active.get(link.ifindex) ?? this.#open(link);
-    const announcement = this.#announcement(link, search);
+    const announcement = this.announcement(link, search);
     active.announced = announcement.prefixes.map(({ prefix }) => prefix);
     active.advertiser.announce(announcement);
     this.#keepRoutes(link.ifindex, active.advertiser, active.routes);
@@ -251,7 +251,8 @@ export class Advertising {
     }
   }
 
-  #announcement(link: Link, search: readonly string[]): Announcement {
+  /** What peers of an interface are told, if there are advertisements. */
+  announcement(link: Link, search: readonly string[]): Announcement {
     const prefixes = announcedPrefixes(link, this.#clock.now());
     const servers = this.#servers(link, prefixes);
     return {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { parseArgs } from 'node:util';
+import { type ClientSystem, clientSystems } from '../answers.ts';
+import { parseReach } from '../service/reachable.ts';
 import {
   type GlobalSettings,
   globalDefaults,
@@ -40,6 +42,40 @@ export function parseRunArguments(args: string[]): RunArguments | undefined {
   if (invalid)
     throw new UsageError(`--set ${invalid.option}=${invalid.value}: allowed is ${invalid.allowed}`);
   return { interfaces, global: global.settings, settings: each.settings, json: values.json ?? false };
+}
+
+export interface ClientArguments {
+  /** A public key, or a description. */
+  readonly peer: string;
+  readonly system: ClientSystem;
+  readonly interface: string | undefined;
+  readonly endpoint: string | undefined;
+  readonly json: boolean;
+}
+
+/** Throws UsageError. */
+export function parseClientArguments(args: string[]): ClientArguments {
+  const { values, positionals } = parse(
+    args,
+    {
+      for: { type: 'string', default: clientSystems[0] },
+      interface: { type: 'string', short: 'i' },
+      endpoint: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    } as const,
+    true,
+  );
+  const [peer, unexpected] = positionals;
+  if (peer === undefined) throw new UsageError('the peer is missing: its public key or its description');
+  if (unexpected !== undefined) throw new UsageError(`unexpected argument "${unexpected}"`);
+  const system = clientSystems.find((system) => system === values.for);
+  if (!system)
+    throw new UsageError(
+      `--for ${values.for}: there is no such client; there are ${clientSystems.join(', ')}`,
+    );
+  if (values.endpoint !== undefined && !parseReach(values.endpoint))
+    throw new UsageError(`--endpoint ${values.endpoint}: not a host name or an address`);
+  return { peer, system, interface: values.interface, endpoint: values.endpoint, json: values.json };
 }
 
 /** `--json` alone. */

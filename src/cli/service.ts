@@ -135,6 +135,10 @@ export async function explain(ubus: Ubus, error: unknown, method: string, args: 
       return new UserError('ubusd does not permit this: run it as root');
     case ubusStatus.notFound:
       return notFound(ubus, args);
+    case ubusStatus.noData:
+      return new UserError(
+        `${args.interface}: nothing is learned on it now, so its peers have nothing to be configured with; see wg-slaacer status`,
+      );
     case ubusStatus.notSupported:
       return new UserError(
         `${args.interface}: the peer that has ${args.address} is not in /etc/config/network, or disabled there`,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+import { clientSystems } from '../answers.ts';
 import { globalOptions, interfaceOptions } from '../settings.ts';
 
 /** Exit statuses of every command. */
@@ -44,6 +45,14 @@ Usage:
         scope     it is outside the prefixes to learn in
         reserved  it is a reserved address or the router's own
         rate      too many new addresses came from this peer
+
+  wg-slaacer client PEER [--for SYSTEM] [--interface IFACE]
+                    [--endpoint HOST[:PORT]] [--json]
+      Print what a peer has to be configured with. PEER is its description or
+      its public key. SYSTEM, ${clientSystems[0]} unless told, is one of
+        ${clientSystems.join(', ')}
+      Keys that the router does not know are left to be put in. HOST is where
+      the peer finds the router, if the router is wrong about that.
 
   wg-slaacer run
       The service itself, in the foreground. procd starts it.

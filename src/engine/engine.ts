@@ -2,10 +2,11 @@
 // Keeps configuration, links, WireGuard and the ledger in line, and passes on what is seen to the learner and what it
 // plans to the executor. Every step is synchronous, so nothing comes between a decision and its effect.
 
+import type { Announcement } from '../advertiser/advertiser.ts';
 import { Advertising } from '../advertiser/advertising.ts';
 import type { Clock } from '../clock.ts';
 import type { Kernel, Sightings } from '../kernel/ports.ts';
-import type { Device, HookInUse, Link, PeerAddress, Sighting } from '../model.ts';
+import type { Device, HookInUse, Link, PeerAddress, Scope, Sighting } from '../model.ts';
 import { failureOf, type Problem, ProblemList } from '../problem.ts';
 import { scopeOf } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
@@ -41,6 +42,16 @@ export interface EngineConfig {
   readonly interfaces: readonly InterfaceConfig[];
   /** Whether configuration gives an address to the peer of a device, so that it is not ours to withdraw. */
   isConfigured?(device: string, address: PeerAddress): boolean;
+}
+
+/** An interface on which addresses are learned, as its peers have to know it. */
+export interface InterfaceFacts {
+  readonly link: Link;
+  readonly device: Device;
+  /** What is advertised there, or would be. */
+  readonly announcement: Announcement;
+  /** Without prefixes that it has lost. */
+  readonly scope: Scope;
 }
 
 /** How often WireGuard is compared with the ledger, at least, in milliseconds: what was wiped is back within 30 s. */
@@ -176,6 +187,22 @@ export class Engine {
     const entries = [...this.ledger.entries(name)];
     if (entries.length > 0) this.#watch.refresh(entries, this.#source.current?.records() ?? []);
     return entries;
+  }
+
+  /** By the name that the configuration gives it; undefined while nothing is learned there. */
+  facts(name: string): InterfaceFacts | undefined {
+    const on = this.#watch.named(name);
+    const device = on && this.#watch.dump(on);
+    const links = this.#kernel.links.list();
+    const found = this.#find(links).find(({ config }) => config.name === name);
+    if (!device || !found?.link) return undefined;
+    const { config, link } = found;
+    return {
+      link,
+      device,
+      announcement: this.#advertising.announcement(link, config.search ?? []),
+      scope: scopeOf(config.settings.prefixes, link, links),
+    };
   }
 
   /** Withdraws one address; false if it is not a learned one. */

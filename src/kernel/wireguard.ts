@@ -2,7 +2,7 @@
 // Generic netlink "wireguard" (<linux/wireguard.h>, drivers/net/wireguard/netlink.c).
 
 import { constants } from 'node:os';
-import { type Prefix, parseAddress } from '../address.ts';
+import { isZero, type Prefix, parseAddress } from '../address.ts';
 import { formatAddressAt, formatPrefix } from '../address-text.ts';
 import type { AllowedIp, Device, Endpoint, Peer } from '../model.ts';
 import {
@@ -46,6 +46,7 @@ const WGDEVICE_A_PUBLIC_KEY = 4;
 const WGDEVICE_A_LISTEN_PORT = 6;
 const WGDEVICE_A_PEERS = 8;
 const WGPEER_A_PUBLIC_KEY = 1;
+const WGPEER_A_PRESHARED_KEY = 2;
 const WGPEER_A_FLAGS = 3;
 const WGPEER_A_ENDPOINT = 4;
 const WGPEER_A_LAST_HANDSHAKE_TIME = 6;
@@ -233,6 +234,7 @@ function decodePeer(bytes: Buffer, start: number, end: number, peers: PeerSoFar[
     last?.key === key ? last : { key, addresses: [], prefixes: [], latestHandshake: 0, rxBytes: 0 };
   if (peer !== last) peers.push(peer);
   visitAttributes(bytes, start, end, (type, from, to) => {
+    if (type === WGPEER_A_PRESHARED_KEY && !isZero(bytes, from, to)) peer.hasPresharedKey = true;
     if (type === WGPEER_A_ENDPOINT) {
       const endpoint = decodeEndpoint(bytes.subarray(from, to));
       if (endpoint) peer.endpoint = endpoint;

@@ -3,9 +3,11 @@
 
 import { parseAddress } from '../address.ts';
 import { formatAddress } from '../address-text.ts';
+import { type ClientSystem, clientSystems } from '../answers.ts';
 import { parseDevice } from '../settings.ts';
 import { UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
 import { isPublicKey } from './peers.ts';
+import { parseReach, type Reach } from './reachable.ts';
 
 function invalid(name: string, expected: string): UbusError {
   return new UbusError(ubusStatus.invalidArgument, `argument ${name}: ${expected}`);
@@ -44,4 +46,19 @@ export function peer(args: UbusTable): string | undefined {
   const key = text(args, 'peer');
   if (key !== undefined && !isPublicKey(key)) throw invalid('peer', 'a public key in base64');
   return key;
+}
+
+export function system(args: UbusTable): ClientSystem {
+  const named = required(args, 'for');
+  const found = clientSystems.find((system) => system === named);
+  if (!found) throw invalid('for', `one of ${clientSystems.join(', ')}`);
+  return found;
+}
+
+export function endpoint(args: UbusTable): Reach {
+  const given = text(args, 'endpoint');
+  if (given === undefined) return {};
+  const reach = parseReach(given);
+  if (!reach) throw invalid('endpoint', 'a host name or an address, and a port if need be');
+  return reach;
 }

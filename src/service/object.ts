@@ -5,12 +5,12 @@ import { formatPrefix } from '../address-text.ts';
 import type {
   DeniedAddress,
   InterfaceOptions,
+  InterfacePeer,
   LearnedAddress,
   StatusAnswer,
   StatusTotals,
 } from '../answers.ts';
 import type { Clock } from '../clock.ts';
-import type { Engine } from '../engine/engine.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import type { Totals } from '../engine/totals.ts';
 import type { Counters, PeerAddress } from '../model.ts';
@@ -26,6 +26,7 @@ import {
 } from '../ubus/types.ts';
 import { describeProblem } from '../words/problems.ts';
 import * as argument from './arguments.ts';
+import { type ClientSubject, configureClient, listPeers } from './clients.ts';
 import type { InterfaceSection } from './config.ts';
 import { notificationOf } from './notification.ts';
 import { NotConfigured } from './pin.ts';
@@ -36,16 +37,13 @@ const MOST_BYTES = 1_000_000;
 const noCounters: Counters = { candidate: 0, restore: 0, owned: 0, scope: 0, reserved: 0, rate: 0 };
 
 /** What the object is about, as it is now. */
-export interface Subject {
+export interface Subject extends ClientSubject {
   readonly version: string;
   readonly clock: Clock;
-  readonly engine: Engine;
   /** What is in force for all of it. */
   readonly global: ServiceSettings;
   /** All that are configured, disabled ones as well. */
   readonly interfaces: readonly InterfaceSection[];
-  /** What the configuration calls a peer of an interface. */
-  describePeer(name: string, peer: string): string | undefined;
   problems(): Problem[];
   /** Makes a learned address a configured one. Rejects with NotConfigured, or another error: then nothing has changed. */
   pin(device: string, address: PeerAddress): Promise<void>;
@@ -81,6 +79,11 @@ export class ServiceObject {
       status: { arguments: {}, call: () => this.#status() },
       get_addresses: { arguments: some, call: (args) => this.#addresses(args) },
       get_denied: { arguments: { interface: 'String' }, call: (args) => this.#denied(args) },
+      get_peers: { arguments: { interface: 'String' }, call: (args) => this.#peers(args) },
+      get_client: {
+        arguments: { interface: 'String', peer: 'String', for: 'String', endpoint: 'String' },
+        call: (args) => this.#client(args),
+      },
       forget: { arguments: one, call: (args) => this.#forget(args) },
       flush: { arguments: some, call: (args) => this.#flush(args) },
       pin: { arguments: one, call: (args) => this.#pin(args) },
@@ -170,6 +173,30 @@ export class ServiceObject {
           }) satisfies DeniedAddress,
       ),
     );
+  }
+
+  #peers(args: UbusTable): UbusTable {
+    const section = this.#section(args);
+    const sections = section ? [section] : this.#subject.interfaces.filter(({ enabled }) => enabled);
+    const peers = sections.flatMap((each) => listPeers(this.#subject, each));
+    return bounded(
+      'peers',
+      peers.map(
+        ({ interface: name, peer }) =>
+          ({ interface: name, peer, ...this.#named(name, peer) }) satisfies InterfacePeer,
+      ),
+    );
+  }
+
+  async #client(args: UbusTable): Promise<UbusTable> {
+    argument.required(args, 'interface');
+    argument.required(args, 'peer');
+    const peer = argument.peer(args)!;
+    const system = argument.system(args);
+    const reach = argument.endpoint(args);
+    const section = this.#section(args)!;
+    const answer = await configureClient(this.#subject, section, peer, system, reach);
+    return { ...answer, ...this.#named(section.name, peer) };
   }
 
   #forget(args: UbusTable): undefined {

@@ -62,10 +62,12 @@ function canonical(allowedIp: string): string | undefined {
 export class PeerTable {
   readonly #descriptions = new Map<string, string>();
   readonly #configured = new Set<string>();
+  readonly #inForce = new Map<string, readonly PeerSection[]>();
 
   constructor(devices: ReadonlyMap<string, readonly PeerSection[]> = new Map()) {
     for (const [device, sections] of devices) {
       const inForce = sections.filter(({ disabled }) => !disabled);
+      this.#inForce.set(device, inForce);
       // A disabled section names a peer only if it has no other: an import may leave that of a device which was sold.
       const keys = new Set(inForce.map(({ key }) => key));
       for (const section of sections)
@@ -81,6 +83,11 @@ export class PeerTable {
 
   #describe(device: string, { key, description }: PeerSection): void {
     if (description !== undefined) this.#descriptions.set(`${device} ${key}`, description);
+  }
+
+  /** Those that are not disabled; a peer may have more than one. */
+  inForce(device: string): readonly PeerSection[] {
+    return this.#inForce.get(device) ?? [];
   }
 
   description(device: string, key: string): string | undefined {

@@ -16,6 +16,7 @@ const floors = [
   ['advertiser/'],
   ['engine/'],
   ['words/'],
+  ['clients/'],
   ['service/'],
   ['daemon.ts'],
   ['cli/'],

@@ -3,6 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DeniedAddress, LearnedAddress, StatusAnswer } from '../../src/answers.ts';
+import { client } from '../../src/cli/client.ts';
 import type { Screen } from '../../src/cli/screen.ts';
 import { overUbus } from '../../src/cli/service.ts';
 import { addressLines, deniedLines, statusLines } from '../../src/cli/show.ts';
@@ -12,7 +13,7 @@ import type { EngineEvent } from '../../src/engine/events.ts';
 import { notificationOf } from '../../src/service/notification.ts';
 import { UbusError, type UbusTable, ubusStatus } from '../../src/ubus/types.ts';
 import { displayWidth } from '../../src/words/text.ts';
-import { alice, bob } from './bench.ts';
+import { alice, bob, carol } from './bench.ts';
 import { FakeCaller } from './fake-caller.ts';
 
 const now = 1_800_000_000;
@@ -308,6 +309,89 @@ describe('a command', () => {
     const failed = failure(absent, 'status');
     await vi.advanceTimersByTimeAsync(10_000);
     expect((await failed).status).toBe(exitStatus.notRunning);
+  });
+});
+
+describe('client', () => {
+  const peers = [
+    { interface: 'wg1', peer: alice, description: ' phone ' },
+    { interface: 'home', peer: alice, description: 'phone' },
+    { interface: 'wg1', peer: bob, description: 'lap\u001b[2Jtop' },
+    { interface: 'wg1', peer: carol },
+  ];
+  const answer = { configuration: '[Interface]\nPostUp = sysctl\n' };
+  const withPeers = (listed: readonly UbusTable[] = peers) =>
+    service({
+      get_peers: ({ interface: name }) => ({
+        peers: listed.filter((each) => name === undefined || each.interface === name),
+      }),
+      get_client: () => answer,
+    });
+  const run = (ubus: FakeCaller, ...args: string[]) => client(() => ubus, args);
+  const failureOf = async (...args: string[]) => {
+    const error: unknown = await run(withPeers(), ...args).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UserError);
+    return (error as UserError).message;
+  };
+
+  it('prints the configuration for a peer, named by its description or its key', async () => {
+    const ubus = withPeers();
+    expect(await run(ubus, 'laptop')).toBe(exitStatus.ok);
+    expect(printed).toEqual(['[Interface]\nPostUp = sysctl']);
+    await run(ubus, carol, '--for', 'app', '--endpoint', 'home.example.org:443');
+    await run(ubus, 'phone', '--interface', 'home', '--for=networkd');
+    expect(ubus.calls.filter(({ method }) => method === 'get_client').map(({ args }) => args)).toEqual([
+      { interface: 'wg1', peer: bob, for: 'wg-quick' },
+      { interface: 'wg1', peer: carol, for: 'app', endpoint: 'home.example.org:443' },
+      { interface: 'home', peer: alice, for: 'networkd' },
+    ]);
+    expect(ubus.closed).toBe(true);
+  });
+
+  it('prints the answer as it is with --json', async () => {
+    await run(withPeers(), carol, '--json');
+    expect(JSON.parse(printed[0]!)).toEqual(answer);
+  });
+
+  it('says what peers there are, if there is no such one', async () => {
+    expect(await failureOf('tablet')).toBe(
+      `there is no peer "tablet"; there is "phone" on wg1, "phone" on home, "laptop" on wg1, "${carol}" on wg1`,
+    );
+    expect(await failureOf('laptop', '--interface', 'home')).toContain('there is "phone" on home');
+    const many = Array.from({ length: 30 }, (_, i) => ({
+      interface: 'wg1',
+      peer: alice,
+      description: `p${i}`,
+    }));
+    await expect(run(withPeers(many), 'x')).rejects.toThrow(/"p19" on wg1, 10 more$/);
+    await expect(run(withPeers([]), 'x')).rejects.toThrow(/there is none$/);
+  });
+
+  it('says how to tell peers of the same name apart', async () => {
+    expect(await failureOf('phone')).toBe(
+      `"phone" is more than one peer: name --interface; there is ${alice} on wg1, ${alice} on home`,
+    );
+    const twins = [alice, bob].map((peer) => ({ interface: 'wg1', peer, description: 'twin' }));
+    await expect(run(withPeers(twins), 'twin')).rejects.toThrow(
+      `"twin" is more than one peer: name its key; there is ${alice} on wg1, ${bob} on wg1`,
+    );
+  });
+
+  it.each([[], ['a', 'b'], ['a', '--for', 'amiga'], ['a', '--endpoint', 'x\ny'], ['a', '--wrong']])(
+    'refuses wrong usage without asking: %j',
+    async (...args) => {
+      const ubus = withPeers();
+      await expect(run(ubus, ...args)).rejects.toBeInstanceOf(UsageError);
+      expect(ubus.calls).toEqual([]);
+    },
+  );
+
+  it('says in words what went wrong', async () => {
+    const down = service({ get_peers: () => ({ peers }), get_client: refuse(ubusStatus.noData) });
+    await expect(run(down, carol)).rejects.toThrow(/^wg1: nothing is learned on it now.*wg-slaacer status$/);
+    const unknown = service({ get_peers: refuse(ubusStatus.notFound) });
+    await expect(run(unknown, carol, '-i', 'wg9')).rejects.toThrow(/"wg9".* wg1, home, wg3$/);
+    await expect(run(new FakeCaller({}), carol)).rejects.toMatchObject({ status: exitStatus.notRunning });
   });
 });
 

@@ -126,6 +126,116 @@ async function problems(): Promise<UbusTable[]> {
 
 const allowedOf = (section: string) => rpcd.packages.network![section]!.allowed_ips;
 
+describe('configurations for clients', () => {
+  beforeEach(async () => {
+    kernel.publicKey = carol;
+    kernel.withPresharedKey.add(alice);
+    await started();
+  });
+
+  const ask = (args: UbusTable = {}) =>
+    call('get_client', { interface: 'wg1', peer: alice, for: 'app', ...args }) as Promise<UbusTable>;
+  const textFor = async (args: UbusTable = {}) => (await ask(args)).configuration as string;
+  /** The one that an app is told to take in the interface's first prefix. */
+  const fixed = async (peer: string) => /2001:db8:1::?[\da-f:]+/.exec(await textFor({ peer }))![0];
+
+  it('names the peers of an interface, or of all that are enabled, but for disabled ones', async () => {
+    rpcd.packages.network!.cfg02!.disabled = '1';
+    kernel.setPeers('wg1', { [alice]: [], [carol]: [] });
+    await call('reload');
+    const here = [
+      { interface: 'wg1', peer: alice, description: "Alice's phone" },
+      { interface: 'wg1', peer: carol }, // by wg set
+    ];
+    expect(await call('get_peers')).toEqual({ peers: here });
+    expect(await call('get_peers', { interface: 'wg1' })).toEqual({ peers: here });
+    expect(await call('get_peers', { interface: 'wg2' })).toEqual({
+      peers: [{ interface: 'second', peer: carol, description: 'Carol' }],
+    });
+    expect(await statusOf('get_peers', { interface: 'wg9' })).toBe(ubusStatus.notFound);
+  });
+
+  it('are made of what the router has, without keys that are nobody else’s business', async () => {
+    const answer = await ask({ for: 'wg-quick', endpoint: 'home.example.org' });
+    expect(answer).toMatchObject({
+      interface: 'wg1',
+      peer: alice,
+      description: "Alice's phone",
+      for: 'wg-quick',
+      endpoint: 'home.example.org:51820',
+      missing: ['PRIVATE-KEY-OF-THE-CLIENT', 'PRESHARED-KEY-OF-THE-PEER'],
+    });
+    const text = answer.configuration as string;
+    expect(text).toContain(`PublicKey = ${carol}\n`);
+    expect(text).toContain('addr_gen_mode=3');
+    expect(said.join()).not.toContain(secret);
+    expect(said.join()).not.toContain(interfaceKey);
+    kernel.withPresharedKey.delete(alice);
+    expect(await textFor({ for: 'wg-quick' })).not.toContain('PresharedKey');
+  });
+
+  it('have what is configured for the peer, IPv4 too', async () => {
+    rpcd.packages.network!.cfg01!.allowed_ips = ['192.168.10.2/32 2001:DB8:1::A', '10.0.0.0/8'];
+    await call('reload');
+    const text = await textFor();
+    expect(text).toMatch(/^Address = 192\.168\.10\.2\/32, 2001:db8:1::a\/128, 2001:db8:2:[\da-f:]+\/128$/m);
+    expect(text).toContain('AllowedIPs = 0.0.0.0/0, ');
+  });
+
+  it('give an app an address that it can have: the same each time, and nobody else’s', async () => {
+    const first = await fixed(alice);
+    expect(await fixed(alice)).toBe(first);
+    expect(await fixed(bob)).not.toBe(first);
+    learn(first);
+    expect(await fixed(alice)).toBe(first);
+    await call('forget', { interface: 'wg1', address: first });
+    learn(first, bob);
+    const second = await fixed(alice);
+    expect(second).not.toBe(first);
+    learn(second);
+  });
+
+  it('give an app no address in a prefix that is deprecated, or that is all another peer’s', async () => {
+    kernel.allow('wg1', bob, '2001:db8:2::/64');
+    expect(await textFor()).toMatch(/^Address = 2001:db8:1:[\da-f:]+\/128$/m);
+    kernel.setLifetimes('wg1', 0, 60_000);
+    expect(await textFor()).not.toMatch(/^Address/m);
+  });
+
+  it('tell the DNS server that is advertised, unless it has a link-local address only', async () => {
+    kernel.routing.listeners.push('::');
+    expect(await textFor()).toContain('DNS = 2001:db8:1::1\n');
+    kernel.routing.listeners.splice(0);
+    expect(await textFor()).not.toContain('DNS');
+  });
+
+  it('tell under what name or address the router can be reached, if there is one', async () => {
+    expect(await ask()).toMatchObject({
+      endpoint: 'ADDRESS-OF-THE-ROUTER:51820',
+      missing: expect.arrayContaining(['ADDRESS-OF-THE-ROUTER']) as string[],
+    });
+    rpcd.packages.ddns = { myddns: { '.type': 'service', enabled: '1', lookup_host: 'home.example.org' } };
+    expect(await ask()).toMatchObject({ endpoint: 'home.example.org:51820' });
+    expect(await ask({ endpoint: '[2001:db8::1]:443' })).toMatchObject({ endpoint: '[2001:db8::1]:443' });
+    rpcd.leave(ubus);
+    expect(await ask()).toMatchObject({ endpoint: 'ADDRESS-OF-THE-ROUTER:51820' });
+  });
+
+  it('are refused for what is not there, and what nothing is known of', async () => {
+    const asked = { interface: 'wg1', peer: alice, for: 'app' };
+    expect(await statusOf('get_client', { ...asked, interface: 'wg9' })).toBe(ubusStatus.notFound);
+    expect(await statusOf('get_client', { ...asked, peer: carol })).toBe(ubusStatus.notFound);
+    for (const [name, value] of Object.entries({ peer: 'phone', for: 'amiga', endpoint: 'a\nb' }))
+      expect(await statusOf('get_client', { ...asked, [name]: value })).toBe(ubusStatus.invalidArgument);
+    for (const name of Object.keys(asked))
+      expect(await statusOf('get_client', { ...asked, [name]: '' })).toBe(ubusStatus.invalidArgument);
+    expect(await statusOf('get_client', { ...asked, interface: 'wg2', peer: carol })).toBe(ubusStatus.noData);
+    kernel.deleteLink('wg1');
+    kernel.announce();
+    expect(await statusOf('get_client', asked)).toBe(ubusStatus.noData);
+  });
+});
+
 describe('the ubus object', () => {
   beforeEach(started);
 

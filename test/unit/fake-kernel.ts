@@ -86,6 +86,8 @@ export class FakeKernel implements Kernel {
   hooksOpened = 0;
   /** Of every device. */
   publicKey: string | undefined;
+  /** Peers that have one. */
+  readonly withPresharedKey = new Set<string>();
   /** When a peer's latest handshake was, in seconds since 1970. */
   readonly handshakes = new Map<string, number>();
   /** The links as the engine saw them last. */
@@ -346,6 +348,7 @@ export class FakeKernel implements Kernel {
       ...allowedIpsOf(allowedIps.values()),
       latestHandshake: this.handshakes.get(key) ?? 0,
       rxBytes: 0,
+      ...(this.withPresharedKey.has(key) && { hasPresharedKey: true as const }),
     }));
     return { ifindex, ...(this.publicKey && { publicKey: this.publicKey }), listenPort: 51820, peers };
   }

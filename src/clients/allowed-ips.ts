@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a client is to send through the tunnel, and to accept from there.
+
+import { formatPrefix } from '../address-text.ts';
+import { linkLocal } from '../scope.ts';
+import { type Client, isIpv4, type RouterSide } from './facts.ts';
+
+/** What solicitations go to: all routers of the link. */
+const LINK_MULTICAST = 'ff02::/16';
+
+/**
+ * The router's entry among a client's peers. Advertisements come from fe80::/64: WireGuard drops them on a client that
+ * does not allow it.
+ */
+export function allowedIpsOf({ addresses }: Client, { isDefaultRouter, prefixes }: RouterSide): string[] {
+  const ipv6 = isDefaultRouter
+    ? ['::/0']
+    : [...prefixes.map(formatPrefix), formatPrefix(linkLocal), LINK_MULTICAST];
+  return [...(addresses.some(isIpv4) ? ['0.0.0.0/0'] : []), ...ipv6];
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a configuration for a client is made of.
+
+import type { Prefix } from '../address.ts';
+
+/** A peer, as the router has it. */
+export interface Client {
+  /** The public key in base64. */
+  readonly peer: string;
+  readonly description?: string | undefined;
+  readonly hasPresharedKey: boolean;
+  /** Canonical texts of what its configured allowed IPs name by itself, IPv4 addresses too. */
+  readonly addresses: readonly string[];
+  /** One that it may use in each prefix of the router: for clients that have no SLAAC. */
+  readonly fixedAddresses: readonly string[];
+}
+
+/** The router, as its peers have to know it. */
+export interface RouterSide {
+  /** Undefined while it has no private key. */
+  readonly publicKey?: string | undefined;
+  /** A name or an address; undefined if it is not known under which the router can be reached. */
+  readonly host?: string | undefined;
+  /** The UDP port. */
+  readonly port: number;
+  /** Bytes. */
+  readonly mtu: number;
+  /** Where its peers may have addresses, but for fe80::/64. */
+  readonly prefixes: readonly Prefix[];
+  /** Canonical texts of the addresses at which its DNS server can be asked. */
+  readonly servers: readonly string[];
+  /** Whether all of IPv6 can be reached by it. */
+  readonly isDefaultRouter: boolean;
+}
+
+export interface ClientFile {
+  readonly path: string;
+  /** As chmod takes it. */
+  readonly mode: '600' | '640' | '755';
+  readonly text: string;
+}
+
+/** What is to be done on the client. */
+export interface ClientSetup {
+  readonly files: readonly ClientFile[];
+  /** For root's shell, when the files are there. */
+  readonly commands: readonly string[];
+  /** What the user has to know, besides: lines. */
+  readonly notes: readonly string[];
+}
+
+/** The name of the interface on the client. */
+export const DEVICE = 'wg0';
+
+/** What stands where the router does not know, or must not say, what belongs there. */
+export const placeholders = {
+  privateKey: 'PRIVATE-KEY-OF-THE-CLIENT',
+  presharedKey: 'PRESHARED-KEY-OF-THE-PEER',
+  publicKey: 'PUBLIC-KEY-OF-THE-ROUTER',
+  host: 'ADDRESS-OF-THE-ROUTER',
+} as const;
+
+/** Seconds: less than what a NAT keeps a UDP mapping for; and with it a client shakes hands as soon as it is up. */
+export const KEEPALIVE = 25;
+
+/** WireGuard's own, for an Ethernet of 1500 bytes. */
+const USUAL_MTU = 1420;
+
+/** Undefined if the client's own choice is right. */
+export function mtuOf({ mtu }: RouterSide): number | undefined {
+  return mtu === USUAL_MTU ? undefined : mtu;
+}
+
+export const isIpv4 = (address: string) => !address.includes(':');
+
+/** With the length of the prefix: none but the address itself is the client's. */
+export function withLength(address: string): string {
+  return `${address}/${isIpv4(address) ? 32 : 128}`;
+}
+
+/** As wg(8) takes it. */
+export function endpointOf({ host = placeholders.host, port }: RouterSide): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The configuration of a client: what is to be put where on it, as a program takes it and as one text for people.
+
+import type { ClientSystem } from '../answers.ts';
+import { plain, truncate } from '../words/text.ts';
+import { type Client, type ClientFile, type ClientSetup, placeholders, type RouterSide } from './facts.ts';
+import { networkManager } from './network-manager.ts';
+import { networkd } from './networkd.ts';
+import { openwrt } from './openwrt.ts';
+import { app, wgQuick, wireguardGo } from './wg.ts';
+
+const systems: Readonly<Record<ClientSystem, (client: Client, router: RouterSide) => ClientSetup>> = {
+  'wg-quick': wgQuick,
+  networkd,
+  networkmanager: networkManager,
+  openwrt,
+  'wireguard-go': wireguardGo,
+  app,
+};
+
+export function setupOf(client: Client, router: RouterSide, system: ClientSystem): ClientSetup {
+  return systems[system](client, router);
+}
+
+/** What has to be put into a text by hand, in the order of `placeholders`. */
+export function missingIn(text: string): string[] {
+  return Object.values(placeholders).filter((placeholder) => text.includes(placeholder));
+}
+
+/** All of it, each file under its name. What is not configuration stands in comments. */
+export function textOf(client: Client, { files, commands, notes }: ClientSetup): string {
+  const texts = files.map((file) => `# ${titleOf(file)}\n${file.text}`);
+  const missing = missingIn(texts.join());
+  const told = [
+    `For peer ${nameOf(client)}`,
+    ...notes,
+    ...(missing.length > 0 ? [`Put in: ${missing.join(', ')}`] : []),
+  ];
+  const run = commands.length > 0 ? ['Then, as root:', ...commands.map((command) => `  ${command}`)] : [];
+  return [inComments(told), ...texts, ...(run.length > 0 ? [inComments(run)] : [])].join('\n');
+}
+
+function titleOf({ path, mode }: ClientFile): string {
+  return mode === '755' ? `${path} (chmod ${mode})` : path;
+}
+
+function inComments(lines: readonly string[]): string {
+  return lines.map((line) => `# ${line}\n`).join('');
+}
+
+/** The quotes stand between a backslash at its end and the end of the line, which some programs would take for one. */
+function nameOf({ peer, description = '' }: Client): string {
+  const name = truncate(plain(description).trim(), 64);
+  return name === '' ? peer : `"${name}" (${peer})`;
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Clients that read a configuration as wg(8) and wg-quick(8) have it.
+
+import { allowedIpsOf } from './allowed-ips.ts';
+import {
+  type Client,
+  type ClientSetup,
+  DEVICE,
+  endpointOf,
+  KEEPALIVE,
+  mtuOf,
+  placeholders,
+  type RouterSide,
+  withLength,
+} from './facts.ts';
+
+const PATH = `/etc/wireguard/${DEVICE}.conf`;
+
+export function wgQuick(client: Client, router: RouterSide): ClientSetup {
+  const { servers } = router;
+  const text = configuration(client, router, [
+    ...option('Address', client.addresses.map(withLength)),
+    ...option('MTU', [mtuOf(router)]),
+    ...(servers.length > 0 ? ['# wg-quick needs resolvconf for this:', `# DNS = ${servers.join(', ')}`] : []),
+    '# The kernel gives itself a link-local address, and asks for a Router Advertisement:',
+    'PostUp = sysctl -w net.ipv6.conf.%i.addr_gen_mode=3',
+  ]);
+  return { files: [{ path: PATH, mode: '600', text }], commands: [`wg-quick up ${DEVICE}`], notes: [] };
+}
+
+/** Its link-local address comes by itself. */
+export function wireguardGo(client: Client, router: RouterSide): ClientSetup {
+  return {
+    files: [{ path: PATH, mode: '600', text: configuration(client, router, []) }],
+    commands: [
+      `wireguard-go ${DEVICE}`,
+      `wg setconf ${DEVICE} ${PATH}`,
+      ...client.addresses.map((address) => `ip address add ${withLength(address)} dev ${DEVICE}`),
+      `ip link set ${DEVICE} mtu ${router.mtu} up`,
+    ],
+    notes: [],
+  };
+}
+
+/** The apps for Android, iOS, macOS and Windows. */
+export function app(client: Client, router: RouterSide): ClientSetup {
+  const { addresses, fixedAddresses } = client;
+  const text = configuration(client, router, [
+    ...option('Address', [...addresses, ...fixedAddresses].map(withLength)),
+    ...option('DNS', router.servers),
+    ...option('MTU', [mtuOf(router)]),
+  ]);
+  const notes = [
+    'The apps take no address by SLAAC, so this one is fixed. When the router gets another prefix,',
+    'IPv6 does not work until the app has got a new configuration.',
+  ];
+  return {
+    files: [{ path: `${DEVICE}.conf`, mode: '600', text }],
+    commands: [],
+    notes: fixedAddresses.length > 0 ? notes : [],
+  };
+}
+
+function configuration(client: Client, router: RouterSide, ofInterface: readonly string[]): string {
+  return [
+    '[Interface]',
+    `PrivateKey = ${placeholders.privateKey}`,
+    ...ofInterface,
+    '',
+    '[Peer]',
+    `PublicKey = ${router.publicKey ?? placeholders.publicKey}`,
+    ...(client.hasPresharedKey
+      ? ['# The one that is set for this peer on the router:', `PresharedKey = ${placeholders.presharedKey}`]
+      : []),
+    `Endpoint = ${endpointOf(router)}`,
+    `AllowedIPs = ${allowedIpsOf(client, router).join(', ')}`,
+    `PersistentKeepalive = ${KEEPALIVE}`,
+    '',
+  ].join('\n');
+}
+
+/** A line, unless there is nothing to say. */
+function option(name: string, values: readonly (string | number | undefined)[]): string[] {
+  const given = values.filter((value) => value !== undefined);
+  return given.length > 0 ? [`${name} = ${given.join(', ')}`] : [];
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Configurations for clients: brings together what the configuration, the kernel and the network say of a peer.
+
+import { type AddressBytes, contains, type Prefix, parseAddress } from '../address.ts';
+import { formatAddress, formatPrefix } from '../address-text.ts';
+import type { ClientAnswer, ClientSystem, InterfacePeer } from '../answers.ts';
+import { chooseAddress, singleAddress } from '../clients/addresses.ts';
+import { type Client, endpointOf, type RouterSide } from '../clients/facts.ts';
+import { missingIn, setupOf, textOf } from '../clients/setup.ts';
+import type { Engine, InterfaceFacts } from '../engine/engine.ts';
+import type { Device, Peer } from '../model.ts';
+import { inScope, isLinkLocal, linkLocal } from '../scope.ts';
+import { UbusError, ubusStatus } from '../ubus/types.ts';
+import type { InterfaceSection } from './config.ts';
+import type { PeerSection } from './peers.ts';
+import type { Reach } from './reachable.ts';
+
+export interface ClientSubject {
+  readonly engine: Engine;
+  /** What the configuration says of the peers of a device that are not disabled. */
+  peersOf(device: string): readonly PeerSection[];
+  /** What the configuration calls a peer of an interface. */
+  describePeer(name: string, peer: string): string | undefined;
+  /** Under what the router can be reached, the best first. */
+  hosts(): Promise<readonly string[]>;
+}
+
+/** Those of an interface that are not disabled: configured ones, in their order, and what else the kernel has. */
+export function listPeers(subject: ClientSubject, { name, device }: InterfaceSection): InterfacePeer[] {
+  const configured = subject.peersOf(device).map(({ key }) => key);
+  const present = subject.engine.facts(name)?.device.peers.map(({ key }) => key) ?? [];
+  return [...new Set([...configured, ...present])].map((peer) => ({ interface: name, peer }));
+}
+
+/** What `reach` does not give is found out. Throws UbusError: notFound if there is no such peer, noData while nothing is known of its interface. */
+export async function configureClient(
+  subject: ClientSubject,
+  section: InterfaceSection,
+  peer: string,
+  system: ClientSystem,
+  reach: Reach,
+): Promise<Omit<ClientAnswer, 'description'>> {
+  if (!listPeers(subject, section).some((each) => each.peer === peer))
+    throw new UbusError(ubusStatus.notFound, `${section.name}: there is no peer ${peer}`);
+  const host = reach.host ?? (await subject.hosts())[0];
+  const facts = subject.engine.facts(section.name);
+  if (!facts) throw new UbusError(ubusStatus.noData, `${section.name}: nothing is learned on it now`);
+  const configured = subject.peersOf(section.device).filter(({ key }) => key === peer);
+  const client = clientOf(peer, subject.describePeer(section.name, peer), configured, facts);
+  const router = routerOf(facts, { ...reach, host });
+  const setup = setupOf(client, router, system);
+  const configuration = textOf(client, setup);
+  return {
+    interface: section.name,
+    peer,
+    for: system,
+    endpoint: endpointOf(router),
+    configuration,
+    missing: missingIn(configuration),
+  };
+}
+
+function clientOf(
+  peer: string,
+  description: string | undefined,
+  configured: readonly PeerSection[],
+  facts: InterfaceFacts,
+): Client {
+  const allowedIps = configured.flatMap(({ allowedIps }) => allowedIps);
+  const addresses = [...new Set(allowedIps.flatMap((text) => singleAddress(text) ?? []))];
+  const isFree = (address: AddressBytes) =>
+    inScope(facts.scope, address) && [undefined, peer].includes(ownerOf(facts.device, address));
+  const has = (prefix: Prefix) =>
+    addresses.some((text) => text.includes(':') && contains(prefix, parseAddress(text)!));
+  const fixedAddresses = prefixesOf(facts)
+    .filter((prefix) => !has(prefix))
+    .flatMap((prefix) => chooseAddress(prefix, peer, isFree) ?? []);
+  const hasPresharedKey = facts.device.peers.some((each) => each.key === peer && each.hasPresharedKey);
+  return { peer, description, hasPresharedKey, addresses, fixedAddresses };
+}
+
+function routerOf(facts: InterfaceFacts, { host, port }: Reach): RouterSide {
+  const { device, link, announcement } = facts;
+  return {
+    publicKey: device.publicKey,
+    host,
+    port: port ?? device.listenPort,
+    mtu: link.mtu,
+    prefixes: prefixesOf(facts),
+    // A link-local one would need a zone, which no configuration can have.
+    servers: announcement.servers.map(formatAddress).filter((server) => !isLinkLocal(server)),
+    isDefaultRouter: announcement.isDefaultRouter,
+  };
+}
+
+/** Where peers may have addresses, without what is deprecated: each once. */
+function prefixesOf({ scope, link }: InterfaceFacts): Prefix[] {
+  const isDeprecated = (prefix: Prefix) => {
+    const own = link.addresses.filter(({ bytes }) => contains(prefix, bytes));
+    return own.length > 0 && own.every(({ preferred }) => preferred === 0);
+  };
+  const usable = scope.learn.filter((prefix) => prefix !== linkLocal && !isDeprecated(prefix));
+  return [...new Map(usable.map((prefix) => [formatPrefix(prefix), prefix])).values()];
+}
+
+/** The peer whose allowed IP is the longest that holds an address. */
+function ownerOf({ peers }: Device, address: AddressBytes): string | undefined {
+  const text = formatAddress(address);
+  const length = ({ addresses, prefixes }: Peer) =>
+    addresses.includes(text)
+      ? 128
+      : Math.max(-1, ...prefixes.filter((prefix) => contains(prefix, address)).map(({ length }) => length));
+  const [owner] = peers
+    .map((peer) => ({ key: peer.key, length: length(peer) }))
+    .filter(({ length }) => length >= 0)
+    .sort((a, b) => b.length - a.length);
+  return owner?.key;
+}

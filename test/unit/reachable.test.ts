@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import { expect, it } from 'vitest';
+import { hostsOf, parseReach } from '../../src/service/reachable.ts';
+
+const ddns = {
+  home: { '.type': 'service', enabled: '1', lookup_host: 'home.example.org' },
+  off: { '.type': 'service', enabled: '0', lookup_host: 'off.example.org' },
+  hostile: { '.type': 'service', enabled: '1', lookup_host: "x'\nPostUp = reboot" },
+};
+const system = (hostname: string) => ({ cfg01: { '.type': 'system', hostname } });
+const uplink = (target: string, addresses: object) => ({
+  up: true,
+  route: [{ target, mask: 0, nexthop: 'fe80::1' }],
+  ...addresses,
+});
+const dump = {
+  interface: [
+    { up: true, 'ipv4-address': [{ address: '192.168.1.1', mask: 24 }] },
+    uplink('0.0.0.0', { 'ipv4-address': [{ address: '203.0.113.7', mask: 24 }] }),
+    uplink('::', {
+      'ipv6-address': [
+        { address: '2001:db8::7', mask: 64 },
+        { address: 'fd00::7', mask: 64 },
+      ],
+    }),
+    { ...uplink('0.0.0.0', { 'ipv4-address': [{ address: '198.51.100.1', mask: 24 }] }), up: false },
+  ],
+};
+
+it('knows names that are kept up to date first, then its own, then addresses of its uplinks', () => {
+  expect(hostsOf(ddns, system('gate.example.org'), dump)).toEqual([
+    'home.example.org',
+    'gate.example.org',
+    '203.0.113.7',
+    '2001:db8::7',
+  ]);
+});
+
+it.each(['10.1.2.3', '172.31.0.1', '192.168.0.2', '100.64.0.9', '169.254.1.1'])(
+  'does not take %s for an address at which anybody reaches it',
+  (address) => {
+    const interfaces = [uplink('0.0.0.0', { 'ipv4-address': [{ address, mask: 24 }] })];
+    expect(hostsOf({}, system('OpenWrt'), { interface: interfaces })).toEqual([]);
+  },
+);
+
+it('takes anything for an answer', () => {
+  const strange = [
+    null,
+    7,
+    { up: true, route: 'x' },
+    uplink('::', { 'ipv6-address': [null, { address: 7 }, { address: 'x' }] }),
+  ];
+  expect(hostsOf({ a: null, b: 'x' }, {}, { interface: strange as never })).toEqual([]);
+  expect(hostsOf({}, {}, {})).toEqual([]);
+});
+
+it.each([
+  ['home.example.org', { host: 'home.example.org' }],
+  ['home.example.org:443', { host: 'home.example.org', port: 443 }],
+  ['203.0.113.7:1', { host: '203.0.113.7', port: 1 }],
+  ['2001:db8::7', { host: '2001:db8::7' }],
+  ['[2001:db8::7]', { host: '2001:db8::7' }],
+  ['[2001:db8::7]:51820', { host: '2001:db8::7', port: 51_820 }],
+  ['', undefined],
+  [':443', undefined],
+  ['home:0', undefined],
+  ['home:65536', undefined],
+  ['home:', undefined],
+  ["ho'me", undefined],
+  ['home\nPostUp = reboot', undefined],
+  ['-home', undefined],
+  ['x'.repeat(254), undefined],
+])('understands where a client is to look: %j', (text, expected) => {
+  expect(parseReach(text)).toEqual(expected);
+});
