@@ -5,13 +5,14 @@ import type { LearnedAddress } from '../../src/answers.ts';
 import { element, type ItemView, setAttribute, setText } from './dom.ts';
 import { keyBadge, matches, nameElement, peerMatches, peerOrder } from './peer.ts';
 import { type Column, cell, type Order, Table } from './table.ts';
-import { duration } from './text.ts';
+import { duration, shortKey } from './text.ts';
 import { TimeText } from './time-text.ts';
 
 export interface AddressActions {
   /** Null if the login may only look. */
   forget: ((entry: LearnedAddress) => void) | null;
   pin: ((entry: LearnedAddress) => void) | null;
+  setUp: (peer: string) => void;
 }
 
 interface Group {
@@ -149,7 +150,13 @@ export class AddressTable {
       cell(firstColumn!, [first.node]),
       cell(lastColumn!, [last.node]),
       cell(expiresColumn!, [expires]),
-      element('td', { class: 'td cbi-section-actions wg-slaacer-actions' }),
+      element('td', { class: 'td cbi-section-actions wg-slaacer-actions' }, [
+        element('div', {}, [
+          action('cbi-button-neutral', _('Set up'), description || shortKey(peer), () =>
+            this.actions.setUp(peer),
+          ),
+        ]),
+      ]),
     ]);
     return {
       node,
@@ -203,13 +210,13 @@ export class AddressTable {
   }
 }
 
-function action(kind: string, label: string, address: string, run: (() => void) | null): HTMLElement {
+function action(kind: string, label: string, subject: string, run: (() => void) | null): HTMLElement {
   return element(
     'button',
     {
       type: 'button',
       class: `btn cbi-button ${kind}`,
-      'aria-label': `${label}: ${address}`,
+      'aria-label': `${label}: ${subject}`,
       disabled: run ? null : '',
       click: () => run?.(),
     },

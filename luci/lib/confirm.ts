@@ -5,6 +5,7 @@ import ui from 'luci:ui';
 import type { LearnedAddress } from '../../src/answers.ts';
 import { paragraph } from './banner.ts';
 import { element } from './dom.ts';
+import { closer } from './modal.ts';
 import { peerName } from './peer.ts';
 import { errorText } from './reading.ts';
 import { service } from './service.ts';
@@ -47,11 +48,7 @@ interface Question {
 }
 
 function ask(entry: LearnedAddress, done: () => Promise<void>, question: Question): void {
-  const opener = document.activeElement;
-  const close = () => {
-    ui.hideModal();
-    if (opener instanceof HTMLElement && opener.isConnected) opener.focus({ preventScroll: true });
-  };
+  const close = closer();
   const run = async () => {
     try {
       await question.run();

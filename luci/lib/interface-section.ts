@@ -17,7 +17,7 @@ export class InterfaceSection {
   private readonly counters = element('div', { class: 'wg-slaacer-hint' });
   private readonly table: AddressTable;
 
-  constructor({ name, device }: InterfaceStatus, actions: AddressActions) {
+  constructor({ name, device }: InterfaceStatus, actions: AddressActions & { setUpAny: () => void }) {
     this.table = new AddressTable(_('Learned addresses of %s').format(name), actions);
     const title = device === name ? name : `${name} (${device})`;
     this.node = element('div', { class: 'cbi-section', 'data-interface': name }, [
@@ -26,6 +26,18 @@ export class InterfaceSection {
       ]),
       element('p', {}, [this.state, ' · ', this.prefixes, this.options, this.counters]),
       this.table.node,
+      element('div', { class: 'cbi-section-create' }, [
+        element(
+          'button',
+          {
+            type: 'button',
+            class: 'btn cbi-button',
+            'aria-label': `${_('Set up a client')}: ${name}`,
+            click: () => actions.setUpAny(),
+          },
+          [_('Set up a client')],
+        ),
+      ]),
     ]);
   }
 

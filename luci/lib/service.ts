@@ -2,7 +2,14 @@
 // What the page asks the router, and what it answers.
 
 import rpc from 'luci:rpc';
-import type { AddressesAnswer, DeniedAnswer, StatusAnswer } from '../../src/answers.ts';
+import type {
+  AddressesAnswer,
+  ClientAnswer,
+  ClientSystem,
+  DeniedAnswer,
+  PeersAnswer,
+  StatusAnswer,
+} from '../../src/answers.ts';
 import { parseBoolean } from '../../src/settings.ts';
 
 /** An interface as netifd knows it. */
@@ -30,6 +37,18 @@ export const service = {
   denied: rpc.declare<DeniedAnswer, []>({
     object: 'wg-slaacer',
     method: 'get_denied',
+    reject: true,
+  }),
+  peers: rpc.declare<PeersAnswer, [string]>({
+    object: 'wg-slaacer',
+    method: 'get_peers',
+    params: ['interface'],
+    reject: true,
+  }),
+  client: rpc.declare<ClientAnswer, [string, string, ClientSystem, string | undefined]>({
+    object: 'wg-slaacer',
+    method: 'get_client',
+    params: ['interface', 'peer', 'for', 'endpoint'],
     reject: true,
   }),
   forget: rpc.declare<unknown, [string, string]>({

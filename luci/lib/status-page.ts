@@ -6,6 +6,7 @@ import type { InterfaceStatus, LearnedAddress, StatusProblem } from '../../src/a
 import type { Problem } from '../../src/problem.ts';
 import { describeProblem, isKnown, type ProblemWords } from '../../src/words/problems.ts';
 import { banner, paragraph } from './banner.ts';
+import { showClient } from './client-dialog.ts';
 import { confirmForget, confirmPin } from './confirm.ts';
 import { DeniedTable } from './denied-table.ts';
 import { element, type ItemView, LiveList, setAttribute, setText } from './dom.ts';
@@ -127,6 +128,8 @@ export class StatusPage {
     const section = new InterfaceSection(status, {
       forget: this.mayChange ? (entry) => confirmForget(entry, () => this.refresh()) : null,
       pin: this.mayChange ? (entry) => confirmPin(entry, () => this.refresh()) : null,
+      setUp: (peer) => void showClient(status.name, peer),
+      setUpAny: () => void showClient(status.name),
     });
     section.filter(this.query);
     this.sections.set(status.name, section);

@@ -26,6 +26,8 @@ const rules = `
 .wg-slaacer-arrow::before { content: "\\25b8"; display: inline-block; width: 1.1em; }
 .wg-slaacer-toggle[aria-expanded="true"] .wg-slaacer-arrow::before { content: "\\25be"; }
 .table .tr.wg-slaacer-entry > .td { padding-top: 4px; padding-bottom: 4px; }
+.wg-slaacer-client { white-space: pre; overflow-x: auto; max-height: 24em; }
+.wg-slaacer-qr { max-width: 100%; background: white; }
 .wg-slaacer-denied .th.wg-slaacer-peer { width: 21%; }
 .wg-slaacer-denied .th.wg-slaacer-address { width: 23%; }
 @media screen and (min-width: 601px) {
@@ -36,7 +38,7 @@ const rules = `
   .table .tr > .td.wg-slaacer-peer, .table .tr > .td.wg-slaacer-address, .table .tr > .td.wg-slaacer-why { flex-basis: 100%; }
   .table .tr > .td.wg-slaacer-peer::before, .table .tr > .td.wg-slaacer-address::before { display: none; }
   .table .tr.wg-slaacer-entry > .td.wg-slaacer-peer, .table .tr > .td.wg-slaacer-first,
-  .table .tr.wg-slaacer-group > .td.wg-slaacer-time, .table .tr.wg-slaacer-group > .td.wg-slaacer-actions { display: none; }
+  .table .tr.wg-slaacer-group > .td.wg-slaacer-time { display: none; }
   .table .tr.wg-slaacer-entry { border-top-style: dotted; margin-left: 1em; }
 }
 `;

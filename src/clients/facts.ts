@@ -2,6 +2,7 @@
 // What a configuration for a client is made of.
 
 import type { Prefix } from '../address.ts';
+import { placeholders } from './placeholders.ts';
 
 /** A peer, as the router has it. */
 export interface Client {
@@ -51,14 +52,6 @@ export interface ClientSetup {
 
 /** The name of the interface on the client. */
 export const DEVICE = 'wg0';
-
-/** What stands where the router does not know, or must not say, what belongs there. */
-export const placeholders = {
-  privateKey: 'PRIVATE-KEY-OF-THE-CLIENT',
-  presharedKey: 'PRESHARED-KEY-OF-THE-PEER',
-  publicKey: 'PUBLIC-KEY-OF-THE-ROUTER',
-  host: 'ADDRESS-OF-THE-ROUTER',
-} as const;
 
 /** Seconds: less than what a NAT keeps a UDP mapping for; and with it a client shakes hands as soon as it is up. */
 export const KEEPALIVE = 25;

@@ -11,10 +11,10 @@ import {
   isIpv4,
   KEEPALIVE,
   mtuOf,
-  placeholders,
   type RouterSide,
   withLength,
 } from './facts.ts';
+import { placeholders } from './placeholders.ts';
 
 const PROFILE = `/etc/NetworkManager/system-connections/${DEVICE}.nmconnection`;
 

@@ -12,10 +12,10 @@ import {
   endpointOf,
   KEEPALIVE,
   mtuOf,
-  placeholders,
   type RouterSide,
   withLength,
 } from './facts.ts';
+import { placeholders } from './placeholders.ts';
 
 export function networkd(client: Client, router: RouterSide): ClientSetup {
   const mtu = mtuOf(router);

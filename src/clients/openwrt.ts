@@ -10,10 +10,10 @@ import {
   DEVICE,
   KEEPALIVE,
   mtuOf,
-  placeholders,
   type RouterSide,
   withLength,
 } from './facts.ts';
+import { placeholders } from './placeholders.ts';
 
 export function openwrt(client: Client, router: RouterSide): ClientSetup {
   const mtu = mtuOf(router);

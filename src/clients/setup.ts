@@ -3,10 +3,11 @@
 
 import type { ClientSystem } from '../answers.ts';
 import { plain, truncate } from '../words/text.ts';
-import { type Client, type ClientFile, type ClientSetup, placeholders, type RouterSide } from './facts.ts';
+import type { Client, ClientFile, ClientSetup, RouterSide } from './facts.ts';
 import { networkManager } from './network-manager.ts';
 import { networkd } from './networkd.ts';
 import { openwrt } from './openwrt.ts';
+import { commentOn, missingIn } from './placeholders.ts';
 import { app, wgQuick, wireguardGo } from './wg.ts';
 
 const systems: Readonly<Record<ClientSystem, (client: Client, router: RouterSide) => ClientSetup>> = {
@@ -22,22 +23,14 @@ export function setupOf(client: Client, router: RouterSide, system: ClientSystem
   return systems[system](client, router);
 }
 
-/** What has to be put into a text by hand, in the order of `placeholders`. */
-export function missingIn(text: string): string[] {
-  return Object.values(placeholders).filter((placeholder) => text.includes(placeholder));
-}
-
 /** All of it, each file under its name. What is not configuration stands in comments. */
 export function textOf(client: Client, { files, commands, notes }: ClientSetup): string {
   const texts = files.map((file) => `# ${titleOf(file)}\n${file.text}`);
-  const missing = missingIn(texts.join());
-  const told = [
-    `For peer ${nameOf(client)}`,
-    ...notes,
-    ...(missing.length > 0 ? [`Put in: ${missing.join(', ')}`] : []),
-  ];
+  const missing = commentOn(missingIn(texts.join('\n')));
+  const told =
+    inComments([`For peer ${nameOf(client)}`, ...notes]) + (missing === undefined ? '' : `${missing}\n`);
   const run = commands.length > 0 ? ['Then, as root:', ...commands.map((command) => `  ${command}`)] : [];
-  return [inComments(told), ...texts, ...(run.length > 0 ? [inComments(run)] : [])].join('\n');
+  return [told, ...texts, ...(run.length > 0 ? [inComments(run)] : [])].join('\n');
 }
 
 function titleOf({ path, mode }: ClientFile): string {

@@ -9,10 +9,10 @@ import {
   endpointOf,
   KEEPALIVE,
   mtuOf,
-  placeholders,
   type RouterSide,
   withLength,
 } from './facts.ts';
+import { placeholders } from './placeholders.ts';
 
 const PATH = `/etc/wireguard/${DEVICE}.conf`;
 

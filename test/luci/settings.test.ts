@@ -258,6 +258,9 @@ describe('what is asked for', () => {
       await page.locator('.modal').getByRole('button', { name: action! }).click();
       await page.getByLabel(`${action}: ${address}`).waitFor({ state: 'detached' });
     }
+    await page.getByRole('button', { name: 'Set up a client: wg0' }).click();
+    await page.locator('.modal pre', { hasText: '[Interface]' }).waitFor();
+    await page.locator('.modal').getByRole('button', { name: 'Close' }).click();
     await router.stopService();
     await page.getByRole('button', { name: 'Start it' }).click();
     await page.locator('[aria-label="Learned addresses of wg0"]').waitFor();

@@ -179,7 +179,7 @@ describe('searching and sorting', () => {
   it('opens and closes peers, one by one and all', async () => {
     const running = await home();
     const page = await visit(running, 'status');
-    const toggle = page.getByRole('button', { name: "Alice's laptop" });
+    const toggle = page.getByRole('button', { name: "Alice's laptop", exact: true });
     expect(await toggle.getAttribute('aria-expanded')).toBe('true');
     await toggle.focus();
     await page.keyboard.press('Enter');

@@ -5,8 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { contains, parseAddress, parsePrefix } from '../../src/address.ts';
 import { type ClientSystem, clientSystems } from '../../src/answers.ts';
 import { chooseAddress, linkLocalFor, singleAddress } from '../../src/clients/addresses.ts';
-import { type Client, placeholders, type RouterSide } from '../../src/clients/facts.ts';
-import { missingIn, setupOf, textOf } from '../../src/clients/setup.ts';
+import type { Client, RouterSide } from '../../src/clients/facts.ts';
+import { complete, missingIn, placeholders } from '../../src/clients/placeholders.ts';
+import { setupOf, textOf } from '../../src/clients/setup.ts';
 import { isLinkLocal } from '../../src/scope.ts';
 import { parseUci } from '../bed/ubus-broker/uci-file.ts';
 import { alice, bob } from './bench.ts';
@@ -248,6 +249,29 @@ describe('a hostile description', () => {
       expect(lines[0]!.length).toBeLessThan(150);
       expect(lines[0]).not.toMatch(/\\$/);
     }
+  });
+});
+
+describe('placeholders', () => {
+  const text =
+    '# For peer "PUBLIC-KEY-OF-THE-ROUTER"\n# Put in: PRIVATE-KEY-OF-THE-CLIENT, ADDRESS-OF-THE-ROUTER\n\n';
+  const rest =
+    '[Interface]\nPrivateKey = PRIVATE-KEY-OF-THE-CLIENT\nEndpoint = ADDRESS-OF-THE-ROUTER:51820\n';
+
+  it('are looked for in what is no comment', () => {
+    expect(missingIn(text)).toEqual([]);
+    expect(missingIn(text + rest)).toEqual([placeholders.privateKey, placeholders.host]);
+  });
+
+  it('give way to what is known, and the comment on them tells the rest', () => {
+    const known = { [placeholders.privateKey]: '$&=', [placeholders.presharedKey]: 'x' };
+    expect(complete(text + rest, known)).toBe(
+      (text + rest)
+        .replace('PRIVATE-KEY-OF-THE-CLIENT, ', '')
+        .replace('PRIVATE-KEY-OF-THE-CLIENT', () => '$&='),
+    );
+    expect(complete(text + rest, { ...known, [placeholders.host]: 'home' })).not.toContain('Put in');
+    expect(complete(text + rest, {})).toBe(text + rest);
   });
 });
 

@@ -8,6 +8,7 @@ import { form, maps, setReadonly } from './form.ts';
 import { rpc, setSession } from './request.ts';
 import { uci } from './uci.ts';
 import { initialise, ui } from './ui.ts';
+import { uqr } from './uqr.ts';
 
 interface Environment {
   readonly view: string;
@@ -44,6 +45,7 @@ const modules: Readonly<Record<string, unknown>> = {
   rpc,
   uci,
   ui,
+  uqr,
   /** baseclass.extend, of which the page takes only that it returns a class. */
   view: {
     extend: (members: object) =>
@@ -114,6 +116,11 @@ const L = {
   /** In seconds; 5 unless it is configured in /etc/config/luci. */
   env: { pollinterval: 1 },
   hasViewPermission: () => true,
+  /** A module, when it is needed. */
+  require: async (name: string) => {
+    if (!(name in modules)) throw new Error(`HTTP error 404 while loading class file "${name}.js"`);
+    return modules[name];
+  },
   resource: (...parts: string[]) => ['/luci-static/resources', ...parts].join('/'),
   url: (...parts: string[]) => ['/cgi-bin/luci', ...parts].join('/'),
 };
