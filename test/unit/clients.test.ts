@@ -254,7 +254,7 @@ describe('a hostile description', () => {
 
 describe('placeholders', () => {
   const text =
-    '# For peer "PUBLIC-KEY-OF-THE-ROUTER"\n# Put in: PRIVATE-KEY-OF-THE-CLIENT, ADDRESS-OF-THE-ROUTER\n\n';
+    '# For peer "PRESHARED-KEY-OF-THE-PEER"\n# Put in: PRIVATE-KEY-OF-THE-CLIENT, ADDRESS-OF-THE-ROUTER\n\n';
   const rest =
     '[Interface]\nPrivateKey = PRIVATE-KEY-OF-THE-CLIENT\nEndpoint = ADDRESS-OF-THE-ROUTER:51820\n';
 

@@ -195,6 +195,13 @@ describe('configurations for clients', () => {
     learn(second);
   });
 
+  it('give an app none that is reserved, or the router’s own', async () => {
+    configure('wg1', { prefix: ['2001:db8:1::/126', '2001:db8:2::/126'] });
+    await call('reload');
+    for (const peer of [alice, bob])
+      expect(await textFor({ peer })).toMatch(/^Address = .*2001:db8:1::[23]\/128, 2001:db8:2::[23]\/128$/m);
+  });
+
   it('give an app no address in a prefix that is deprecated, or that is all another peer’s', async () => {
     kernel.allow('wg1', bob, '2001:db8:2::/64');
     expect(await textFor()).toMatch(/^Address = 2001:db8:1:[\da-f:]+\/128$/m);
@@ -205,7 +212,8 @@ describe('configurations for clients', () => {
   it('tell the DNS server that is advertised, unless it has a link-local address only', async () => {
     kernel.routing.listeners.push('::');
     expect(await textFor()).toContain('DNS = 2001:db8:1::1\n');
-    kernel.routing.listeners.splice(0);
+    kernel.setLinkAddresses('wg1', [...router, 'fe80::1/64']);
+    kernel.routing.listeners.splice(0, 1, 'fe80::1');
     expect(await textFor()).not.toContain('DNS');
   });
 
