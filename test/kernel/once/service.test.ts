@@ -269,6 +269,18 @@ describe('over ubus', () => {
     expect(await known('wg1')).not.toContain('2001:db8:1::a2');
     await laptop.removeAddress('2001:db8:1::a2');
   });
+
+  test('a client’s configuration has what the kernel has, and no key that is secret', async () => {
+    const { stdout } = await service.command(`client "Anna's laptop" --for app --endpoint 10.9.1.1`);
+    const { stdout: publicKey } = await lab.router.run('wg show wg1 public-key');
+    const { stdout: port } = await lab.router.run('wg show wg1 listen-port');
+    expect(stdout).toContain(`PublicKey = ${publicKey.trim()}\n`);
+    expect(stdout).toContain(`Endpoint = 10.9.1.1:${port.trim()}\n`);
+    expect(stdout).toContain(`Address = ${CONFIGURED}`);
+    for (const secret of [home.router.privateKey, PRESHARED]) expect(stdout).not.toContain(secret);
+    const unknown = await service.command('client tablet');
+    expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining('"phone" on wg1') });
+  });
 });
 
 describe('changes of the configuration', () => {
