@@ -145,6 +145,7 @@ export class Router {
       const ipv6 = (list: readonly string[] = []) => list.filter((prefix) => prefix.includes(':'));
       const table = peers.map(({ key, allowedIps }) => [key, ipv6(allowedIps)]);
       this.kernel.setPeers(device, Object.fromEntries(table));
+      for (const { key } of peers) this.kernel.withPresharedKey.add(key);
     }
   }
 

@@ -145,6 +145,7 @@ export interface PeerFacts {
   /** struct sockaddr_in or sockaddr_in6. */
   readonly endpoint?: Buffer;
   /** Seconds since 1970. */
+  readonly presharedKey?: Buffer;
   readonly latestHandshake?: number;
   readonly rxBytes?: number;
 }
@@ -234,10 +235,16 @@ export class FakeWireGuard extends FakeSockets {
     ];
     for (const [peer, ips] of Object.entries(this.state(name))) {
       const key = attribute(1, Buffer.from(peer, 'base64'));
-      const { endpoint, latestHandshake = 0, rxBytes = 0 } = this.facts.get(peer) ?? {};
+      const facts = this.facts.get(peer) ?? {};
+      const {
+        endpoint,
+        presharedKey = FakeWireGuard.PRESHARED_KEY,
+        latestHandshake = 0,
+        rxBytes = 0,
+      } = facts;
       let start = [
         key,
-        attribute(2, FakeWireGuard.PRESHARED_KEY),
+        attribute(2, presharedKey),
         attribute(6, Buffer.concat([s64(latestHandshake), s64(123_456_789)])),
         attribute(5, u16(25)),
         attribute(8, s64(0xbad)),

@@ -110,7 +110,7 @@ describe('dump', () => {
     expect(kernel.received.length).toBeGreaterThan(3);
   });
 
-  it('gives the endpoint, the latest handshake and what was received of every peer', () => {
+  it('gives the endpoint, the latest handshake, what was received and if there is a preshared key of every peer', () => {
     const kernel = since616();
     kernel.listenPort = 53;
     kernel.device('wg1', { [alice]: ['2001:db8::5/128'], [bob]: [], [nobody]: [] });
@@ -126,6 +126,7 @@ describe('dump', () => {
       ]),
       rxBytes: 148,
     });
+    kernel.facts.set(nobody, { presharedKey: Buffer.alloc(32) });
     expect(new GenetlinkWireGuard(kernel).dump('wg1')).toEqual({
       ifindex: 7,
       listenPort: 53,
@@ -137,6 +138,7 @@ describe('dump', () => {
           endpoint: { address: parseAddress('::ffff:192.0.2.1'), port: 0x1234 },
           latestHandshake: 2 ** 33,
           rxBytes: 2 ** 40 + 1,
+          hasPresharedKey: true,
         },
         {
           key: bob,
@@ -145,6 +147,7 @@ describe('dump', () => {
           endpoint: { address: parseAddress('fe80::5'), port: 51820 },
           latestHandshake: 0,
           rxBytes: 148,
+          hasPresharedKey: true,
         },
         { key: nobody, addresses: [], prefixes: [], latestHandshake: 0, rxBytes: 0 },
       ],

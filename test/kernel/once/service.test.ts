@@ -278,6 +278,12 @@ describe('over ubus', () => {
     expect(stdout).toContain(`Endpoint = 10.9.1.1:${port.trim()}\n`);
     expect(stdout).toContain(`Address = ${CONFIGURED}`);
     for (const secret of [home.router.privateKey, PRESHARED]) expect(stdout).not.toContain(secret);
+    expect(stdout).not.toContain('PresharedKey');
+    await lab.router.run(`wg set wg1 peer ${phone.publicKey} preshared-key /dev/stdin`, { input: PRESHARED });
+    const withKey = await service.command('client phone');
+    await lab.router.run(`wg set wg1 peer ${phone.publicKey} preshared-key /dev/null`);
+    expect(withKey.stdout).toContain('PresharedKey = PRESHARED-KEY-OF-THE-PEER\n');
+    expect(withKey.stdout).not.toContain(PRESHARED);
     const unknown = await service.command('client tablet');
     expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining('"phone" on wg1') });
   });
