@@ -4,7 +4,7 @@
 import type { Clock } from './clock.ts';
 import { Engine, type EngineConfig } from './engine/engine.ts';
 import type { EngineEvent } from './engine/events.ts';
-import type { Kernel } from './kernel/ports.ts';
+import type { Kernel, StateFile } from './kernel/ports.ts';
 import type { PeerAddress } from './model.ts';
 import { type Problem, ProblemList } from './problem.ts';
 import { assignPrefix } from './service/assign.ts';
@@ -25,6 +25,8 @@ export interface Foundation {
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly ubus: Ubus;
+  /** For what has to be known after a reboot. */
+  readonly stateFile?: StateFile | undefined;
   write(level: LogLevel, line: string): void;
 }
 
@@ -61,12 +63,12 @@ export class Daemon implements Subject {
 
   constructor(foundation: Foundation) {
     this.#foundation = foundation;
-    const { version, kernel, clock, ubus, write } = foundation;
+    const { version, kernel, clock, ubus, write, stateFile } = foundation;
     this.version = version;
     this.clock = clock;
     this.#log = new Log(clock, write, (name, peer) => this.describePeer(name, peer));
     this.#reader = new Reader(ubus);
-    this.engine = new Engine(kernel, clock, (event) => this.#tell(event));
+    this.engine = new Engine(kernel, clock, (event) => this.#tell(event), stateFile);
     this.#pinner = new Pinner(ubus);
     this.#complaints = new ProblemList(
       (problem) => this.#log.problem(problem),

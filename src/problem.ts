@@ -77,6 +77,12 @@ export interface ProblemData {
   'solicitations-blocked': OnDevice;
   'ra-conflict': OnDevice & { /** Who else sends them, and by what option. */ readonly advertiser: string };
 
+  // What is kept for a reboot
+  'state-corrupt': { readonly file: string /** How many of them cannot be read. */; readonly lines: number };
+  /** Something else has written it. */
+  'state-foreign': { readonly file: string };
+  'state-failed': { readonly file: string } & Failure;
+
   // What a hook needs
   'no-permission': Nothing;
   'no-module': Nothing;

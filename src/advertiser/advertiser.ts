@@ -19,6 +19,9 @@ const ROUTER_LIFETIME = 2_700;
 /** Hosts keep an address that long although they are told otherwise (RFC 4862, 5.5.3 e), in milliseconds. */
 const TWO_HOURS = 7_200_000;
 
+/** Routes and prefixes come some time after an interface: what hosts have is not taken back so soon, in milliseconds. */
+const SETTLING = 60_000;
+
 /** Who is new is waited for so long, in milliseconds: its solicitation may be on the way. */
 const WELCOME = 200;
 /** Shortest time between two refreshes, in milliseconds. */
@@ -75,6 +78,13 @@ export interface Departed {
   readonly until: number;
 }
 
+/** What hosts on an interface believe. */
+export interface Advertised {
+  readonly isDefaultRouter: boolean;
+  /** Deprecated ones, too. */
+  readonly prefixes: readonly Prefix[];
+}
+
 interface Correspondent extends Recipient {
   latestHandshake: number;
   /** When it is to be told next; Infinity: when it shakes hands. */
@@ -122,6 +132,11 @@ export class Advertiser {
   readonly #gone: Map<string, Departed>;
   /** Peers with a link-local address that are not known to use an address of an announced prefix. */
   readonly #unheeding = new Map<string, Attempts>();
+  /** Whether hosts were told that this is a default router. */
+  #isBelievedIn: boolean;
+  /** What hosts had been told before, until all of its kind is here again, or is not to be waited for any longer. */
+  #earlier: Advertised | undefined;
+  readonly #settledAt: number;
   /** Of each peer: when the answers that it has had would all have been due. */
   readonly #answered = new Map<string, number>();
   #cancelTimer: (() => void) | undefined;
@@ -135,7 +150,8 @@ export class Advertiser {
   readonly #onChange: () => void;
 
   /**
-   * `departed`: what an earlier process left. `send` may throw. `onChange` is called, from the clock, when something
+   * `departed`: what an earlier process left. `earlier`: what hosts believe since there was another link, or before the
+   * system was started. `send` may throw. `onChange` is called, from the clock, when something
    * has changed that is not asked for here: what is departed, or whether a firewall is in the way.
    */
   constructor(
@@ -143,16 +159,32 @@ export class Advertiser {
     send: (message: Buffer, to: AddressBytes, peer: string) => void,
     onChange: () => void,
     departed: readonly Departed[] = [],
+    earlier?: Advertised,
   ) {
     this.#clock = clock;
     this.#send = send;
     this.#onChange = onChange;
     this.#gone = new Map(departed.map((each) => [formatPrefix(each.prefix), each]));
+    this.#earlier = earlier;
+    this.#settledAt = clock.now() + SETTLING;
+    this.#isBelievedIn = earlier?.isDefaultRouter ?? false;
+    for (const prefix of earlier?.prefixes ?? []) {
+      const text = formatPrefix(prefix);
+      if (this.#gone.has(text)) continue;
+      const validUntil = clock.now() + 1_000 * VALID_LIMIT;
+      this.#told.set(text, { prefix, preferredUntil: Number.NEGATIVE_INFINITY, validUntil });
+    }
   }
 
   /** Prefixes whose addresses are to work on. */
   get departed(): Departed[] {
     return [...this.#gone.values()];
+  }
+
+  /** What hosts believe. */
+  get advertised(): Advertised {
+    const prefixes = [...this.#told.values(), ...this.#gone.values()].map(({ prefix }) => prefix);
+    return { isDefaultRouter: this.#isBelievedIn, prefixes };
   }
 
   /** Whether there is anybody who is to be told something without being waited for. */
@@ -175,6 +207,10 @@ export class Advertiser {
   announce(announcement: Announcement): void {
     const before = this.#announcement;
     this.#announcement = announcement;
+    if (this.#isSettling()) {
+      this.#schedule();
+      return;
+    }
     const isNews = this.#noteDepartures() || summary(before) !== summary(announcement) || this.#isShortened();
     if (isNews) {
       for (const recipient of this.#recipients.values()) {
@@ -183,6 +219,18 @@ export class Advertiser {
       }
     }
     this.#schedule();
+  }
+
+  /** Whether a default route, or any prefix, that hosts were told of may yet come. */
+  #isSettling(): boolean {
+    if (!this.#earlier) return false;
+    const { isDefaultRouter, prefixes } = this.#announcement;
+    const isLess =
+      (this.#earlier.isDefaultRouter && !isDefaultRouter) ||
+      (this.#earlier.prefixes.length > 0 && prefixes.length === 0);
+    if (isLess && this.#clock.now() < this.#settledAt) return true;
+    this.#earlier = undefined;
+    return false;
   }
 
   /** All that there are now. */
@@ -280,6 +328,7 @@ export class Advertiser {
   #advertiseOrWait(recipient: Correspondent): void {
     const now = this.#clock.now();
     if (!this.#isReachable(recipient)) recipient.due = Number.POSITIVE_INFINITY;
+    else if (this.#isSettling()) recipient.due = this.#settledAt;
     else if (recipient.address === ALL_NODES && now < this.#nextAllNodes) recipient.due = this.#nextAllNodes;
     else {
       if (recipient.address === ALL_NODES) this.#nextAllNodes = now + ALL_NODES_INTERVAL;
@@ -379,6 +428,7 @@ export class Advertiser {
     this.#note(false);
     recipient.told = now;
     this.#noteAttempt(recipient);
+    this.#isBelievedIn = content.routerLifetime > 0;
     for (const { prefix, preferred, valid } of content.prefixes) {
       const text = formatPrefix(prefix);
       if (this.#gone.has(text)) continue;
@@ -425,11 +475,11 @@ export class Advertiser {
     };
   }
 
-  /** By the earliest of what is due: a refresh, or the end of a departed prefix. */
+  /** By the earliest of what is due: a refresh, the end of a departed prefix, or of waiting for what was there before. */
   #schedule(): void {
     const dues = [...this.#recipients.values()].map(({ due }) => due);
     const ends = this.departed.map(({ until }) => until);
-    const next = Math.min(Number.POSITIVE_INFINITY, ...dues, ...ends);
+    const next = Math.min(this.#earlier ? this.#settledAt : Number.POSITIVE_INFINITY, ...dues, ...ends);
     if (next === this.#timerAt && this.#cancelTimer) return;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
@@ -441,6 +491,8 @@ export class Advertiser {
   #wake(): void {
     this.#cancelTimer = undefined;
     const now = this.#clock.now();
+    const hasSettled = this.#earlier !== undefined && !this.#isSettling();
+    if (hasSettled) this.announce(this.#announcement);
     for (const recipient of this.#recipients.values()) {
       if (recipient.due > now) continue;
       const { peer, refresh } = recipient;
@@ -452,7 +504,7 @@ export class Advertiser {
     const hasEnded = this.departed.some(({ until }) => until <= now);
     if (hasEnded) this.#noteDepartures();
     this.#schedule();
-    if (hasEnded) this.#onChange();
+    if (hasEnded || hasSettled) this.#onChange();
   }
 }
 

@@ -11,7 +11,13 @@ import { solicitorOf } from '../packets/advertisement.ts';
 import { failureOf, type Problem } from '../problem.ts';
 import { isLinkLocal, linkLocal } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
-import { Advertiser, type AnnouncedPrefix, type Announcement, type Recipient } from './advertiser.ts';
+import {
+  type Advertised,
+  Advertiser,
+  type AnnouncedPrefix,
+  type Announcement,
+  type Recipient,
+} from './advertiser.ts';
 
 /** An interface on which addresses are learned. */
 export interface Enabled {
@@ -45,6 +51,8 @@ const anyAddress = parseAddress('::')!;
 
 export class Advertising {
   readonly #active = new Map<number, Active>();
+  /** What hosts believe of devices on which nothing is advertised just now, by device. */
+  readonly #earlier = new Map<string, Advertised>();
 
   readonly #routing: Routing;
   readonly #wireguard: WireGuard;
@@ -70,6 +78,19 @@ export class Advertising {
     this.#onChange = onChange;
   }
 
+  /** What hosts have believed since before the system was started, by device. */
+  recall(advertised: ReadonlyMap<string, Advertised>): void {
+    for (const [device, each] of advertised) this.#earlier.set(device, each);
+  }
+
+  /** What hosts believe, by device. */
+  get advertised(): ReadonlyMap<string, Advertised> {
+    const active = [...this.#active.values()].map(
+      ({ device, advertiser }) => [device, advertiser.advertised] as const,
+    );
+    return new Map([...this.#earlier, ...active]);
+  }
+
   /**
    * Advertises on these interfaces and no others. `links` are all WireGuard ones. Answers with what keeps it from
    * working, whether the addresses of a link have been changed, and whether something failed and is to be tried again.
@@ -80,10 +101,14 @@ export class Advertising {
   ): { problems: Problem[]; hasChangedAddresses: boolean; isIncomplete: boolean } {
     const wanted = new Map(enabled.filter(isWanted).map((each) => [each.link.ifindex, each]));
     for (const [ifindex, { device }] of this.#active) {
-      if (wanted.get(ifindex)?.link.name !== device) this.#end(ifindex);
+      if (wanted.get(ifindex)?.link.name === device) continue;
+      const isThere = links.some((link) => link.ifindex === ifindex && link.name === device && link.up);
+      if (isThere) this.#end(ifindex);
+      else this.#leave(ifindex);
     }
     const problems = enabled.flatMap(conflictOf);
     const learningOn = new Set(enabled.map(({ link }) => link.ifindex));
+    const isOff = ({ up, ifindex }: Link) => up && !wanted.has(ifindex);
     let hasChangedAddresses = false;
     let isIncomplete = false;
     const attempt = (link: Link, act: () => void) => {
@@ -94,9 +119,10 @@ export class Advertising {
         problems.push({ code: 'ra-failed', data: { device: link.name, ...failureOf(error) } });
       }
     };
-    for (const link of links.filter(({ ifindex }) => !learningOn.has(ifindex))) {
+    for (const link of links) {
       attempt(link, () => {
-        hasChangedAddresses = this.#cleanUp(link) || hasChangedAddresses;
+        if (isOff(link) && this.#earlier.has(link.name)) this.#dismiss(link);
+        if (!learningOn.has(link.ifindex)) hasChangedAddresses = this.#cleanUp(link) || hasChangedAddresses;
       });
     }
     for (const each of wanted.values()) {
@@ -162,6 +188,7 @@ export class Advertising {
   #dismiss(link: Link): void {
     const device = link.up && this.#wireguard.dump(link.name);
     const known = device ? recipientsOf(device, false) : [];
+    this.#earlier.delete(link.name);
     if (known.length === 0) return;
     this.#open(link).advertiser.setRecipients(known);
     this.#end(link.ifindex);
@@ -179,6 +206,15 @@ export class Advertising {
       socket.close();
     }
     this.#active.clear();
+  }
+
+  /** An interface that has gone or is down. What hosts were told holds, and there will be another of its name. */
+  #leave(ifindex: number): void {
+    const { advertiser, socket, device } = this.#active.get(ifindex)!;
+    this.#active.delete(ifindex);
+    this.#earlier.set(device, advertiser.advertised);
+    advertiser.stop();
+    socket.close();
   }
 
   /** With a last advertisement. */
@@ -228,7 +264,8 @@ export class Advertising {
     const onChange = () => {
       if (this.#active.get(ifindex)?.advertiser === advertiser) this.#onChange();
     };
-    const advertiser = new Advertiser(this.#clock, send, onChange, departed);
+    const advertiser = new Advertiser(this.#clock, send, onChange, departed, this.#earlier.get(device));
+    this.#earlier.delete(device);
     const opened = { device, advertiser, socket, isAllNodesTaken: false, announced: [], routes };
     this.#active.set(ifindex, opened);
     return opened;

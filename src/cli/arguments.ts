@@ -15,33 +15,45 @@ import {
 import { UsageError } from './usage.ts';
 
 export interface RunArguments {
+  /** None: the service is to run. */
   readonly interfaces: readonly string[];
   readonly global: GlobalSettings;
   readonly settings: InterfaceSettings;
   readonly json: boolean;
+  /** Where to keep what has to be known after a reboot. */
+  readonly state?: string;
 }
 
-/**
- * Undefined without any: then the service is to run. Throws UsageError, which names the first thing that is wrong and
- * what is allowed.
- */
-export function parseRunArguments(args: string[]): RunArguments | undefined {
-  if (args.length === 0) return undefined;
+/** Throws UsageError, which names the first thing that is wrong and what is allowed. */
+export function parseRunArguments(args: string[]): RunArguments {
   const { values } = parse(args, {
     interface: { type: 'string', multiple: true, short: 'i' },
     set: { type: 'string', multiple: true },
     json: { type: 'boolean' },
+    state: { type: 'string' },
   } as const);
   const interfaces = [...new Set(values.interface)];
-  if (interfaces.length === 0)
-    throw new UsageError('run needs an --interface, or no option at all to be the service');
+  if (interfaces.length === 0 && (values.set || values.json))
+    throw new UsageError('run needs an --interface, or no option but --state to be the service');
+  if (values.state === '') throw new UsageError('--state: the name of the file is missing');
   const given = collect(values.set ?? []);
   const global = parseOptions(globalOptions, globalDefaults, given);
   const each = parseOptions(interfaceOptions, interfaceDefaults, given);
   const [invalid] = [...global.invalid, ...each.invalid];
   if (invalid)
     throw new UsageError(`--set ${invalid.option}=${invalid.value}: allowed is ${invalid.allowed}`);
-  return { interfaces, global: global.settings, settings: each.settings, json: values.json ?? false };
+  return {
+    interfaces,
+    global: global.settings,
+    settings: each.settings,
+    json: values.json ?? false,
+    ...(values.state !== undefined && { state: values.state }),
+  };
+}
+
+/** `--state FILE` alone; undefined without it. */
+export function parseStateFlag(args: string[]): string | undefined {
+  return parse(args, { state: { type: 'string' } } as const).values.state;
 }
 
 export interface ClientArguments {

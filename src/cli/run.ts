@@ -5,6 +5,7 @@ import { systemClock } from '../clock.ts';
 import { Engine } from '../engine/engine.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import { unmet } from '../kernel/requirements.ts';
+import { FlashFile } from '../kernel/state-file.ts';
 import type { Problem } from '../problem.ts';
 import { describeEvent } from '../words/describe.ts';
 import { describeProblem, inOneLine, withWords } from '../words/problems.ts';
@@ -17,12 +18,12 @@ import { exitStatus, UserError } from './usage.ts';
 
 export function run(args: string[], version: string): Promise<number> {
   const parsed = parseRunArguments(args);
-  return parsed ? runAlone(parsed, version) : serve(version);
+  return parsed.interfaces.length > 0 ? runAlone(parsed, version) : serve(version, parsed.state);
 }
 
 /** Resolves when a signal, or the end of who reads its output, has ended it. */
 async function runAlone(
-  { interfaces, global, settings, json }: RunArguments,
+  { interfaces, global, settings, json, state }: RunArguments,
   version: string,
 ): Promise<number> {
   const printLine = linePrinter();
@@ -38,7 +39,8 @@ async function runAlone(
   const kernel = openKernel(); // first, as what Node loads for its streams is loaded faster then
   const ended = whenToldToEnd();
   setLateFlags();
-  const engine = new Engine(kernel, systemClock, (event) => tell(event));
+  const stateFile = state === undefined ? undefined : new FlashFile(state);
+  const engine = new Engine(kernel, systemClock, (event) => tell(event), stateFile);
   try {
     engine.start({
       hook: global.hook,

@@ -3,20 +3,25 @@
 
 import { systemClock } from '../clock.ts';
 import { Daemon } from '../daemon.ts';
+import { FlashFile } from '../kernel/state-file.ts';
 import type { LogLevel } from '../settings.ts';
 import { UbusClient } from '../ubus/client.ts';
 import { setLateFlags } from './late-flags.ts';
 import { openKernel } from './open.ts';
 import { exitStatus } from './usage.ts';
 
-/** Resolves when SIGINT or SIGTERM has ended it. SIGHUP has it read its configuration again. */
-export async function serve(version: string): Promise<number> {
+/**
+ * Resolves when SIGINT or SIGTERM has ended it. SIGHUP has it read its configuration again. `state` is the file for what
+ * has to be known after a reboot.
+ */
+export async function serve(version: string, state?: string): Promise<number> {
   const ended = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
   const kernel = openKernel();
   const ubus = new UbusClient(undefined, ({ message }) => write('warn', message));
-  const daemon = new Daemon({ version, kernel, clock: systemClock, ubus, write });
+  const stateFile = state === undefined ? undefined : new FlashFile(state);
+  const daemon = new Daemon({ version, kernel, clock: systemClock, ubus, write, stateFile });
   process.on('SIGHUP', () => void daemon.reload());
   // Who reads the log may go; learning goes on.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});

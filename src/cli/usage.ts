@@ -54,14 +54,14 @@ Usage:
       Keys that the router does not know are left to be put in. HOST is where
       the peer finds the router, if the router is wrong about that.
 
-  wg-slaacer run
+  wg-slaacer run [--state FILE]
       The service itself, in the foreground. procd starts it.
   wg-slaacer run --interface NAME [--interface NAME …] [--set OPTION=VALUE …]
-                 [--json]
+                 [--json] [--state FILE]
       Learn in the foreground on these interfaces until interrupted, without
       ubus and /etc/config. What was learned stays in place and is taken up
-      again by the next run.
-  wg-slaacer withdraw
+      again by the next run. FILE has what is to be known after a reboot.
+  wg-slaacer withdraw [--state FILE]
       Withdraw all that was learned, while nothing learns.
   wg-slaacer doctor [--json]
       Say what this system has and lacks for learning addresses.

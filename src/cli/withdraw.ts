@@ -3,26 +3,31 @@
 
 import { systemClock } from '../clock.ts';
 import { Engine } from '../engine/engine.ts';
-import type { Kernel } from '../kernel/ports.ts';
+import type { Kernel, StateFile } from '../kernel/ports.ts';
+import { FlashFile } from '../kernel/state-file.ts';
 import { describeProblem, inOneLine } from '../words/problems.ts';
+import { parseStateFlag } from './arguments.ts';
 import { openKernel } from './open.ts';
-import { exitStatus, UsageError, UserError } from './usage.ts';
+import { exitStatus, UserError } from './usage.ts';
 
 /** Throws UserError if the service is running, or what went wrong in the kernel. */
 export function withdraw(args: string[]): number {
-  if (args.length > 0) throw new UsageError(`unexpected argument "${args[0]}"`);
+  const state = parseStateFlag(args);
   const kernel = openKernel();
   try {
-    withdrawAll(kernel);
+    withdrawAll(kernel, state === undefined ? undefined : new FlashFile(state));
     return exitStatus.ok;
   } finally {
     kernel.close();
   }
 }
 
-/** With no interface to learn on, the engine withdraws what an earlier one has left. Throws UserError. */
-export function withdrawAll(kernel: Kernel): void {
-  const engine = new Engine(kernel, systemClock, () => {});
+/**
+ * With no interface to learn on, the engine withdraws what an earlier one has left, and tells hosts that this is no
+ * default router any more: what it has told them is in the file. Throws UserError.
+ */
+export function withdrawAll(kernel: Kernel, stateFile?: StateFile): void {
+  const engine = new Engine(kernel, systemClock, () => {}, stateFile);
   engine.start({ hook: 'auto', interfaces: [] });
   const [failure] = engine
     .currentProblems()

@@ -5,7 +5,7 @@
 import type { Announcement } from '../advertiser/advertiser.ts';
 import { Advertising } from '../advertiser/advertising.ts';
 import type { Clock } from '../clock.ts';
-import type { Kernel, Sightings } from '../kernel/ports.ts';
+import type { Kernel, Sightings, StateFile } from '../kernel/ports.ts';
 import type { Device, HookInUse, Link, PeerAddress, Scope, Sighting } from '../model.ts';
 import { failureOf, type Problem, ProblemList } from '../problem.ts';
 import { scopeOf } from '../scope.ts';
@@ -20,6 +20,8 @@ import { type Entry, Ledger } from './ledger.ts';
 import { Memory } from './memory.ts';
 import { Schedule } from './schedule.ts';
 import { Source } from './source.ts';
+import { lastAddresses, type State } from './state.ts';
+import { StateKeeper } from './state-keeper.ts';
 import { interfaceStatus, type Status } from './status.ts';
 import { Tally } from './totals.ts';
 import { type Active, Watch } from './watch.ts';
@@ -69,6 +71,7 @@ export class Engine {
   readonly #advertising: Advertising;
   readonly #memory: Memory;
   readonly #watch: Watch;
+  readonly #keeper: StateKeeper | undefined;
   #running = false;
   #lastReconcile = Number.NEGATIVE_INFINITY;
   readonly #schedule: Schedule;
@@ -77,7 +80,8 @@ export class Engine {
   readonly #kernel: Kernel;
   readonly #clock: Clock;
 
-  constructor(kernel: Kernel, clock: Clock, listener: (event: EngineEvent) => void) {
+  /** `stateFile` has what is to be known after a reboot; without it nothing is. */
+  constructor(kernel: Kernel, clock: Clock, listener: (event: EngineEvent) => void, stateFile?: StateFile) {
     this.#kernel = kernel;
     this.#clock = clock;
     const time = () => clock.wall() / 1000;
@@ -122,6 +126,14 @@ export class Engine {
     this.#watch = new Watch(this.ledger, this.#learner, kernel.wireguard, clock, (problem) =>
       this.#problems.add(problem),
     );
+    this.#keeper =
+      stateFile &&
+      new StateKeeper(
+        stateFile,
+        clock,
+        () => this.#state(),
+        (problem) => this.#problems.add(problem),
+      );
     this.#schedule = new Schedule(clock, () => this.#tick());
     this.#surroundings = {
       ledger: this.ledger,
@@ -142,6 +154,11 @@ export class Engine {
   start(config: EngineConfig): void {
     this.#running = true;
     this.#config = config;
+    const state = this.#keeper?.read();
+    if (state) {
+      this.#memory.recalled = state.addresses;
+      this.#advertising.recall(state.advertised);
+    }
     this.#kernel.links.onChange(() => this.#running && this.#sync());
     this.#sync();
   }
@@ -149,6 +166,7 @@ export class Engine {
   /** Leaves every learned address in place, and what the kernel remembers of it for the next start. */
   stop(): void {
     this.#running = false;
+    this.#keeper?.stop();
     this.#advertising.stop();
     this.#schedule.stop();
     this.#source.close();
@@ -237,7 +255,18 @@ export class Engine {
       this.#problems.add({ code: 'links-failed', data: failureOf(error) });
       this.#watch.isIncomplete = true;
     }
+    this.#keeper?.note();
     this.#scheduleNext();
+  }
+
+  /** What there is to know after a reboot. */
+  #state(): State {
+    const { interfaces } = this.#config;
+    const isConfigured = (device: string) => interfaces.some((config) => config.device === device);
+    const learned = interfaces.flatMap(({ name, device }) => lastAddresses(this.ledger, name, device));
+    const recalled = this.#memory.recalled.filter(({ device }) => isConfigured(device));
+    const advertised = [...this.#advertising.advertised].filter(([device]) => isConfigured(device));
+    return { addresses: [...learned, ...recalled], advertised: new Map(advertised) };
   }
 
   /** Answers with the problems that there are. */
@@ -278,6 +307,7 @@ export class Engine {
     }
     return [
       ...this.#source.problems(),
+      ...(this.#keeper?.problems() ?? []),
       ...found.flatMap(({ config, link }) => interfaceProblems(config.device, config.settings, link)),
       ...advertised.problems,
       ...owned,

@@ -6,7 +6,8 @@ import type { Sightings, WireGuard } from '../kernel/ports.ts';
 import type { Link, PeerAddress } from '../model.ts';
 import { failureOf, type Problem } from '../problem.ts';
 import type { Ledger } from './ledger.ts';
-import { leftovers, takeOver } from './records.ts';
+import { leftovers, recall, takeOver } from './records.ts';
+import type { LastAddress } from './state.ts';
 
 /** What is configured now. */
 export interface Configured {
@@ -21,6 +22,8 @@ export class Memory {
   #hasTakenOver = false;
   /** Whether the kernel may have learned addresses, or records of them, that the ledger does not have. */
   hasLeftovers = true;
+  /** What peers used last before the system was started, until it is in the ledger. */
+  recalled: readonly LastAddress[] = [];
 
   readonly #ledger: Ledger;
   readonly #wireguard: WireGuard;
@@ -44,7 +47,12 @@ export class Memory {
 
   /** Goes on with what was learned before, and withdraws what is not to be learned any more. */
   align(sightings: Sightings, wireguardLinks: readonly Link[]): void {
-    if (!this.#hasTakenOver) takeOver(this.#ledger, sightings, this.#configured.nameOf, this.#clock.now());
+    if (!this.#hasTakenOver) {
+      const now = this.#clock.now();
+      takeOver(this.#ledger, sightings, this.#configured.nameOf, now);
+      recall(this.#ledger, this.recalled, this.#configured.nameOf, now);
+      this.recalled = [];
+    }
     this.#hasTakenOver = true;
     if (this.hasLeftovers) this.#withdrawLeftovers(sightings, wireguardLinks);
   }

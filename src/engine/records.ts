@@ -2,9 +2,10 @@
 // Keeps the kernel's records of what was learned, which outlive processes and links, in line with the ledger.
 
 import type { Sightings } from '../kernel/ports.ts';
-import type { LearnedRecord } from '../model.ts';
+import type { LearnedRecord, PeerAddress } from '../model.ts';
 import { type Place, recordOf } from './executor.ts';
 import type { Entry, Ledger } from './ledger.ts';
+import type { LastAddress } from './state.ts';
 
 /** Continues what an earlier process began: `nameOf` tells the configured interface of a device. */
 export function takeOver(
@@ -16,6 +17,26 @@ export function takeOver(
   for (const record of sightings.records()) {
     const name = nameOf(record.device);
     if (name !== undefined) adopt(ledger, name, record, now);
+  }
+}
+
+/**
+ * After a reboot, of which the kernel has no record: what peers used last is theirs again before they show themselves, so
+ * that no other peer can take it meanwhile, and advertisements go there. As they are learned addresses like any other,
+ * everything holds that does for those: none goes to who is no peer any more, none that is another's by configuration,
+ * and what is not used expires.
+ */
+export function recall(
+  ledger: Ledger,
+  addresses: readonly LastAddress[],
+  nameOf: (device: string) => string | undefined,
+  now: number,
+): void {
+  const known = new Set([...ledger.entries()].map((entry) => entry.interface));
+  for (const { device, peer, address } of addresses) {
+    const name = nameOf(device);
+    if (name === undefined || known.has(name)) continue;
+    adopt(ledger, name, { peer, address, learned: now, lastSeen: now }, Number.NEGATIVE_INFINITY);
   }
 }
 
@@ -57,10 +78,15 @@ export function leftovers(
   return found;
 }
 
-function adopt(ledger: Ledger, name: string, record: LearnedRecord, now: number): Entry {
+function adopt(
+  ledger: Ledger,
+  name: string,
+  record: PeerAddress & Pick<Entry, 'learned' | 'lastSeen'>,
+  confirmed: number,
+): Entry {
   const { address, learned, lastSeen } = record;
   const peer = ledger.keyOf(name, record.peer);
-  const entry = { interface: name, address, peer, learned, lastSeen, confirmed: now };
+  const entry = { interface: name, address, peer, learned, lastSeen, confirmed };
   ledger.put(entry);
   ledger.tellPresent(entry, { event: 'adopted' });
   return entry;

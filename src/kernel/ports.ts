@@ -117,6 +117,15 @@ export interface Observer {
   shakeHands(ifindex: number, peer: string | undefined): void;
 }
 
+/** A text that outlives the system. */
+export interface StateFile {
+  readonly path: string;
+  /** Empty if there is no such file. Throws what the system says, also if it is anything but a file. */
+  read(): string;
+  /** All or nothing, also if the power is cut; an empty text is no file. Throws as read() does. */
+  write(text: string): void;
+}
+
 export interface Kernel {
   readonly wireguard: WireGuard;
   readonly links: Links;

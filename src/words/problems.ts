@@ -157,6 +157,19 @@ const catalogue: Catalogue = {
     _('switch those off there, or set option ra to 0 to keep it that way, or to 1 to send them all the same'),
   ],
 
+  'state-corrupt': (_) => [
+    _('{file}: {lines} of its lines cannot be read, so what they said about peers and prefixes is forgotten'),
+    _('nothing is lost but time: see dmesg for errors of the flash'),
+  ],
+  'state-foreign': (_) => [
+    _('{file}: wg-slaacer has not written this file, so nothing is kept for a reboot'),
+    _('move the file away, or name another one: wg-slaacer run --state FILE'),
+  ],
+  'state-failed': (_, { error }) => [
+    _('{file}: what has to be known after a reboot cannot be kept there: {detail}'),
+    fileHintOf(_, error),
+  ],
+
   'no-permission': (_) => [
     _('not enough permission to load BPF programs and configure WireGuard'),
     _('run it as root (CAP_SYS_ADMIN and CAP_NET_ADMIN)'),
@@ -311,6 +324,36 @@ function advertisingHintOf(_: Translate, error: string): string {
       return _('switch IPv6 on there: sysctl -w net.ipv6.conf.{device}.disable_ipv6=0');
     default:
       return hintOf(_, error);
+  }
+}
+
+/** What an errno means for a file. */
+function fileHintOf(_: Translate, error: string): string {
+  switch (error) {
+    case 'EROFS':
+      return _(
+        'make the file system writable (mount -o remount,rw), or check it: dmesg says why it is read-only',
+      );
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return _('make room there: df says how full it is');
+    case 'EPERM':
+    case 'EACCES':
+      return _(
+        'let root write into its folder: chown root and chmod u+rwx; lsattr tells whether it is immutable',
+      );
+    case 'EEXIST':
+    case 'EISDIR':
+    case 'ENOTDIR':
+      return _(
+        'move away what is in its place: neither a folder, nor a device, nor a file for its folder can be there',
+      );
+    case 'ENAMETOOLONG':
+      return _('name another file: wg-slaacer run --state FILE');
+    case 'EIO':
+      return _('check the flash: see dmesg');
+    default:
+      return report(_);
   }
 }
 

@@ -6,7 +6,7 @@ import { UsageError, usage } from '../../src/cli/usage.ts';
 import { globalDefaults, globalOptions, interfaceDefaults, interfaceOptions } from '../../src/settings.ts';
 import { prefixes } from './bench.ts';
 
-const parse = (line: string) => parseRunArguments(line.split(' '))!;
+const parse = (line: string) => parseRunArguments(line.split(' '));
 
 function complaint(line: string): string {
   try {
@@ -19,8 +19,9 @@ function complaint(line: string): string {
 }
 
 describe('run', () => {
-  it('is the service without arguments', () => {
-    expect(parseRunArguments([])).toBeUndefined();
+  it('is the service without an interface', () => {
+    expect(parseRunArguments([])).toMatchObject({ interfaces: [] });
+    expect(parse('--state /tmp/state')).toMatchObject({ interfaces: [], state: '/tmp/state' });
   });
 
   it('needs but an interface', () => {
@@ -54,8 +55,9 @@ describe('run', () => {
   });
 
   it.each([
-    ['--json', 'run needs an --interface, or no option at all to be the service'],
-    ['--set rate=5', 'run needs an --interface, or no option at all to be the service'],
+    ['--json', 'run needs an --interface, or no option but --state to be the service'],
+    ['--set rate=5', 'run needs an --interface, or no option but --state to be the service'],
+    ['-i wg1 --state=', '--state: the name of the file is missing'],
     ['-i wg1 --set rate', '--set rate: not OPTION=VALUE'],
     ['-i wg1 --set =5', '--set =5: not OPTION=VALUE'],
     ['-i wg1 --set rate=', '--set rate=: allowed is 0 (no limit) to 6000 new addresses per minute'],

@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -24,12 +24,21 @@ const disabled = 'interface wg1 enabled=0 rate=5\ninterface wg2 rate=5';
 const two = `${none}\ninterface wg1 enabled=1\ninterface wg2 enabled=0\ninterface home enabled=1 device=wg-home`;
 
 /** Each call as [function, ...arguments]. */
-function calls(action: 'start' | 'reload', sections: string, learned = false): string[][] {
+function calls(
+  action: 'start' | 'reload',
+  sections: string,
+  { learned = false, told = false } = {},
+): string[][] {
   const config = join(folder, 'config');
   writeFileSync(config, `${sections}\n`);
   const script = join(files, 'etc/init.d/wg-slaacer');
   const output = execFileSync('busybox', ['ash', path('rc.common'), script, action], {
-    env: { CONFIG: config, LEARNED: learned ? folder : join(folder, 'absent'), PATH: process.env.PATH },
+    env: {
+      CONFIG: config,
+      LEARNED: learned ? folder : join(folder, 'absent'),
+      TOLD: told ? config : join(folder, 'absent'),
+      PATH: process.env.PATH,
+    },
     encoding: 'utf8',
   });
   return output
@@ -59,7 +68,7 @@ describe('the init script', { timeout: 30_000 }, () => {
     expect(named(all, 'close_instance')).toHaveLength(1);
     const parameters = Object.fromEntries(named(all, 'set_param').map(([name, ...values]) => [name, values]));
     expect(parameters).toMatchObject({
-      command: ['/usr/sbin/wg-slaacer', 'run'],
+      command: ['/usr/sbin/wg-slaacer', 'run', '--state', '/etc/wg-slaacer/state'],
       respawn: ['3600', '5', '0'],
       stdout: ['1'],
       stderr: ['1'],
@@ -92,10 +101,37 @@ describe('the init script', { timeout: 30_000 }, () => {
     expect(triggers).toEqual([['wg1'], ['wg-home']]);
   });
 
-  it('has what was learned withdrawn where everything was disabled while it was stopped', () => {
-    expect(calls('start', disabled, true).at(-1)).toEqual(['program', 'withdraw']);
-    expect(named(calls('start', two, true), 'program')).toEqual([]);
-    expect(named(calls('reload', disabled, true), 'program')).toEqual([]);
+  it.each([
+    ['was learned', { learned: true }],
+    ['clients were told', { told: true }],
+  ])('has what %s taken back where everything was disabled while it was stopped', (_, left) => {
+    const [[program, command, option] = []] = calls('start', disabled, left).slice(-1);
+    expect([program, command, option]).toEqual(['program', 'withdraw', '--state']);
+    expect(named(calls('start', two, left), 'program')).toEqual([]);
+    expect(named(calls('reload', disabled, left), 'program')).toEqual([]);
+  });
+
+  it('is stopped by a reboot before the network, of whose end clients would be told', () => {
+    const script = readFileSync(join(files, 'etc/init.d/wg-slaacer'), 'utf8');
+    const [start, stop] = ['START', 'STOP'].map((name) =>
+      Number(new RegExp(`^${name}=(\\d+)$`, 'm').exec(script)?.[1]),
+    );
+    expect(start).toBeGreaterThan(20);
+    expect(stop).toBeLessThan(90);
+  });
+
+  it('takes nothing back from clients when it is stopped: procd alone ends what runs', () => {
+    const script = readFileSync(join(files, 'etc/init.d/wg-slaacer'), 'utf8');
+    expect(script).not.toMatch(/^(stop|shutdown|restart|stop_service|service_stopped)\(\)/m);
+    expect(script.match(/withdraw --state/g)).toHaveLength(1);
+  });
+
+  it('has what is to be known after a reboot kept by sysupgrade', () => {
+    const kept = readFileSync(join(files, 'lib/upgrade/keep.d/wg-slaacer'), 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'));
+    const [command] = named(calls('start', two), 'set_param').filter(([name]) => name === 'command');
+    expect(kept).toEqual([`${dirname(command!.at(-1)!)}/`]);
   });
 
   it.each([

@@ -249,6 +249,7 @@ describe('the scripts that run after removal', () => {
     const everywhere = [
       'etc/config',
       'etc/init.d',
+      'lib/upgrade/keep.d',
       'usr/sbin',
       'usr/share/luci/menu.d',
       'usr/share/rpcd/acl.d',
@@ -264,6 +265,7 @@ describe('the script that runs before removal', () => {
     put('calls', '');
     put('left', String(failing));
     put('sys/fs/bpf/wg-slaacer/learned-v1', '');
+    put('etc/wg-slaacer/state', '');
     put('etc/init.d/wg-slaacer', `#!/bin/sh\necho init "$@" >>${build}/calls\n`, 0o755);
     put('bin/sleep', '#!/bin/sh\n', 0o755);
     put(
@@ -272,18 +274,20 @@ describe('the script that runs before removal', () => {
       0o755,
     );
     runScript('prerm', environment);
-    return content('calls').split('\n').slice(0, -1);
+    return content('calls').replaceAll(build, '').split('\n').slice(0, -1);
   }
 
-  const pinned = () => existsSync(join(build, 'sys/fs/bpf/wg-slaacer'));
+  const withdraw = 'withdraw --state /etc/wg-slaacer/state';
+  const traces = ['sys/fs/bpf/wg-slaacer', 'etc/wg-slaacer/state'];
+  const left = () => traces.filter((name) => existsSync(join(build, name)));
 
-  it('stops the service, withdraws what was learned, and leaves nothing pinned', () => {
-    expect(run()).toEqual(['init stop', 'withdraw']);
-    expect(pinned()).toBe(false);
+  it('stops the service, withdraws what was learned and told, and leaves nothing of it', () => {
+    expect(run()).toEqual(['init stop', withdraw]);
+    expect(left()).toEqual([]);
   });
 
   it('waits for a service that is slow to stop, but not for ever', () => {
-    expect(run({}, 2)).toEqual(['init stop', 'withdraw', 'withdraw', 'withdraw']);
+    expect(run({}, 2)).toEqual(['init stop', withdraw, withdraw, withdraw]);
     expect(run({}, 1000).length).toBeLessThan(12);
   });
 
@@ -292,6 +296,6 @@ describe('the script that runs before removal', () => {
     ['while an image is built', { IPKG_INSTROOT: '/image' }],
   ])('does nothing %s', (_, environment) => {
     expect(run(environment)).toEqual([]);
-    expect(pinned()).toBe(true);
+    expect(left()).toEqual(traces);
   });
 });

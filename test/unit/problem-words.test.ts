@@ -46,6 +46,13 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
   'ra-unheeded': [{ device, peer: alice, prefix: '2001:db8:1::/64' }],
   'solicitations-blocked': [{ device }],
   'ra-conflict': [{ device, advertiser: 'odhcpd' }],
+  'state-corrupt': [{ file: '/etc/wg-slaacer/state', lines: 2 }],
+  'state-foreign': [{ file: '/etc/passwd' }],
+  'state-failed': ['EROFS', 'ENOSPC', 'EACCES', 'EISDIR', 'ENAMETOOLONG', 'EIO', ''].map((error) => ({
+    file: '/etc/wg-slaacer/state',
+    error,
+    detail: `${error}: open`,
+  })),
   'no-permission': [{}],
   'no-module': [{}],
   'no-btf': [{}],

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A small file on flash, which after a power cut is either what it was or what it was to be.
+
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import type { StateFile } from './ports.ts';
+
+/** What ten thousand peers take, in bytes; of a larger file, which is none of ours, the rest is not read. */
+const MOST = 2 ** 20;
+
+/** Errors are those of node:fs. */
+export class FlashFile implements StateFile {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  read(): string {
+    if (!this.#exists()) return '';
+    const file = openSync(this.path, 'r');
+    try {
+      const bytes = Buffer.alloc(MOST);
+      return bytes.toString('utf8', 0, readSync(file, bytes));
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  write(text: string): void {
+    const exists = this.#exists();
+    if (text !== '') this.#replace(text);
+    else if (exists) rmSync(this.path);
+  }
+
+  #replace(text: string): void {
+    const folder = dirname(this.path);
+    const draft = `${this.path}.new`;
+    mkdirSync(folder, { recursive: true });
+    rmSync(draft, { force: true }); // whatever a power cut has left
+    try {
+      // Only if it does not exist: never through a link.
+      writeFileSync(draft, text, { flag: 'wx', mode: 0o600, flush: true });
+      renameSync(draft, this.path);
+    } catch (error) {
+      rmSync(draft, { force: true });
+      throw error;
+    }
+    const opened = openSync(folder, 'r');
+    try {
+      fsyncSync(opened);
+    } finally {
+      closeSync(opened);
+    }
+  }
+
+  /** Throws if it is anything but a file: neither a folder nor a device is to be replaced. */
+  #exists(): boolean {
+    const found = statSync(this.path, { throwIfNoEntry: false });
+    if (found && !found.isFile())
+      throw Object.assign(new Error(`EEXIST: not a file, ${this.path}`), { code: 'EEXIST' });
+    return found !== undefined;
+  }
+}
