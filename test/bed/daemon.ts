@@ -26,6 +26,8 @@ export interface DaemonOptions {
   interfaces?: readonly string[];
   /** As for --set. No Router Advertisements unless told: they would be among the packets that tests count. */
   set?: Readonly<Record<string, string | number>>;
+  /** The file for what is to be known after a reboot. */
+  state?: string;
 }
 
 export class Daemon {
@@ -35,13 +37,14 @@ export class Daemon {
 
   /** Resolves when it is ready. */
   static async start(router: Host, options: DaemonOptions = {}): Promise<Daemon> {
-    const { hook = 'auto', interfaces = ['wg1'], set = {} } = options;
+    const { hook = 'auto', interfaces = ['wg1'], set = {}, state } = options;
     const asked = hook === 'lending' ? 'auto' : hook;
     const settings = Object.entries({ hook: asked, ra: 0, ...set }).map(
       ([name, value]) => `--set ${name}=${value}`,
     );
     const names = interfaces.map((name) => `--interface ${name}`);
-    const command = [`exec ${PROGRAM} run --json`, ...names, ...settings].join(' ');
+    const kept = state === undefined ? [] : [`--state ${state}`];
+    const command = [`exec ${PROGRAM} run --json`, ...names, ...settings, ...kept].join(' ');
     const process = router.spawn(command);
     const ready = await process.waitFor(/^\{"event":"ready"/, 120_000);
     const way: Way = JSON.parse(ready).hook;

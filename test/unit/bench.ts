@@ -9,6 +9,7 @@ import { type InterfaceSettings, interfaceDefaults } from '../../src/settings.ts
 import { parseAllowedIps } from './allowed-ips.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeKernel, key } from './fake-kernel.ts';
+import type { FakeStateFile } from './fake-state-file.ts';
 
 export const alice = key(0xa1);
 export const bob = key(0xb0);
@@ -55,6 +56,8 @@ export class Bench {
   readonly clock = new FakeClock();
   readonly kernel = new FakeKernel(this.clock);
   engine!: Engine;
+  /** What is on flash; nothing is kept there without. */
+  stateFile: FakeStateFile | undefined;
   /** Since they were last taken. */
   #events: EngineEvent[] = [];
 
@@ -62,7 +65,7 @@ export class Bench {
   start(config: EngineConfig): this {
     this.clock.dropTimers();
     this.kernel.revive();
-    this.engine = new Engine(this.kernel, this.clock, (event) => this.#events.push(event));
+    this.engine = new Engine(this.kernel, this.clock, (event) => this.#events.push(event), this.stateFile);
     this.engine.start(config);
     return this;
   }

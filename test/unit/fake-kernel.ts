@@ -275,6 +275,14 @@ export class FakeKernel implements Kernel {
     this.#callsToLive = Number.POSITIVE_INFINITY;
   }
 
+  /** The system is started anew: nothing is left. Its links are to be added again. */
+  reboot(): void {
+    this.kill();
+    for (const name of this.linkNames()) this.deleteLink(name);
+    this.learned.clear();
+    this.routing.routes.length = 0;
+  }
+
   // What a test wants to know
 
   get hookIsOpen(): boolean {

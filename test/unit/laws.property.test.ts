@@ -13,6 +13,7 @@ import { linkLocal } from '../../src/scope.ts';
 import type { InterfaceSettings } from '../../src/settings.ts';
 import { alice, Bench, bob, carol, config, nameOf, on, prefixes } from './bench.ts';
 import { Killed } from './fake-kernel.ts';
+import { FakeStateFile } from './fake-state-file.ts';
 
 const devices = ['wg1', 'wg2'] as const;
 type DeviceName = (typeof devices)[number];
@@ -56,6 +57,7 @@ type Step =
   | { do: 'carol'; device: DeviceName; allowedIps: readonly string[] }
   | { do: 'addresses'; device: DeviceName | 'br-lan'; addresses: readonly string[] }
   | { do: 'killAfter'; calls: number }
+  | { do: 'reboot'; isClean: boolean }
   | { do: 'fail'; call: 'add' | 'remove' | 'remember'; after: number }
   | { do: 'see' | 'announce' | 'restart' | 'kill' | 'heal' | 'settle' };
 
@@ -153,6 +155,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     ),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('killAfter' as const), calls: fc.nat(12) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('reboot' as const), isClean: fc.boolean() }) },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -195,6 +198,7 @@ class World {
   #checkedRemoved = 0;
 
   constructor() {
+    this.#bench.stateFile = new FakeStateFile();
     this.#kernel.addLink('br-lan', { kind: 'bridge' });
     for (const name of devices) {
       this.#addresses.set(name, linkAddresses[0]!);
@@ -272,6 +276,14 @@ class World {
         return kernel.killAfter(step.calls);
       case 'kill':
         return kernel.kill();
+      case 'reboot': {
+        const links = kernel.linkNames();
+        if (step.isClean) bench.engine.stop();
+        kernel.reboot();
+        kernel.addLink('br-lan', { kind: 'bridge', addresses: this.#addresses.get('br-lan')! });
+        for (const name of devices) if (links.includes(name)) this.#addLink(name);
+        return;
+      }
       case 'restart':
         bench.engine.stop();
         return this.#start();

@@ -6,8 +6,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { guestFor, ways } from '../../bed/bed.ts';
 import type { Client } from '../../bed/client.ts';
-import { Daemon } from '../../bed/daemon.ts';
+import { Daemon, PROGRAM } from '../../bed/daemon.ts';
 import { Lab } from '../../bed/lab.ts';
+import { reveal } from '../../bed/ways.ts';
+
+/** On the router; it is there after a reboot. */
+const STATE = '/run/wg-slaacer/state';
 
 describe.each(ways)('by %s', (hook) => {
   /** Milliseconds from the first handshake. */
@@ -17,7 +21,8 @@ describe.each(ways)('by %s', (hook) => {
   let laptop: Client;
 
   const start = async () => {
-    daemon = await Daemon.start(lab.router, { hook, set: { ra: 1, rate: 0, lifetime: '20s' } });
+    const set = { ra: 1, rate: 0, lifetime: '20s' };
+    daemon = await Daemon.start(lab.router, { hook, set, state: STATE });
   };
 
   /** Router Advertisements that a client has taken. */
@@ -25,6 +30,19 @@ describe.each(ways)('by %s', (hook) => {
     const { stdout } = await client.run('cat /proc/net/dev_snmp6/wg0');
     return Number(/^Icmp6InRouterAdvertisements\s+(\d+)$/m.exec(stdout)?.[1]);
   };
+
+  /** As after a power cut or a clean end: of the kernel's memory nothing is left, and there is no session. */
+  const reboot = async (signal: 'SIGTERM' | 'SIGKILL', commands = '') => {
+    await daemon!.stop(signal);
+    await lab.router.run('rm -rf /sys/fs/bpf/wg-slaacer');
+    await lab.replaceLink();
+    await lab.router.run(commands);
+    await silence();
+    await start();
+  };
+
+  const defaultRoutes = async () =>
+    (await laptop.run('ip -6 route show default')).stdout.replace(/expires.*/, '');
 
   /** Until a peer that says nothing has no session any more. */
   const silence = () => lab.guest.sleep(240_000);
@@ -85,27 +103,40 @@ ip address add fe80::${client.name === 'laptop' ? 'a' : 'b'}/64 dev wg0 nodad`);
       return lab.guest.now - before;
     };
     await carries('before');
-    const routes = async () => (await laptop.run('ip -6 route show default')).stdout.replace(/expires.*/, '');
-    const before = await routes();
+    const before = await defaultRoutes();
     expect(before).not.toBe('');
+    await reveal(daemon!, laptop, ['fe80::a']);
+    const monitor = laptop.spawn('exec ip -6 monitor route');
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-      await daemon!.stop(signal);
-      expect(await routes()).toBe(before);
-      await lab.router.run('rm -rf /sys/fs/bpf/wg-slaacer');
-      await lab.replaceLink();
-      await silence();
-      await start();
+      await reboot(signal);
+      expect((await lab.allowedIps()).laptop).toEqual(['fe80::a/128']);
       const count = await taken(laptop);
       const milliseconds = await shakeHands(laptop, async () => {
         expect(await taken(laptop)).toBeGreaterThan(count);
       });
       console.log(`${hook}: advertised to ${milliseconds} ms after a reboot (${signal})`);
-      expect(await routes()).toBe(before);
+      expect(await defaultRoutes()).toBe(before);
       const carried = await carries(`after ${signal}`);
       console.log(`${hook}: a connection goes on ${carried} ms after its next packet`);
     }
-    connection.kill();
-    server.kill();
+    expect(monitor.lines.filter((line) => /^Deleted default/.test(line))).toEqual([]);
+    for (const process of [monitor, connection, server]) process.kill();
+  });
+
+  test('a prefix that changes while the router is down is deprecated', async () => {
+    await lab.guest.sleep(70_000); // until what is to be known is written
+    const [prefix, next] = ['2001:db8:1::', '2001:db8:2::'];
+    await reboot(
+      'SIGKILL',
+      `ip address delete ${prefix}1/64 dev wg1; ip address add ${next}1/64 dev wg1 nodad`,
+    );
+    const milliseconds = await shakeHands(laptop, async () => {
+      const { stdout } = await laptop.run('ip -6 -oneline address show dev wg0 scope global');
+      expect(stdout).toMatch(new RegExp(`${prefix}.*deprecated`));
+      expect(stdout).toMatch(new RegExp(`${next}(?!.*deprecated)`));
+    });
+    console.log(`${hook}: another prefix ${milliseconds} ms after the handshake`);
+    expect(milliseconds).toBeLessThan(limit);
   });
 
   test('who was away for three lifetimes is advertised to at its next handshake', async () => {
@@ -143,5 +174,12 @@ ip address add fe80::${client.name === 'laptop' ? 'a' : 'b'}/64 dev wg0 nodad`);
     await lab.guest.sleep(2_000);
     const seconds = (lab.guest.now - before) / 1_000;
     expect((await taken(laptop)) - count).toBeLessThanOrEqual(1 + seconds / 10);
+  });
+
+  test('the default route is taken back when nothing is to be advertised again, and not before', async () => {
+    await daemon!.stop();
+    expect(await defaultRoutes()).not.toBe('');
+    await lab.router.run(`${PROGRAM} withdraw --state ${STATE}; test ! -e ${STATE}`);
+    await lab.guest.until(async () => expect(await defaultRoutes()).toBe(''), 5_000);
   });
 });
