@@ -184,10 +184,10 @@ export class Advertising {
     active?.advertiser.shakeHands(peer, !active.isAllNodesTaken);
   }
 
-  /** Takes back what an earlier process told the peers of an interface, as far as their addresses are known. */
+  /** Takes back what an earlier process told the peers of an interface. */
   #dismiss(link: Link): void {
     const device = link.up && this.#wireguard.dump(link.name);
-    const known = device ? recipientsOf(device, false) : [];
+    const known = device ? recipientsOf(device, !isAllNodesTaken(device)) : [];
     this.#earlier.delete(link.name);
     if (known.length === 0) return;
     this.#open(link).advertiser.setRecipients(known);

@@ -165,8 +165,8 @@ export class Engine {
 
   /** Leaves every learned address in place, and what the kernel remembers of it for the next start. */
   stop(): void {
+    if (this.#running) this.#keeper?.stop(); // else it knows nothing, not even what was known
     this.#running = false;
-    this.#keeper?.stop();
     this.#advertising.stop();
     this.#schedule.stop();
     this.#source.close();
@@ -273,6 +273,7 @@ export class Engine {
   #align(): Problem[] {
     this.#lastReconcile = this.#clock.now();
     let links = this.#kernel.links.list();
+    this.#openSource(links);
     // Before anything is withdrawn: last advertisements are to arrive.
     const advertised = this.#advertise(links);
     if (advertised.hasChangedAddresses) links = this.#kernel.links.list();
@@ -280,10 +281,7 @@ export class Engine {
     const found = this.#find(links);
     this.#releaseConfigured();
     this.#forgetDisabled(found);
-    this.#keepSource(
-      links.filter(({ kind }) => kind === 'wireguard'),
-      found.some(({ link }) => link?.kind === 'wireguard'),
-    );
+    this.#keepSource(links);
     const sightings = this.#source.current;
     const active = new Map<number, Active>();
     for (const { config, link } of found) {
@@ -365,13 +363,23 @@ export class Engine {
     return this.#config.isConfigured?.(device, address) ?? false;
   }
 
+  #isWatching(links: readonly Link[]): boolean {
+    return this.#find(links).some(({ link }) => link?.kind === 'wireguard');
+  }
+
   /** The hook is needed to watch an interface, and to withdraw what its records have of others. */
-  #keepSource(wireguardLinks: readonly Link[], isNeeded: boolean): void {
-    if (isNeeded || (this.#memory.hasLeftovers && wireguardLinks.length > 0)) {
+  #openSource(links: readonly Link[]): void {
+    const wireguardLinks = links.filter(({ kind }) => kind === 'wireguard');
+    if (this.#isWatching(links) || (this.#memory.hasLeftovers && wireguardLinks.length > 0)) {
       this.#source.need(this.#config.hook, wireguardLinks);
     }
+  }
+
+  #keepSource(links: readonly Link[]): void {
+    this.#openSource(links);
+    const wireguardLinks = links.filter(({ kind }) => kind === 'wireguard');
     if (this.#source.current) this.#memory.align(this.#source.current, wireguardLinks);
-    if (!isNeeded && !this.#memory.hasLeftovers) this.#source.release();
+    if (!this.#isWatching(links) && !this.#memory.hasLeftovers) this.#source.release();
   }
 
   #see(batch: Sighting[]): void {

@@ -7,6 +7,7 @@ import { type UbusError, type UbusTable, ubusStatus } from '../../src/ubus/types
 import { alice, bob, carol, nameOf } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeKernel } from './fake-kernel.ts';
+import { FakeStateFile } from './fake-state-file.ts';
 import { FakeRpcd, FakeUbus, type Package } from './fake-ubus.ts';
 
 const router = ['2001:db8:1::1/64', '2001:db8:2::1/64'];
@@ -19,6 +20,7 @@ let clock: FakeClock;
 let kernel: FakeKernel;
 let ubus: FakeUbus;
 let rpcd: FakeRpcd;
+let stateFile: FakeStateFile;
 let daemon: Daemon;
 let log: string[];
 /** Whatever has left the program. */
@@ -44,6 +46,7 @@ beforeEach(() => {
   clock = new FakeClock();
   kernel = new FakeKernel(clock);
   ubus = new FakeUbus();
+  stateFile = new FakeStateFile();
   rpcd = new FakeRpcd({
     network: network(),
     'wg-slaacer': {
@@ -70,6 +73,7 @@ function start(): void {
     kernel,
     clock,
     ubus,
+    stateFile,
     write: (level, line) => {
       log.push(`${level}: ${line}`);
       said.push(line);
@@ -1018,4 +1022,29 @@ it('never tells a private or preshared key', async () => {
   expect(everything).toContain(alice);
   expect(everything).not.toContain(secret);
   expect(everything).not.toContain(interfaceKey);
+});
+
+describe('what is to be known after a reboot', () => {
+  const line = `peer wg1 ${alice} fe80::a\n`;
+
+  it('is written when the service ends, and known to the next one', async () => {
+    await started();
+    kernel.receive('wg1', alice, 'fe80::a');
+    kernel.flush();
+    daemon.stop();
+    expect(stateFile.text).toContain(line);
+    kernel.reboot();
+    kernel.addLink('wg1', { addresses: router });
+    kernel.setPeers('wg1', { [alice]: [], [bob]: [] });
+    await started();
+    expect(kernel.owner('wg1', 'fe80::a')).toBe(alice);
+  });
+
+  it('stays as it is if the service ends before it has a configuration', async () => {
+    stateFile.text = line;
+    delete rpcd.packages['wg-slaacer'];
+    await started();
+    daemon.stop();
+    expect(stateFile.text).toBe(line);
+  });
 });

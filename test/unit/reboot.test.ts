@@ -215,6 +215,17 @@ describe('a default route', () => {
     expect(sent()).toEqual([]);
   });
 
+  it('is taken back at ff02::1 from who is there and has no known address', () => {
+    bench.engine.forget('wg1', 'fe80::a');
+    bench.kernel.shakeHands('wg1', alice);
+    bench.engine.stop();
+    sent();
+    bench.start(config());
+    expect(sent()).toEqual(['ff02::1: router 0']);
+    expect(bench.kernel.allNodes.at(-1)).toBe(alice);
+    expect(bench.kernel.owner('wg1', 'ff02::1')).toBeUndefined();
+  });
+
   it('is taken back before the package is removed, and nothing is left', () => {
     bench.engine.stop();
     sent();
