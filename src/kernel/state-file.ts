@@ -27,10 +27,11 @@ export class FlashFile implements StateFile {
   }
 
   read(): string {
-    if (!this.#exists()) return '';
+    const size = this.#size();
+    if (!size) return '';
     const file = openSync(this.path, 'r');
     try {
-      const bytes = Buffer.alloc(MOST);
+      const bytes = Buffer.alloc(Math.min(size, MOST));
       return bytes.toString('utf8', 0, readSync(file, bytes));
     } finally {
       closeSync(file);
@@ -38,7 +39,7 @@ export class FlashFile implements StateFile {
   }
 
   write(text: string): void {
-    const exists = this.#exists();
+    const exists = this.#size() !== undefined;
     if (text !== '') this.#replace(text);
     else if (exists) rmSync(this.path);
   }
@@ -64,11 +65,11 @@ export class FlashFile implements StateFile {
     }
   }
 
-  /** Throws if it is anything but a file: neither a folder nor a device is to be replaced. */
-  #exists(): boolean {
+  /** In bytes; undefined if there is none. Throws if it is anything but a file: no folder or device is to be replaced. */
+  #size(): number | undefined {
     const found = statSync(this.path, { throwIfNoEntry: false });
     if (found && !found.isFile())
       throw Object.assign(new Error(`EEXIST: not a file, ${this.path}`), { code: 'EEXIST' });
-    return found !== undefined;
+    return found?.size;
   }
 }

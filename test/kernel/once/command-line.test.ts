@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sharedGuest } from '../../bed/bed.ts';
 import { complaint } from '../../bed/complaint.ts';
-import { INSTALLED, PROGRAM } from '../../bed/daemon.ts';
+import { Daemon, INSTALLED, PROGRAM } from '../../bed/daemon.ts';
 import type { Guest } from '../../bed/guest.ts';
 import { Lab } from '../../bed/lab.ts';
 
@@ -66,6 +66,26 @@ test('SIGUSR1 opens no debugger', async () => {
 until grep -q ready /run/out; do sleep 0.1; done
 kill -USR1 $pid; sleep 1; ss -Hltn 'sport = :9229'; kill $pid; wait $pid; echo $?`);
   expect(stdout).toBe('0\n');
+});
+
+test('a place where nothing can be kept for a reboot is told with its cure, and learning goes on', async () => {
+  for (const [prepare, error, cure] of [
+    ['mount -t tmpfs -o ro none .', 'EROFS', /writable/],
+    ['mount -t tmpfs -o size=4k none . && { cat /dev/zero >filler || true; }', 'ENOSPC', /make room/],
+    ['mkdir state', 'EEXIST', /move away/],
+  ] as const) {
+    await guest.run(`mkdir /run/flash && cd /run/flash && ${prepare}`);
+    const daemon = await Daemon.start(lab.router, { state: '/run/flash/state' });
+    await lab.guest.until(async () => {
+      await lab.client('laptop').sendFrom('fe80::a');
+      expect((await lab.allowedIps()).laptop).toEqual(['fe80::a/128']);
+    });
+    expect(await daemon.stop()).toBe(0);
+    const told = daemon.all('problem').filter(({ code }) => code === 'state-failed');
+    expect(told).toMatchObject([{ data: { error }, hint: expect.stringMatching(cure) }]);
+    await guest.run('umount /run/flash 2>/dev/null; rm -r /run/flash');
+  }
+  await lab.forgetAll();
 });
 
 test('a user who is not root is told to be', async () => {
