@@ -30,11 +30,14 @@ export interface StatusTotals {
   /** Addresses, each time counts. */
   readonly learned: number;
   readonly restored: number;
+  readonly given: number;
   readonly adopted: number;
   readonly expired: number;
   readonly evicted: number;
   readonly forgotten: number;
   readonly released: number;
+  /** Of those forgotten, the ones that another peer has taken over by itself. */
+  readonly taken: number;
   /** Packets, by the reason why their source was denied. */
   readonly denied: Readonly<Record<string, number>>;
   /** Packets that WireGuard had refused and the kernel has taken back, and those that it has not. */
@@ -51,6 +54,8 @@ export interface InterfaceOptions {
   readonly lifetime: number;
   readonly prefix: readonly string[];
   readonly ra: string;
+  /** 1 or 0. */
+  readonly takeover: number;
 }
 
 export interface InterfaceStatus {
@@ -93,10 +98,21 @@ export interface AddressesAnswer {
   readonly omitted?: number;
 }
 
-export interface DeniedAddress extends PeerAddress {
+export interface DeniedAddress extends PeerAddress, Partial<Owner> {
   readonly reason: string;
   readonly count: number;
   readonly last: number;
+}
+
+/** Whose a denied address is now. */
+export interface Owner {
+  /** The public key. */
+  readonly owner: string;
+  readonly owner_description?: string | undefined;
+  /** "present": it may have a session. "silent": it has none, so give moves the address. "configured": it is not a learned one. */
+  readonly state: string;
+  /** Seconds since it shook hands or used the address; absent if it has done neither since the interface was made. */
+  readonly silent?: number | undefined;
 }
 
 export interface DeniedAnswer {

@@ -15,6 +15,8 @@ export interface InterfaceSettings extends Limits {
   readonly prefixes: readonly Prefix[];
   /** Router Advertisements: auto leaves them to another program that is configured to send them. */
   readonly ra: 'auto' | '1' | '0';
+  /** Whether a learned address goes to another peer that uses it, when its own is silent. */
+  readonly takeover: boolean;
 }
 
 export interface GlobalSettings {
@@ -28,6 +30,7 @@ export const interfaceDefaults: InterfaceSettings = {
   lifetime: 24 * 3_600_000,
   prefixes: [],
   ra: 'auto',
+  takeover: false,
 };
 
 export const globalDefaults: GlobalSettings = { hook: 'auto' };
@@ -140,6 +143,7 @@ export const interfaceOptions: Options<InterfaceSettings> = {
     parse: parsePrefixes,
   },
   ra: { key: 'ra', allowed: 'auto, 1 or 0', parse: oneOf(['auto', '1', '0']) },
+  takeover: { key: 'takeover', allowed: '1 or 0', parse: only(parseBoolean) },
 };
 
 export const globalOptions: Options<GlobalSettings> = {

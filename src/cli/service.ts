@@ -5,6 +5,7 @@ import { parseAddress } from '../address.ts';
 import { formatAddress } from '../address-text.ts';
 import type { AddressesAnswer, DeniedAnswer, StatusAnswer } from '../answers.ts';
 import { type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
+import { peerName } from '../words/describe.ts';
 import { plain } from '../words/text.ts';
 import { parsePositionals } from './arguments.ts';
 import { type Screen, standardOutput } from './screen.ts';
@@ -56,6 +57,11 @@ const serviceCommands = {
     positionals: ['interface', 'address'],
     method: 'pin',
     show: (_, args) => [`${args.interface}: ${args.address} is now configured for its peer`],
+  },
+  give: {
+    positionals: ['interface', 'address', 'peer'],
+    method: 'give',
+    show: (_, args) => [`${args.interface}: ${args.address} is now an address of ${args.peer}`],
   },
   reload: {
     positionals: [],
@@ -132,14 +138,22 @@ export async function explain(ubus: Ubus, error: unknown, method: string, args: 
     case ubusStatus.connectionFailed:
       return unreachable();
     case ubusStatus.permissionDenied:
+      if (method === 'give') return inUse(ubus, args);
       return new UserError('ubusd does not permit this: run it as root');
     case ubusStatus.notFound:
       return notFound(ubus, args);
     case ubusStatus.noData:
+      if (method === 'give')
+        return new UserError(`${args.interface}: the interface is not there now: bring it up, and try again`);
       return new UserError(
         `${args.interface}: nothing is learned on it now, so its peers have nothing to be configured with; see wg-slaacer status`,
       );
     case ubusStatus.notSupported:
+      if (method === 'give') {
+        return new UserError(
+          `${args.interface}: ${args.address} is configured for another peer: take it out of that peer's allowed IPs; then whoever uses it gets it`,
+        );
+      }
       return new UserError(
         `${args.interface}: the peer that has ${args.address} is not in /etc/config/network, or disabled there`,
       );
@@ -161,7 +175,31 @@ async function notFound(ubus: Ubus, args: UbusTable): Promise<UserError> {
       `there is no interface "${args.interface}" in /etc/config/wg-slaacer; there is ${names}`,
     );
   }
+  if (args.peer !== undefined && (await ownerOf(ubus, args)) !== undefined)
+    return new UserError(
+      `${args.interface}: it has no peer ${args.peer}; see wg show ${args.interface} peers`,
+    );
   return new UserError(
     `${args.interface}: ${args.address} has not been learned; see wg-slaacer addresses ${args.interface}`,
   );
+}
+
+/** Who has the learned address; undefined if nobody has. */
+async function ownerOf(ubus: Ubus, { interface: name, address }: UbusTable): Promise<string | undefined> {
+  const answer = await ubus.call(OBJECT, 'get_addresses', { interface: name! });
+  const { addresses } = answer as unknown as AddressesAnswer;
+  const learned = addresses.find((each) => each.address === address);
+  return learned && peerName(learned);
+}
+
+/** The address may not be given away; or nothing may be asked at all. */
+async function inUse(ubus: Ubus, args: UbusTable): Promise<UserError> {
+  try {
+    const owner = await ownerOf(ubus, args);
+    return new UserError(
+      `${args.interface}: ${args.address} stays with ${owner}, which has a session, or had one less than 3 minutes ago; it can be given away when that peer is silent for so long, or is removed`,
+    );
+  } catch {
+    return new UserError('ubusd does not permit this: run it as root');
+  }
 }

@@ -10,9 +10,9 @@ import type {
   StatusAnswer,
 } from '../answers.ts';
 import { formatDuration } from '../settings.ts';
-import { peerName } from '../words/describe.ts';
+import { ago, ahead, span } from '../words/ages.ts';
+import { describeOwner, peerName } from '../words/describe.ts';
 import { plain } from '../words/text.ts';
-import { ago, ahead, span } from './ages.ts';
 import { type Screen, styled } from './screen.ts';
 import { type Column, tableLines } from './table.ts';
 
@@ -96,7 +96,15 @@ export function deniedLines({ denied, omitted }: DeniedAnswer, screen: Screen): 
     { title: 'LAST', text: ({ last }) => ago(last, screen.now), right: true },
   ];
   if (denied.length === 0) return ['No address has been denied.'];
-  return [...byInterface(denied, columns, screen), ...omittedLines(omitted)];
+  const owners = denied.flatMap((each) => {
+    const owner = describeOwner(each);
+    return owner === undefined ? [] : [`${each.interface}: ${plain(owner)}`];
+  });
+  return [
+    ...byInterface(denied, columns, screen),
+    ...(owners.length > 0 ? ['', ...owners] : []),
+    ...omittedLines(omitted),
+  ];
 }
 
 function omittedLines(omitted = 0): string[] {

@@ -2,6 +2,7 @@
 // Denied attempts, for people to look at. Bounded, and no peer can push out the others'.
 
 import type { Denial } from './learner.ts';
+import type { Entry, Follower } from './ledger.ts';
 
 export interface DenialRecord extends Denial {
   /** Milliseconds of the monotonic clock. */
@@ -11,14 +12,14 @@ export interface DenialRecord extends Denial {
 const PER_PEER = 32;
 const TOTAL = 1024;
 
-export class Denials {
+export class Denials implements Follower {
   /** Oldest first. */
   readonly #records = new Map<string, DenialRecord>();
   /** How many there are of each peer on an interface. */
   readonly #counts = new Map<string, number>();
 
   add(denial: Denial, now: number): void {
-    const key = [denial.interface, denial.peer, denial.address, denial.reason].join(' ');
+    const key = keyOf(denial);
     const count = (this.#records.get(key)?.count ?? 0) + denial.count;
     this.#delete(key);
     this.#records.set(key, { ...denial, count, last: now });
@@ -28,6 +29,13 @@ export class Denials {
     if (ofPeer > PER_PEER) this.#deleteOldest((record) => peerOf(record) === peer);
     else if (this.#records.size > TOTAL) this.#deleteOldest(() => true);
   }
+
+  /** It is that peer's by now. */
+  present({ interface: name, peer, address }: Readonly<Entry>): void {
+    this.#delete(keyOf({ interface: name, peer, address, reason: 'owned' }));
+  }
+
+  gone(): void {}
 
   /** Newest first. */
   list(): DenialRecord[] {
@@ -51,6 +59,10 @@ export class Denials {
     if (left > 0) this.#counts.set(peer, left);
     else this.#counts.delete(peer);
   }
+}
+
+function keyOf({ interface: name, peer, address, reason }: Omit<Denial, 'count'>): string {
+  return [name, peer, address, reason].join(' ');
 }
 
 function peerOf({ interface: name, peer }: Denial): string {

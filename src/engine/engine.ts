@@ -11,11 +11,11 @@ import { failureOf, type Problem, ProblemList } from '../problem.ts';
 import { scopeOf } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
 import { Addressless, isNoAddress } from './addressless.ts';
-import { Denials } from './denials.ts';
+import { type DenialRecord, Denials } from './denials.ts';
 import { interfaceProblems, ownedProblems } from './diagnosis.ts';
 import { type EngineEvent, eventsOf } from './events.ts';
 import { execute, type Surroundings } from './executor.ts';
-import { type Denial, Learner, type Plan } from './learner.ts';
+import { type Denial, Learner, Owners, type Plan, type Refusal, type Standing } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { Memory } from './memory.ts';
 import { Schedule } from './schedule.ts';
@@ -87,6 +87,7 @@ export class Engine {
     const time = () => clock.wall() / 1000;
     this.ledger.follow(eventsOf(clock, listener));
     this.ledger.follow(this.#tally);
+    this.ledger.follow(this.denials);
     this.#problems = new ProblemList(
       (problem) => listener({ event: 'problem', time: time(), ...problem }),
       (problem) => listener({ event: 'solved', time: time(), ...problem }),
@@ -144,7 +145,7 @@ export class Engine {
         this.denials.add(denial, clock.now());
         this.#tally.deny(denial);
         if (isNoAddress(denial.address) && this.#noteAddressless(denial)) return;
-        listener({ event: 'denied', time: time(), ...denial });
+        listener({ event: 'denied', time: time(), ...denial, ...this.#standingOf(denial) });
       },
       noteDelivery: (isTaken) => this.#tally.deliver(isTaken),
       report: (problem) => this.#problems.add(problem),
@@ -223,6 +224,39 @@ export class Engine {
     };
   }
 
+  /** What was denied on an interface, or on all, newest first, with what is known of owners now. */
+  denied(name?: string): readonly (DenialRecord & Standing)[] {
+    const records = this.denials.list().filter((record) => name === undefined || record.interface === name);
+    const owned = new Set(records.flatMap((record) => (record.owner ? [record.interface] : [])));
+    const owners = new Map<string, Owners>();
+    for (const on of this.#watch.all().filter(({ name }) => owned.has(name))) {
+      const device = this.#look(on);
+      if (device) owners.set(on.name, new Owners(device, records.length));
+    }
+    return records.map((record) => ({
+      ...record,
+      ...this.#standingOf(record, owners.get(record.interface)),
+    }));
+  }
+
+  #standingOf(denial: Denial, owners?: Owners): Standing {
+    return this.#learner.standingOf(denial, this.#clock.now(), this.#clock.wall(), owners);
+  }
+
+  /** Moves a learned address, whose peer has no session, to another peer. Why not, if it cannot be. */
+  give(name: string, address: string, peer: string): Refusal | undefined {
+    const on = this.#watch.named(name);
+    const device = on && this.#look(on);
+    if (!device) return { code: 'away' };
+    const refusal = this.#learner.refusalOf(on, device, address, peer, this.#clock.now());
+    const entry = this.ledger.get(name, address);
+    if (refusal || entry?.peer === peer) return refusal;
+    this.#carryOut(this.#learner.give(on, entry!, peer, this.#clock.now()));
+    if (this.ledger.get(name, address)?.peer !== peer) return { code: 'failed', owner: entry!.peer };
+    this.#meet(this.ledger.get(name, address)!);
+    return undefined;
+  }
+
   /** Withdraws one address; false if it is not a learned one. */
   forget(name: string, address: string): boolean {
     const entry = this.ledger.get(name, address);
@@ -296,8 +330,7 @@ export class Engine {
     const owned: Problem[] = [];
     for (const on of this.#watch.all()) {
       const asked = this.#clock.now();
-      const device = this.#watch.dump(on);
-      if (device) this.#learner.noteHandshakes(on.name, device, this.#clock.now(), this.#clock.wall());
+      const device = this.#look(on);
       this.#carryOut(this.#learner.expire(this.#clock.now(), [on]));
       this.#carryOut(this.#learner.rescope({ ...on, scope: this.#watch.scopeToStay(on) }));
       this.#carryOut(this.#learner.limit(on));
@@ -314,6 +347,12 @@ export class Engine {
         .filter(({ name }) => this.#watch.named(name))
         .map(({ name, peer }) => this.#noAddress(name, peer)),
     ];
+  }
+
+  #look(on: Active): Device | undefined {
+    const device = this.#watch.dump(on);
+    if (device) this.#learner.noteHandshakes(on.name, device, this.#clock.now(), this.#clock.wall());
+    return device;
   }
 
   #find(links: readonly Link[]) {
@@ -388,7 +427,8 @@ export class Engine {
     );
     for (const { ifindex, packet } of plan.deliver) this.#advertising.expect(ifindex, packet);
     this.#carryOut(plan);
-    for (const { entry } of plan.add) this.#meet(entry);
+    for (const entry of [...plan.move.map(({ to }) => to), ...plan.add.map(({ entry }) => entry)])
+      this.#meet(entry);
     for (const name of plan.wiped) {
       const on = this.#watch.named(name)!;
       const asked = this.#clock.now();

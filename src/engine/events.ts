@@ -4,7 +4,7 @@
 import type { Clock } from '../clock.ts';
 import type { HookInUse, PeerAddress } from '../model.ts';
 import type { Problem } from '../problem.ts';
-import type { Denial } from './learner.ts';
+import type { Denial, Standing } from './learner.ts';
 import type { Arrival, Departure, Entry, Follower } from './ledger.ts';
 
 /** Seconds since 1970, with fractions. */
@@ -19,7 +19,7 @@ export interface AddressEvent extends At, PeerAddress {
 export type EngineEvent =
   | (At & { readonly event: 'ready'; readonly hook: HookInUse; readonly version: string })
   | (AddressEvent & (Arrival | Departure))
-  | (At & Denial & { readonly event: 'denied' })
+  | (At & Denial & Standing & { readonly event: 'denied' })
   | (At & Problem & { readonly event: 'problem' })
   | (At & Problem & { readonly event: 'solved' });
 

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { Sightings, WireGuard } from '../kernel/ports.ts';
 import type { LearnedRecord } from '../model.ts';
 import { failureOf, type Problem } from '../problem.ts';
-import type { Addition, Delivery, Denial, Plan, Removal } from './learner.ts';
+import type { Addition, Delivery, Denial, Move, Plan, Removal } from './learner.ts';
 import type { Entry, Ledger } from './ledger.ts';
 
 /** An interface that is there, and where its records are kept. */
@@ -29,11 +29,17 @@ export interface Surroundings {
 }
 
 export function execute(plan: Plan, surroundings: Surroundings): void {
-  const removed = remove(plan.remove, surroundings);
+  const moved = move(plan.move, surroundings);
+  const removed = remove(withoutStaying(plan, moved), surroundings);
   const added = add(plan.add, surroundings);
   const delivered = deliver(plan.deliver, surroundings);
 
   const { ledger, deny } = surroundings;
+  for (const { from, to, reason, took } of moved) {
+    ledger.tellGone(from, { event: 'forgotten', reason });
+    if (reason === 'given') ledger.tellPresent(to, { event: reason });
+    else ledger.tellPresent(to, { event: 'learned', took, delivered: false });
+  }
   for (const { entry, departure } of removed) ledger.tellGone(entry, departure);
   for (const { entry, event, seen, accepted = false } of added) {
     if (event === 'restored') ledger.tellPresent(entry, { event });
@@ -43,6 +49,44 @@ export function execute(plan: Plan, surroundings: Surroundings): void {
     }
   }
   plan.denied.forEach(deny);
+}
+
+/** What another peer has is moved by adding it. Answers with what was, in how many milliseconds; the rest stays where it is. */
+function move(
+  moves: readonly Move[],
+  { ledger, wireguard, clock, locate, report }: Surroundings,
+): (Move & { took: number })[] {
+  return moves.flatMap((each) => {
+    const { from, to } = each;
+    const place = locate(to.interface);
+    if (!place) {
+      ledger.put(from);
+      return [];
+    }
+    try {
+      place.sightings.keepRecord(recordOf(to, place));
+      wireguard.add(place.device, [to]);
+      to.confirmed = clock.now();
+      return [{ ...each, took: to.confirmed - to.learned }];
+    } catch (error) {
+      ledger.put(from);
+      report({ code: 'add-failed', data: { device: place.device, ...failureOf(error) } });
+      try {
+        place.sightings.keepRecord(recordOf(from, place));
+      } catch {
+        // The first error has been told.
+      }
+      return [];
+    }
+  });
+}
+
+/** What is to be withdrawn, but for what was to be moved first and is still its former peer's. */
+function withoutStaying(plan: Plan, moved: readonly Move[]): readonly Removal[] {
+  if (moved.length === plan.move.length) return plan.remove;
+  const staying = new Set(plan.move.map(({ to }) => to));
+  for (const { to } of moved) staying.delete(to);
+  return plan.remove.filter(({ entry }) => !staying.has(entry));
 }
 
 /** Answers with what was removed. The rest goes back into the ledger, to be tried again when it next expires. */

@@ -7,6 +7,7 @@ import type { Device, PeerAddress, Scope, Sighting, Verdict } from '../model.ts'
 import { inScope, isLinkLocal } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
 import type { Departure, Entry, ForgetReason, Ledger } from './ledger.ts';
+import { SESSION, Sessions } from './sessions.ts';
 
 /** An interface on which addresses are learned. */
 export interface Watched {
@@ -29,6 +30,13 @@ export interface Removal {
   readonly departure: Departure;
 }
 
+/** From one peer to another. */
+export interface Move {
+  readonly from: Entry;
+  readonly to: Entry;
+  readonly reason: 'given' | 'taken';
+}
+
 export interface Denial extends PeerAddress {
   readonly interface: string;
   readonly reason: Exclude<Verdict, 'candidate' | 'restore'>;
@@ -37,14 +45,30 @@ export interface Denial extends PeerAddress {
   readonly owner?: string;
 }
 
+/** Why an address cannot be given to a peer. */
+export interface Refusal {
+  readonly code: 'away' | 'unknown-peer' | 'not-learned' | 'configured' | 'session' | 'failed';
+  /** Whose it is. */
+  readonly owner?: string;
+}
+
+/** What is known of the owner of an address that another peer was denied; nothing if it has none by now. */
+export interface Standing {
+  /** It may be there; it can send nothing now, so the address may be given away; or the address is not a learned one. */
+  readonly state?: 'present' | 'silent' | 'configured';
+  /** Seconds since it shook hands or used the address; absent if it has done neither since the interface was made. */
+  readonly silent?: number;
+}
+
 export interface Delivery {
   readonly entry: Entry;
   readonly ifindex: number;
   readonly packet: Uint8Array;
 }
 
-/** To be done in this order: withdraw, add, deliver. The ledger already has it so. */
+/** To be done in this order: move, withdraw, add, deliver. The ledger already has it so. */
 export interface Plan {
+  readonly move: Move[];
   readonly remove: Removal[];
   readonly add: Addition[];
   readonly deliver: Delivery[];
@@ -60,9 +84,12 @@ const RELEASED: Departure = { event: 'released' };
 /** How long a peer may be missing, as while its configuration is replaced, before its addresses are free again. */
 const PEER_GRACE = 60_000;
 
+const MINUTE = 60_000;
+
 export class Learner {
   /** Peers with entries that WireGuard did not have at the last comparison, since when. */
   readonly #missing = new Map<string, number>();
+  readonly #sessions = new Sessions();
 
   readonly #ledger: Ledger;
   readonly #lastSeen: (entry: Entry) => number | undefined;
@@ -88,6 +115,7 @@ export class Learner {
     const ownersOn = (on: Watched) => {
       if (!owners.has(on)) {
         const device = dump(on);
+        if (device) this.#sessions.note(on.name, device, sightings.at(-1)!.time);
         owners.set(on, device && new Owners(device, sightings.length));
       }
       return owners.get(on);
@@ -107,6 +135,7 @@ export class Learner {
     owners: () => Owners | undefined,
   ): void {
     const { verdict, address, sender: peer } = sighting;
+    if (verdict === 'owned' && on.settings.takeover && this.#takeOver(plan, sighting, on, owners)) return;
     if (verdict !== 'candidate' && verdict !== 'restore') {
       plan.denied.push(denialOf(on, sighting, verdict, sighting.owner));
       return;
@@ -125,6 +154,90 @@ export class Learner {
     if (!isAllowed) adding.add(entry);
     entry.lastSeen = Math.max(entry.lastSeen, sighting.time);
     if (sighting.packet) plan.deliver.push({ entry, ifindex: on.ifindex, packet: sighting.packet });
+  }
+
+  /**
+   * Moves an address from a peer that has neither a session nor used it for as long as one lasts. It pushes nothing out, and
+   * there are no more in a minute than the rate allows to learn: it costs no token. False: it stays where it is.
+   */
+  #takeOver(
+    plan: Plan,
+    { address, sender: peer, owner, time }: Sighting,
+    on: Watched,
+    owners: () => Owners | undefined,
+  ): boolean {
+    const known = this.#ledger.get(on.name, address);
+    if (!known || known.peer !== owner || known.peer === peer) return false;
+    this.refresh(known);
+    if (time - known.lastSeen < SESSION || !inScope(on.scope, parseAddress(address)!)) return false;
+    if (this.#surplus(on, peer, 1) > 0 || !this.#isWithinRate(on, peer, time)) return false;
+    const present = owners(); // and sessions are known by now
+    if (!present?.isLearnedOf(known) || this.#sessions.mayBe(on.name, known.peer, time)) return false;
+    this.#move(plan, known, peer, time, 'taken');
+    return true;
+  }
+
+  #isWithinRate({ name, settings: { rate, burst } }: Watched, peer: string, now: number): boolean {
+    const recent = [...this.#ledger.ofPeer(name, peer)].filter(({ learned }) => learned > now - MINUTE);
+    return rate === 0 || recent.length < rate + burst;
+  }
+
+  /** Another peer is to have a learned address, whoever has it. What is too much for that peer makes room. */
+  give(on: Watched, entry: Entry, peer: string, now: number): Plan {
+    const plan = emptyPlan();
+    this.#makeRoom(plan, on, peer, 1);
+    this.#move(plan, entry, peer, now, 'given');
+    return plan;
+  }
+
+  #move(plan: Plan, from: Entry, peer: string, now: number, reason: Move['reason']): void {
+    const key = this.#ledger.keyOf(from.interface, peer);
+    const to = { ...from, peer: key, learned: now, lastSeen: now, confirmed: now };
+    this.#ledger.put(to);
+    plan.move.push({ from, to, reason });
+  }
+
+  /** Why an address cannot be given to a peer, if so; `device` is as it is now. */
+  refusalOf(
+    { name }: Watched,
+    device: Device,
+    address: string,
+    peer: string,
+    now: number,
+  ): Refusal | undefined {
+    this.#sessions.note(name, device, now);
+    const entry = this.#ledger.get(name, address);
+    const owners = new Owners(device);
+    const owner = entry?.peer ?? owners.of(address);
+    if (!device.peers.some(({ key }) => key === peer)) return { code: 'unknown-peer' };
+    if (owner === undefined) return { code: 'not-learned' };
+    if (owner === peer && entry) return undefined;
+    if (!entry || !owners.isLearnedOf(entry)) return { code: 'configured', owner };
+    return this.#sessions.mayBe(name, owner, now) ? { code: 'session', owner } : undefined;
+  }
+
+  /** `wall` is the time since 1970 in milliseconds; `owners` are those of now, if it is not just now that it was denied. */
+  standingOf(
+    { interface: name, address, owner }: Denial,
+    now: number,
+    wall: number,
+    owners?: Pick<Owners, 'of'>,
+  ): Standing {
+    if (owner === undefined) return {};
+    const entry = this.#ledger.get(name, address);
+    const learned = entry?.peer === owner ? entry : undefined;
+    if (!learned && owners && owners.of(address) !== owner) return {};
+    if (learned) this.refresh(learned);
+    const handshake = this.#sessions.latest(name, owner);
+    const silent = Math.min(
+      handshake === undefined ? Number.POSITIVE_INFINITY : wall / 1_000 - handshake,
+      learned ? (now - learned.lastSeen) / 1_000 : Number.POSITIVE_INFINITY,
+    );
+    const isPresent = this.#sessions.mayBe(name, owner, now);
+    return {
+      state: learned ? (isPresent ? 'present' : 'silent') : 'configured',
+      ...(silent < Number.POSITIVE_INFINITY && { silent: Math.max(0, Math.floor(silent)) }),
+    };
   }
 
   /** Restores what is known, else learns, if it still may be. */
@@ -188,6 +301,7 @@ export class Learner {
    * counts as used whenever the peer shows itself by a handshake. `wall` is the time since 1970 in milliseconds.
    */
   noteHandshakes(name: string, device: Device, now: number, wall: number): void {
+    this.#sessions.note(name, device, now);
     for (const { key, latestHandshake } of device.peers) {
       const entries = [...this.#ledger.ofPeer(name, key)].filter(({ address }) => isLinkLocal(address));
       if (entries.length > 1) for (const entry of entries) this.refresh(entry);
@@ -300,7 +414,7 @@ function denialOf(
 }
 
 function emptyPlan(): Plan {
-  return { remove: [], add: [], deliver: [], denied: [], wiped: new Set() };
+  return { move: [], remove: [], add: [], deliver: [], denied: [], wiped: new Set() };
 }
 
 /**
@@ -324,7 +438,7 @@ function withoutPassing(plan: Plan): Plan {
 const SEARCHES = 20;
 
 /** Whose an address is, by the longest match among all peers' allowed IPs. */
-class Owners {
+export class Owners {
   /** The owners of single addresses; made when it pays. */
   #index: Map<string, string> | undefined;
   /** The wider ones: few, where peers are many. */
@@ -349,6 +463,13 @@ class Owners {
       : this.#device.peers.find(({ addresses }) => addresses.includes(address))?.key;
     if (owner !== undefined || this.#prefixes.length === 0) return owner;
     return this.#search(parseAddress(address)!);
+  }
+
+  /** Whether an address is its peer's, or nobody's for now, by itself: no allowed IP that is wider has anything to say on it. */
+  isLearnedOf({ address, peer }: Entry): boolean {
+    const owner = this.of(address);
+    const isWide = this.#search(parseAddress(address)!) !== undefined;
+    return (owner === undefined || owner === peer) && !isWide;
   }
 
   #makeIndex(): Map<string, string> {

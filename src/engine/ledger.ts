@@ -22,11 +22,16 @@ export type Arrival =
       readonly delivered: boolean;
     }
   | { readonly event: 'restored' }
+  /** It was another peer's until somebody asked for it to be moved. */
+  | { readonly event: 'given' }
   /** It was learned before this process began. */
   | { readonly event: 'adopted' };
 
-/** Why an address is forgotten: on request, or its interface, scope or owner changed, or its peer is gone. */
-export type ForgetReason = 'user' | 'disabled' | 'scope' | 'owned' | 'peer';
+/**
+ * Why an address is forgotten: on request, or its interface, scope or owner changed, or its peer is gone, or it was given to
+ * another peer, or taken over by one.
+ */
+export type ForgetReason = 'user' | 'disabled' | 'scope' | 'owned' | 'peer' | 'given' | 'taken';
 
 /** Why an address is no longer a learned one; a released one is configured for its peer, and stays in force. */
 export type Departure =

@@ -9,6 +9,8 @@ type Change = (Arrival | Departure)['event'];
 export interface Totals {
   /** Addresses, by what became of them: each time counts. */
   readonly addresses: Readonly<Record<Change, number>>;
+  /** … of the forgotten ones, those that another peer has taken over by itself. */
+  readonly taken: number;
   /** Packets of denied attempts that the kernel has told of, by reason. */
   readonly denied: Readonly<Record<Denial['reason'], number>>;
   /** Packets that WireGuard had refused, which the kernel has taken back. */
@@ -21,6 +23,7 @@ export class Tally implements Follower {
   readonly #addresses: Record<Change, number> = {
     learned: 0,
     restored: 0,
+    given: 0,
     adopted: 0,
     expired: 0,
     evicted: 0,
@@ -28,6 +31,7 @@ export class Tally implements Follower {
     released: 0,
   };
   readonly #denied: Record<Denial['reason'], number> = { owned: 0, scope: 0, reserved: 0, rate: 0 };
+  #taken = 0;
   #delivered = 0;
   #deliveryFailed = 0;
 
@@ -35,8 +39,9 @@ export class Tally implements Follower {
     this.#addresses[event]++;
   }
 
-  gone(_: Entry, { event }: Departure): void {
-    this.#addresses[event]++;
+  gone(_: Entry, departure: Departure): void {
+    this.#addresses[departure.event]++;
+    if (departure.event === 'forgotten' && departure.reason === 'taken') this.#taken++;
   }
 
   deny({ reason, count }: Denial): void {
@@ -51,6 +56,7 @@ export class Tally implements Follower {
   totals(): Totals {
     return {
       addresses: { ...this.#addresses },
+      taken: this.#taken,
       denied: { ...this.#denied },
       delivered: this.#delivered,
       deliveryFailed: this.#deliveryFailed,

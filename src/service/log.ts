@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import type { Problem } from '../problem.ts';
 import { type LogLevel, logLevels } from '../settings.ts';
-import { describeEvent } from '../words/describe.ts';
+import { cureOf, describeEvent } from '../words/describe.ts';
 import { describeProblem, inOneLine } from '../words/problems.ts';
 import { oneLine } from '../words/text.ts';
 
@@ -78,10 +78,12 @@ export class Log {
   }
 
   #inWords(event: EngineEvent): string {
-    return describeEvent(event, (key) => {
+    const nameOf = (key: string) => {
       const name = 'interface' in event ? this.#nameOf(event.interface, key) : undefined;
       return name === undefined ? key : name.slice(0, 64);
-    });
+    };
+    const cure = event.event === 'denied' && event.owner ? cureOf(event, nameOf(event.owner)) : '';
+    return describeEvent(event, nameOf) + (cure && `; ${cure}`);
   }
 }
 

@@ -12,6 +12,7 @@ import type {
 } from '../answers.ts';
 import type { Clock } from '../clock.ts';
 import type { EngineEvent } from '../engine/events.ts';
+import type { Refusal } from '../engine/learner.ts';
 import type { Totals } from '../engine/totals.ts';
 import type { Counters, PeerAddress } from '../model.ts';
 import type { Problem } from '../problem.ts';
@@ -28,13 +29,23 @@ import { describeProblem } from '../words/problems.ts';
 import * as argument from './arguments.ts';
 import { type ClientSubject, configureClient, listPeers } from './clients.ts';
 import type { InterfaceSection } from './config.ts';
-import { notificationOf } from './notification.ts';
+import { notificationOf, ownerOf } from './notification.ts';
 import { NotConfigured } from './pin.ts';
 
 /** ubusd takes no message of more than a megabyte (UBUS_MAX_MSGLEN): what is beyond is left out, and counted. */
 const MOST_BYTES = 1_000_000;
 
 const noCounters: Counters = { candidate: 0, restore: 0, owned: 0, scope: 0, reserved: 0, rate: 0 };
+
+/** What a caller of `give` is answered. */
+const refusals = {
+  away: 'noData',
+  'unknown-peer': 'notFound',
+  'not-learned': 'notFound',
+  configured: 'notSupported',
+  session: 'permissionDenied',
+  failed: 'unknownError',
+} as const satisfies Record<Refusal['code'], keyof typeof ubusStatus>;
 
 /** What the object is about, as it is now. */
 export interface Subject extends ClientSubject {
@@ -67,8 +78,7 @@ export class ServiceObject {
 
   /** Tells the subscribers. */
   notify(event: EngineEvent): void {
-    const description = 'peer' in event ? this.#subject.describePeer(event.interface, event.peer) : undefined;
-    const notification = notificationOf(event, description);
+    const notification = notificationOf(event, (name, peer) => this.#subject.describePeer(name, peer));
     if (notification) this.#published.notify(notification.type, notification.data);
   }
 
@@ -88,6 +98,7 @@ export class ServiceObject {
       flush: { arguments: some, call: (args) => this.#flush(args) },
       pin: { arguments: one, call: (args) => this.#pin(args) },
       assign_prefix: { arguments: { interface: 'String' }, call: (args) => this.#assignPrefix(args) },
+      give: { arguments: { ...one, peer: 'String' }, call: (args) => this.#give(args) },
       reload: {
         arguments: {},
         call: async () => {
@@ -155,23 +166,22 @@ export class ServiceObject {
 
   #denied(args: UbusTable): UbusTable {
     const section = this.#section(args);
-    const denied = this.#subject.engine.denials
-      .list()
-      .filter((denial) => section === undefined || denial.interface === section.name);
+    const denied = this.#subject.engine.denied(section?.name);
     return bounded(
       'denied',
-      denied.map(
-        ({ interface: name, address, peer, reason, count, last }) =>
-          ({
-            interface: name,
-            address,
-            peer,
-            ...this.#named(name, peer),
-            reason,
-            count,
-            last: this.#seconds(last),
-          }) satisfies DeniedAddress,
-      ),
+      denied.map((denial) => {
+        const { interface: name, address, peer, reason, count, last } = denial;
+        return {
+          interface: name,
+          address,
+          peer,
+          ...this.#named(name, peer),
+          reason,
+          count,
+          last: this.#seconds(last),
+          ...ownerOf(denial, (owner) => this.#subject.describePeer(name, owner)),
+        } satisfies DeniedAddress;
+      }),
     );
   }
 
@@ -220,6 +230,20 @@ export class ServiceObject {
     return { changed: await changingNetwork(this.#subject.assignPrefix(name)) };
   }
 
+  #give(args: UbusTable): undefined {
+    argument.required(args, 'interface');
+    argument.required(args, 'peer');
+    const [address, peer] = [argument.address(args), argument.peer(args)!];
+    const { name } = this.#section(args)!;
+    const refusal = this.#subject.engine.give(name, address, peer);
+    if (!refusal) return;
+    const status = refusals[refusal.code];
+    throw new UbusError(
+      ubusStatus[status],
+      `${name}: ${address} cannot be given to ${peer}: ${refusal.code}`,
+    );
+  }
+
   /** The learned address that is meant. */
   #learned(args: UbusTable): { name: string; device: string; address: string; peer: string } {
     argument.required(args, 'interface');
@@ -265,7 +289,7 @@ async function changingNetwork<Result>(change: Promise<Result>): Promise<Result>
   }
 }
 
-function optionsAnswer({ rate, burst, maxAddresses, lifetime, prefixes, ra }: InterfaceSettings) {
+function optionsAnswer({ rate, burst, maxAddresses, lifetime, prefixes, ra, takeover }: InterfaceSettings) {
   return {
     rate,
     burst,
@@ -273,11 +297,12 @@ function optionsAnswer({ rate, burst, maxAddresses, lifetime, prefixes, ra }: In
     lifetime: lifetime / 1000,
     prefix: prefixes.map(formatPrefix),
     ra,
+    takeover: takeover ? 1 : 0,
   } satisfies InterfaceOptions;
 }
 
-function totalsAnswer({ addresses, denied, delivered, deliveryFailed }: Totals) {
-  const answer = { ...addresses, denied: { ...denied }, delivered, delivery_failed: deliveryFailed };
+function totalsAnswer({ addresses, taken, denied, delivered, deliveryFailed }: Totals) {
+  const answer = { ...addresses, taken, denied: { ...denied }, delivered, delivery_failed: deliveryFailed };
   return answer satisfies StatusTotals;
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Events in words.
 
-import type { PeerName } from '../answers.ts';
+import type { DeniedAddress, Owner, PeerName } from '../answers.ts';
 import type { AddressEvent, EngineEvent } from '../engine/events.ts';
 import type { ForgetReason } from '../engine/ledger.ts';
 import type { UbusTable } from '../ubus/types.ts';
+import { span } from './ages.ts';
 import { describeProblem, inLines } from './problems.ts';
 import { plain } from './text.ts';
 
@@ -14,6 +15,8 @@ const forgetReasons: Record<ForgetReason, string> = {
   scope: 'no longer in a prefix to learn in',
   owned: "another peer's by configuration",
   peer: 'the peer is gone',
+  given: 'given to another peer on request',
+  taken: 'taken over by another peer, as its own was silent',
 };
 
 const denyReasons = {
@@ -22,6 +25,35 @@ const denyReasons = {
   reserved: "a reserved address or the router's own",
   rate: 'too many new addresses',
 } as const;
+
+/** How long the owner of a denied address has been away; empty if it may be there. */
+function silence({ state, silent }: Partial<Owner>): string {
+  if (state === undefined || state === 'present') return '';
+  return silent === undefined ? ', silent since the interface was made' : `, silent for ${span(silent)}`;
+}
+
+/** What can be done about an address that is another peer's, called `owner`; empty if that peer has a better claim. */
+export function cureOf(denied: Denied, owner: string): string {
+  const { interface: name, address, peer, state } = denied;
+  switch (state) {
+    case 'silent':
+      return `wg-slaacer give ${name} ${address} ${peer} moves it`;
+    case 'configured':
+      return `if it is to move, take it out of the allowed IPs that are configured for ${owner}`;
+    default:
+      return '';
+  }
+}
+
+type Denied = Pick<DeniedAddress, 'interface' | 'address' | 'peer' | 'state' | 'silent'>;
+
+/** For whom people know by a name; undefined if the address is nobody's by now. */
+export function describeOwner(denied: DeniedAddress): string | undefined {
+  if (denied.owner === undefined || denied.state === undefined) return undefined;
+  const owner = peerName({ peer: denied.owner, description: denied.owner_description });
+  const cure = cureOf(denied, owner);
+  return `${denied.address} is ${owner}'s${silence(denied)}${cure && `: ${cure}`}`;
+}
 
 /** What to call a peer. */
 export function peerName({ peer, description }: PeerName): string {
@@ -52,12 +84,14 @@ export function describeEvent(event: EngineEvent, nameOf = shortKey): string {
       const fate = event.delivered ? 'its packet delivered' : 'its packet lost';
       return `${subject(event)} (${milliseconds(event.took)}, ${fate})`;
     }
+    case 'given':
+      return `${subject(event)} (it was another peer's)`;
     case 'released':
       return `${subject(event)} (it is configured now)`;
     case 'forgotten':
       return `${subject(event)} (${forgetReasons[event.reason]})`;
     case 'denied': {
-      const owner = event.owner ? ` (${nameOf(event.owner)})` : '';
+      const owner = event.owner ? ` (${nameOf(event.owner)}${silence(event)})` : '';
       const repeats = event.count > 1 ? `, ${event.count} times` : '';
       return `${subject(event)}: ${denyReasons[event.reason]}${owner}${repeats}`;
     }
@@ -72,5 +106,7 @@ export function describeNotification(event: string, data: UbusTable): string {
   const { interface: name, address, peer, description, reason } = data as Record<string, string | undefined>;
   const subject = `${name}: ${event} ${address} peer ${peerName({ peer: peer ?? '', description })}`;
   const words: Record<string, string> = event === 'denied' ? denyReasons : forgetReasons;
-  return reason === undefined ? subject : `${subject}: ${words[reason] ?? reason}`;
+  const owner = describeOwner(data as unknown as DeniedAddress);
+  const told = reason === undefined ? subject : `${subject}: ${words[reason] ?? reason}`;
+  return owner === undefined ? told : `${told}; ${owner}`;
 }

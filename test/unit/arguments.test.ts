@@ -40,7 +40,7 @@ describe('run', () => {
   it('takes every option, and a prefix several times', () => {
     const { settings, global, json } = parse(
       '-i wg1 --set rate=1 --set burst=2 --set max_addresses=3 --set lifetime=4s --set hook=kprobe' +
-        ' --set prefix=2001:db8:1::/64 --set prefix=fd00::/64 --set ra=0 --json',
+        ' --set prefix=2001:db8:1::/64 --set prefix=fd00::/64 --set ra=0 --set takeover=1 --json',
     );
     expect(settings).toEqual({
       rate: 1,
@@ -49,6 +49,7 @@ describe('run', () => {
       lifetime: 4_000,
       prefixes: prefixes('2001:db8:1::/64', 'fd00::/64'),
       ra: '0',
+      takeover: true,
     });
     expect(global).toEqual({ hook: 'kprobe' });
     expect(json).toBe(true);
@@ -66,7 +67,7 @@ describe('run', () => {
     ['-i wg1 --set hook=none', '--set hook=none: allowed is auto, fexit, kprobe or lending'],
     [
       '-i wg1 --set color=red',
-      '--set color=red: there is no option "color"; there are rate, burst, max_addresses, lifetime, prefix, ra, hook',
+      '--set color=red: there is no option "color"; there are rate, burst, max_addresses, lifetime, prefix, ra, takeover, hook',
     ],
     ['-i wg1 --set constructor=1', expect.stringContaining('there is no option "constructor"')],
     ['-i wg1 --verbose', "Unknown option '--verbose'"],

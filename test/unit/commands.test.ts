@@ -39,7 +39,15 @@ const attempt: DeniedAddress = {
   count: 123_456,
   last: now - 59 * 60,
 };
-const options = { rate: 5, burst: 16, max_addresses: 32, lifetime: 86_400, prefix: [], ra: 'auto' };
+const options = {
+  rate: 5,
+  burst: 16,
+  max_addresses: 32,
+  lifetime: 86_400,
+  prefix: [],
+  ra: 'auto',
+  takeover: 0,
+};
 const status: StatusAnswer = {
   version: '0.1.0',
   uptime: 3 * 86_400,
@@ -81,11 +89,13 @@ const status: StatusAnswer = {
   totals: {
     learned: 12,
     restored: 0,
+    given: 0,
     adopted: 3,
     expired: 5,
     evicted: 0,
     forgotten: 0,
     released: 1,
+    taken: 0,
     denied: { owned: 7, scope: 2, reserved: 0, rate: 0 },
     delivered: 11,
     delivery_failed: 1,
@@ -102,17 +112,19 @@ describe('in words and tables', () => {
 
 wg1: learning
   options    rate 5, burst 16, max_addresses 32, lifetime 90m,
-             prefix 2001:db8:1::/64 2001:db8:2::/64, ra 0
+             prefix 2001:db8:1::/64 2001:db8:2::/64, ra 0, takeover 0
   prefixes   2001:db8:1::/64, fe80::/64
   addresses  2
   packets    candidate 2, owned 7
 
 home (device wg-home): down
-  options    rate 5, burst 16, max_addresses 32, lifetime 1d, ra auto
+  options    rate 5, burst 16, max_addresses 32, lifetime 1d, ra auto,
+             takeover 0
   addresses  0
 
 wg3: off
-  options    rate 5, burst 16, max_addresses 32, lifetime 1d, ra auto
+  options    rate 5, burst 16, max_addresses 32, lifetime 1d, ra auto,
+             takeover 0
   addresses  0`);
   });
 
@@ -413,7 +425,7 @@ describe('watch', () => {
   }
   /** As the service notifies of it. */
   const notify = (ubus: FakeCaller, event: EngineEvent, description?: string) => {
-    const { type, data } = notificationOf(event, description)!;
+    const { type, data } = notificationOf(event, () => description)!;
     ubus.notify('wg-slaacer', type, data);
   };
   const withoutTime = () => printed.map((line) => line.replace(/^\d\d:\d\d:\d\d /, ''));

@@ -42,6 +42,7 @@ describe('a configuration', () => {
         lifetime: '12h',
         prefix: ['2001:db8:1::/64', '2001:db8:2::/64'],
         ra: '1',
+        takeover: '1',
       },
     });
     expect(problems).toEqual([]);
@@ -58,6 +59,7 @@ describe('a configuration', () => {
           lifetime: 12 * 3_600_000,
           prefixes: prefixes('2001:db8:1::/64', '2001:db8:2::/64'),
           ra: '1',
+          takeover: true,
         },
       },
     ]);

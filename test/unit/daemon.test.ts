@@ -268,7 +268,15 @@ describe('the ubus object', () => {
           device: 'wg1',
           enabled: true,
           up: true,
-          options: { rate: 5, burst: 16, max_addresses: 32, lifetime: 86_400, prefix: [], ra: 'auto' },
+          options: {
+            rate: 5,
+            burst: 16,
+            max_addresses: 32,
+            lifetime: 86_400,
+            prefix: [],
+            ra: 'auto',
+            takeover: 0,
+          },
           prefixes: ['2001:db8:1::/64', '2001:db8:2::/64'],
           addresses: 1,
           counters: { candidate: 1, restore: 0, owned: 0, scope: 1, reserved: 0, rate: 0 },
@@ -278,7 +286,15 @@ describe('the ubus object', () => {
           device: 'wg2',
           enabled: false,
           up: true,
-          options: { rate: 5, burst: 16, max_addresses: 32, lifetime: 86_400, prefix: [], ra: 'auto' },
+          options: {
+            rate: 5,
+            burst: 16,
+            max_addresses: 32,
+            lifetime: 86_400,
+            prefix: [],
+            ra: 'auto',
+            takeover: 0,
+          },
           prefixes: [],
           addresses: 0,
           counters: { candidate: 0, restore: 0, owned: 0, scope: 0, reserved: 0, rate: 0 },
@@ -287,11 +303,13 @@ describe('the ubus object', () => {
       totals: {
         learned: 1,
         restored: 0,
+        given: 0,
         adopted: 0,
         expired: 0,
         evicted: 0,
         forgotten: 0,
         released: 0,
+        taken: 0,
         denied: { owned: 0, scope: 1, reserved: 0, rate: 0 },
         delivered: 1,
         delivery_failed: 0,
@@ -378,6 +396,9 @@ describe('the ubus object', () => {
         reason: 'owned',
         count: 1,
         last,
+        owner: bob,
+        owner_description: 'Bob',
+        state: 'configured',
       },
       {
         interface: 'wg1',
@@ -440,9 +461,57 @@ describe('the ubus object', () => {
     ['flush', { interface: 'wg3' }],
     ['pin', { interface: 'wg1', address: six }],
     ['pin', { interface: 'wg3', address: five }],
+    ['give', { interface: 'wg3', address: five, peer: bob }],
+    ['give', { interface: 'wg1', address: six, peer: bob }],
+    ['give', { interface: 'wg1', address: five, peer: carol }],
   ])('answers %s %j with not found', async (method, args) => {
     learn(five);
     expect(await statusOf(method, args)).toBe(4);
+    expect(await addresses()).toEqual([`${five} alice`]);
+  });
+
+  it('gives an address of a peer without a session to another, and tells both sides', async () => {
+    kernel.handshakes.set(alice, Math.floor(clock.wall() / 1000));
+    learn(five);
+    const gift = { interface: 'wg1', address: five, peer: bob };
+    expect(await statusOf('give', gift)).toBe(ubusStatus.permissionDenied);
+    kernel.receive('wg1', bob, five);
+    kernel.flush();
+    expect(await call('get_denied')).toMatchObject({ denied: [{ owner: alice, state: 'present' }] });
+
+    clock.advance(180_000);
+    expect(await call('get_denied')).toMatchObject({ denied: [{ state: 'silent', silent: 180 }] });
+    ubus.notifications.length = 0;
+    expect(await statusOf('give', gift)).toBe(ubusStatus.ok);
+    expect(kernel.owner('wg1', five)).toBe(bob);
+    expect(await addresses()).toEqual([`${five} bob`]);
+    expect(await call('get_denied')).toEqual({ denied: [] });
+    expect(await call('status')).toMatchObject({ totals: { given: 1, forgotten: 1, taken: 0 } });
+    const about = { interface: 'wg1', address: five };
+    expect(ubus.notifications).toEqual([
+      ['address.forgotten', { ...about, peer: alice, description: "Alice's phone", reason: 'given' }],
+      ['address.given', { ...about, peer: bob, description: 'Bob' }],
+    ]);
+    expect(await statusOf('give', gift)).toBe(ubusStatus.ok); // it is
+  });
+
+  it.each([
+    ['configured', { address: '2001:db8:1::b', peer: alice }, ubusStatus.notSupported],
+    ['of no valid key', { address: five, peer: 'bob' }, ubusStatus.invalidArgument],
+    ['of no peer', { address: five }, ubusStatus.invalidArgument],
+  ])('gives nothing %s', async (_, args, status) => {
+    learn(five);
+    expect(await statusOf('give', { interface: 'wg1', ...args })).toBe(status);
+    expect(kernel.owner('wg1', five)).toBe(alice);
+    expect(kernel.owner('wg1', '2001:db8:1::b')).toBe(bob);
+  });
+
+  it('gives nothing on an interface that is not there', async () => {
+    learn(five);
+    kernel.deleteLink('wg1');
+    kernel.announce();
+    const gift = { interface: 'wg1', address: five, peer: bob };
+    expect(await statusOf('give', gift)).toBe(ubusStatus.noData);
     expect(await addresses()).toEqual([`${five} alice`]);
   });
 
@@ -462,7 +531,13 @@ describe('the ubus object', () => {
       ['address.learned', { ...about, address: five }],
       ['address.evicted', { ...about, address: five }],
       ['address.learned', { ...about, address: six }],
-      ['address.denied', { ...about, address: six, peer: bob, description: 'Bob', reason: 'owned' }],
+      [
+        'address.denied',
+        {
+          ...{ interface: 'wg1', address: six, peer: bob, description: 'Bob', reason: 'owned' },
+          ...{ owner: alice, owner_description: "Alice's phone", state: 'silent', silent: 0 },
+        },
+      ],
       ['address.expired', { ...about, address: six }],
       ['address.learned', { ...about, address: five }],
       ['address.forgotten', { ...about, address: five, reason: 'user' }],
@@ -942,7 +1017,7 @@ describe('the log', () => {
     expect(log).toEqual([
       'info: ready: wg-slaacer 1.2.3, hook fexit',
       expect.stringMatching(`^info: wg1: learned ${five} peer Alice's phone \\(`),
-      `info: wg1: denied ${five} peer Bob: another peer's (Alice's phone)`,
+      `info: wg1: denied ${five} peer Bob: another peer's (Alice's phone, silent for 0 s); wg-slaacer give wg1 ${five} ${bob} moves it`,
       `info: wg1: forgotten ${five} peer Alice's phone (on request)`,
     ]);
   });

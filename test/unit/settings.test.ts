@@ -18,7 +18,15 @@ const parseHook = (...texts: string[]) =>
 
 it('what is not given has its default', () => {
   expect(parseOptions(interfaceOptions, interfaceDefaults, new Map())).toEqual({
-    settings: { rate: 5, burst: 16, maxAddresses: 32, lifetime: 86_400_000, prefixes: [], ra: 'auto' },
+    settings: {
+      rate: 5,
+      burst: 16,
+      maxAddresses: 32,
+      lifetime: 86_400_000,
+      prefixes: [],
+      ra: 'auto',
+      takeover: false,
+    },
     invalid: [],
   });
   expect(parseOptions(globalOptions, globalDefaults, new Map())).toEqual({

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { describe, expect, it } from 'vitest';
-import { ago, ahead, span } from '../../src/cli/ages.ts';
 import type { Screen } from '../../src/cli/screen.ts';
 import { tableLines } from '../../src/cli/table.ts';
+import { ago, ahead, span } from '../../src/words/ages.ts';
 import { displayWidth, plain, truncate } from '../../src/words/text.ts';
 
 const screen: Screen = { columns: 20, colour: false, now: 0 };
