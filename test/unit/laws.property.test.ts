@@ -12,7 +12,7 @@ import type { Link } from '../../src/model.ts';
 import { linkLocal } from '../../src/scope.ts';
 import type { InterfaceSettings } from '../../src/settings.ts';
 import { alice, Bench, bob, carol, config, nameOf, on, prefixes } from './bench.ts';
-import { Killed } from './fake-kernel.ts';
+import { type Added, Killed } from './fake-kernel.ts';
 import { FakeStateFile } from './fake-state-file.ts';
 
 const devices = ['wg1', 'wg2'] as const;
@@ -52,6 +52,7 @@ type Step =
   | { do: 'configure'; device: DeviceName; settings: Partial<InterfaceSettings> | null }
   | { do: 'hook'; hook: EngineConfig['hook'] }
   | { do: 'forget'; device: DeviceName; address: string }
+  | { do: 'give'; device: DeviceName; address: string; peer: string }
   | { do: 'setconf' | 'delete' | 'recreate' | 'flushAddresses'; device: DeviceName }
   | { do: 'peer'; device: DeviceName; peer: string; isThere: boolean }
   | { do: 'carol'; device: DeviceName; allowedIps: readonly string[] }
@@ -83,6 +84,7 @@ const settings = fc.record<Partial<InterfaceSettings>>({
   maxAddresses: fc.constantFrom(1, 2, 32),
   lifetime: fc.constantFrom(1_000, 20_000, 86_400_000),
   prefixes: fc.constantFrom([], [], prefixes('2001:db8:2::/64')),
+  takeover: fc.boolean(),
 });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -92,7 +94,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 10,
     arbitrary: fc.record({
       do: fc.constant('pass' as const),
-      time: fc.constantFrom(1, 400, 1_500, 12_000, 31_000, 61_000),
+      time: fc.constantFrom(1, 400, 1_500, 12_000, 31_000, 61_000, 181_000),
     }),
   },
   {
@@ -117,6 +119,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       device,
       address,
     }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc
+      .record({ do: fc.constant('give' as const), device, address, peer: sender })
+      .filter(({ peer, address }) => peer !== carol || !isCarols(address)),
   },
   {
     weight: 6,
@@ -188,6 +196,10 @@ class World {
   readonly #addresses = new Map<string, readonly string[]>([['br-lan', []]]);
   readonly #everAdded = new Set<string>();
   readonly #lastUse = new Map<string, number>();
+  /** When each peer last shook hands on a device, by the monotonic clock. */
+  readonly #shaken = new Map<string, number>();
+  /** What somebody asked for. */
+  #gift: string | undefined;
   readonly #spending = new Map<DeviceName, Spending>();
   /** Whether a failure that was injected may have left something undone for now. */
   #hasFailed = false;
@@ -209,6 +221,7 @@ class World {
   }
 
   take(step: Step): void {
+    this.#gift = undefined;
     survive(() => this.#act(step));
     if (!this.#kernel.isAlive) {
       this.#bench.takeEvents(); // nobody heard its last words
@@ -224,6 +237,7 @@ class World {
     switch (step.do) {
       case 'packet':
         if (!this.#exists(step.device)) return;
+        this.#shakeHands(step.device, step.sender);
         if (kernel.receive(step.device, step.sender, step.address))
           this.#lastUse.set(`${step.device} ${step.address} ${step.sender}`, clock.now());
         return;
@@ -243,6 +257,10 @@ class World {
         return bench.engine.configure(this.#config());
       case 'forget':
         bench.engine.forget(step.device, step.address);
+        return;
+      case 'give':
+        this.#gift = `${step.device} ${step.address} ${step.peer}`;
+        bench.engine.give(step.device, step.address, step.peer);
         return;
       case 'flushAddresses':
         bench.engine.flush(step.device);
@@ -337,8 +355,7 @@ class World {
     for (const added of this.#kernel.added.slice(this.#checkedAdded)) {
       const { device, peer, address, previousOwner, links, time } = added;
       const name = device as DeviceName;
-      if (previousOwner !== undefined)
-        expect(nameOf(previousOwner), `owner of ${address}`).toBe(nameOf(peer));
+      if (previousOwner !== undefined && previousOwner !== peer) this.#checkMove({ ...added, previousOwner });
       expect(this.#enabled.has(name), `${name} is enabled`).toBe(true);
       // What could not be withdrawn when it left the scope stays known, and is brought back like anything else.
       if (!this.#hasFailed && !this.#isSettling(name, time))
@@ -363,11 +380,24 @@ class World {
     }
   }
 
+  /** Law 1: nothing is taken from a peer that may be there, and nothing that is configured from anybody. */
+  #checkMove({ device, peer, address, previousOwner, time }: Added & { previousOwner: string }): void {
+    const what = `${address} from ${nameOf(previousOwner)} to ${nameOf(peer)}`;
+    const since = time - 180_000;
+    expect(this.#everAdded, what).toContain(`${device} ${address} ${previousOwner}`);
+    expect(this.#shaken.get(`${device} ${previousOwner}`), what).toBeLessThanOrEqual(since);
+    if (this.#gift === `${device} ${address} ${peer}`) return;
+    expect(this.#settings(device as DeviceName).takeover, what).toBe(true);
+    const lastUse = this.#lastUse.get(`${device} ${address} ${previousOwner}`) ?? 0;
+    expect(lastUse, what).toBeLessThanOrEqual(since);
+  }
+
   /** As docs/architecture.md tells followers to do. */
   #follow(event: EngineEvent): void {
     switch (event.event) {
       case 'adopted':
       case 'learned':
+      case 'given':
       case 'restored':
         this.#replica.set(`${event.interface} ${event.address}`, event.peer);
         break;
@@ -472,6 +502,14 @@ class World {
     this.#kernel.addLink(name, { addresses: this.#addresses.get(name)! });
     this.#setPeers(name);
     this.#renewBudgets(name);
+  }
+
+  /** Who sends has a session, renewed every two minutes. */
+  #shakeHands(name: DeviceName, peer: string): void {
+    const now = this.#clock.now();
+    if (now - (this.#shaken.get(`${name} ${peer}`) ?? Number.NEGATIVE_INFINITY) < 120_000) return;
+    this.#shaken.set(`${name} ${peer}`, now);
+    this.#kernel.handshakes.set(peer, Math.floor(this.#clock.wall() / 1_000));
   }
 
   #spent(name: DeviceName): Spending {
