@@ -110,7 +110,7 @@ const catalogue: Catalogue = {
   'refused-peer': (_) => [
     _('{device}: peer {peer} goes on sending from addresses that are neither its own nor to be learned'),
     _(
-      'see what it sends through the tunnel, or name the prefix that it uses; meanwhile its new addresses are learned late',
+      'if it is a device that has got a new key, move its addresses from the old peer to it: wg-slaacer give; else see what it sends through the tunnel, or name the prefix that it uses; meanwhile its new addresses are learned late',
     ),
   ],
 

@@ -68,6 +68,23 @@ beforeEach(() => {
   world = new World('alice', 'bob');
 });
 
+it('accuses who has an endpoint now, and nobody who had it before, as a device has before it gets a new key', () => {
+  const endpoint = 'the same';
+  world.set('alice', { endpoint }).set('bob', { endpoint, latestHandshake: 0 });
+  suspicion.begin(world.all());
+  world.set('bob', { latestHandshake: 101 });
+  for (let total = 96; total < 1_000; total += 96) {
+    const bytes = { before: total, after: total };
+    world.set('alice', bytes).set('bob', bytes);
+    suspicion.accuse(world.all(), 0);
+    expect(accused('alice')).toEqual([]);
+    suspicion.fail('bob', 0, 3);
+  }
+  expect(suspicion.refusedPeers()).toEqual(['bob']);
+  suspicion.accuse(world.all(), 100_000); // not even as one of all that have a session
+  expect(accused('alice')).toEqual([]);
+});
+
 describe('when nothing is under way', () => {
   beforeEach(() => suspicion.begin(world.all()));
 

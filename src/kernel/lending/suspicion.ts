@@ -68,7 +68,8 @@ export class Suspicion {
   accuse(accounts: readonly Account[], now: number): string[] {
     const found = new Map<string, Level>();
     this.#update(accounts, (level, peer) => level && found.set(peer, level), now);
-    if (found.size === 0) for (const { peer, isLive } of accounts) if (isLive) found.set(peer, 'live');
+    if (found.size === 0)
+      for (const { peer, isLive } of withoutFormer(accounts)) if (isLive) found.set(peer, 'live');
     const guilty = [...found].filter(([, level]) => level === 'guilty').map(([peer]) => peer);
     for (const peer of guilty.length > 0 ? guilty : found.keys()) {
       const suspect = this.#suspects.get(peer)!;
@@ -85,7 +86,7 @@ export class Suspicion {
   ): void {
     const before = this.#suspects;
     this.#suspects = new Map();
-    for (const account of accounts) {
+    for (const account of withoutFormer(accounts)) {
       const known = before.get(account.peer);
       const suspect = known ?? newSuspect(account);
       this.#suspects.set(account.peer, suspect);
@@ -148,6 +149,14 @@ export class Suspicion {
   refusedPeers(): string[] {
     return [...this.#suspects].filter(([, { failures }]) => failures >= NOTORIOUS).map(([peer]) => peer);
   }
+}
+
+/** One endpoint is one device: it has the peer that shook hands last. Others were there before it got a new key. */
+function withoutFormer(accounts: readonly Account[]): Account[] {
+  const latest = new Map<string, number>();
+  for (const { endpoint, latestHandshake } of accounts)
+    latest.set(endpoint, Math.max(latest.get(endpoint) ?? 0, latestHandshake));
+  return accounts.filter(({ endpoint, latestHandshake }) => latestHandshake >= latest.get(endpoint)!);
 }
 
 function newSuspect({ endpoint, latestHandshake, after, accepted }: Account): Suspect {
