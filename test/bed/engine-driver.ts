@@ -17,7 +17,8 @@ export type Interfaces = Readonly<Record<string, Options>>;
 export type Command =
   | { configure: Interfaces }
   | { forget: [name: string, address: string] }
-  | { flush: [name?: string, peer?: string] };
+  | { flush: [name?: string, peer?: string] }
+  | { give: [name: string, address: string, peer: string] };
 
 const [root, hook] = process.argv.slice(2);
 const print = (value: object) => console.log(JSON.stringify(value));
@@ -41,6 +42,7 @@ function configOf(interfaces: Interfaces): EngineConfig {
 function carryOut(command: Command): unknown {
   if ('configure' in command) return engine.configure(configOf(command.configure));
   if ('forget' in command) return engine.forget(...command.forget);
+  if ('give' in command) return engine.give(...command.give);
   return engine.flush(...command.flush);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // An engine on a lab's router whose configuration can change while it runs.
 
+import type { Refusal } from '../../src/engine/learner.ts';
 import type { Way } from './bed.ts';
 import type { Host } from './client.ts';
 import { Daemon, INSTALLED } from './daemon.ts';
@@ -28,6 +29,11 @@ export class LiveEngine extends Daemon {
     return (await this.#order({
       flush: [...(name ? [name] : []), ...(peer ? [peer] : [])] as [string?, string?],
     })) as number;
+  }
+
+  /** Why it was refused; null if it was not. */
+  async give(name: string, address: string, peer: string): Promise<Refusal | null> {
+    return (await this.#order({ give: [name, address, peer] })) as Refusal | null;
   }
 
   /** Ends its input, upon which it stops. */
