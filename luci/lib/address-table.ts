@@ -4,7 +4,7 @@
 import type { LearnedAddress } from '../../src/answers.ts';
 import { element, type ItemView, setAttribute, setText } from './dom.ts';
 import { keyBadge, matches, nameElement, peerMatches, peerOrder } from './peer.ts';
-import { type Column, cell, type Order, Table } from './table.ts';
+import { action, type Column, cell, type Order, Table } from './table.ts';
 import { duration, shortKey } from './text.ts';
 import { TimeText } from './time-text.ts';
 
@@ -208,20 +208,6 @@ export class AddressTable {
     this.chosen.set(peer, !group?.open);
     this.show();
   }
-}
-
-function action(kind: string, label: string, subject: string, run: (() => void) | null): HTMLElement {
-  return element(
-    'button',
-    {
-      type: 'button',
-      class: `btn cbi-button ${kind}`,
-      'aria-label': `${label}: ${subject}`,
-      disabled: run ? null : '',
-      click: () => run?.(),
-    },
-    [label],
-  );
 }
 
 function compareKeys(a: string | number, b: string | number): number {

@@ -2,13 +2,14 @@
 // What can be done with an address, after asking.
 
 import ui from 'luci:ui';
-import type { LearnedAddress } from '../../src/answers.ts';
+import type { DeniedAddress, LearnedAddress, PeerAddress } from '../../src/answers.ts';
 import { paragraph } from './banner.ts';
 import { element } from './dom.ts';
 import { closer } from './modal.ts';
 import { peerName } from './peer.ts';
 import { errorText } from './reading.ts';
 import { service } from './service.ts';
+import { shortKey } from './text.ts';
 
 /** `done` is called when the router has done it. */
 export function confirmForget(entry: LearnedAddress, done: () => Promise<void>): void {
@@ -37,6 +38,19 @@ export function confirmPin(entry: LearnedAddress, done: () => Promise<void>): vo
   });
 }
 
+export function confirmGive(denial: DeniedAddress, done: () => Promise<void>): void {
+  ask(denial, done, {
+    title: _('Give this address to this peer?'),
+    explanation: _(
+      'It is taken from %s, which has no session now. What is sent to it goes to this peer from now on.',
+    ).format(denial.owner_description || shortKey(denial.owner ?? '')),
+    label: _('Give it to this peer'),
+    kind: 'cbi-button-positive',
+    run: () => service.give(denial.interface, denial.address, denial.peer),
+    failure: _('%s could not be given to this peer: %s'),
+  });
+}
+
 interface Question {
   readonly title: string;
   readonly explanation: string;
@@ -47,7 +61,7 @@ interface Question {
   readonly failure: string;
 }
 
-function ask(entry: LearnedAddress, done: () => Promise<void>, question: Question): void {
+function ask(entry: PeerAddress, done: () => Promise<void>, question: Question): void {
   const close = closer();
   const run = async () => {
     try {

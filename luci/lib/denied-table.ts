@@ -4,7 +4,7 @@
 import type { DeniedAddress } from '../../src/answers.ts';
 import { element, type ItemView, setText } from './dom.ts';
 import { keyBadge, matches, nameElement, peerOrder } from './peer.ts';
-import { type Column, cell, type Order, Table } from './table.ts';
+import { action, type Column, cell, type Order, Table } from './table.ts';
 import { reason } from './text.ts';
 import { TimeText } from './time-text.ts';
 
@@ -35,7 +35,11 @@ export class DeniedTable {
   private query = '';
   private now = 0;
 
-  constructor(label: string) {
+  /** `give` is null if the login may only look. */
+  constructor(
+    label: string,
+    private readonly give: ((denial: DeniedAddress) => void) | null,
+  ) {
     this.table = new Table({
       label,
       columns: this.columns,
@@ -74,25 +78,34 @@ export class DeniedTable {
     this.table.update(rows, empty);
   }
 
-  private row(denial: DeniedAddress): ItemView<DeniedAddress> {
+  private row(created: DeniedAddress): ItemView<DeniedAddress> {
+    let denial = created;
     const [nameColumn, peerColumn, addressColumn, whyColumn, countColumn, lastColumn] = this.columns;
-    const { text, hint } = reason(denial.reason);
+    const why = element('span');
+    const hint = element('div', { class: 'wg-slaacer-hint' });
+    const { give } = this;
+    const label = _('Give it to this peer');
+    const giving = element('div', {}, [
+      action('cbi-button-positive', label, denial.address, give && (() => give(denial))),
+    ]);
     const count = element('span');
     const last = new TimeText();
     const node = element('tr', { class: 'tr' }, [
       cell(nameColumn!, [denial.interface]),
       cell(peerColumn!, [nameElement(denial.description), ' ', keyBadge(denial.peer)]),
       cell(addressColumn!, [element('code', {}, [denial.address])]),
-      cell(whyColumn!, [
-        element('span', {}, [text]),
-        hint ? element('div', { class: 'wg-slaacer-hint' }, [hint]) : null,
-      ]),
+      cell(whyColumn!, [why, hint, giving]),
       cell(countColumn!, [count]),
       cell(lastColumn!, [last.node]),
     ]);
     return {
       node,
-      update: (denial) => {
+      update: (present) => {
+        denial = present;
+        const words = reason(denial.reason, denial);
+        setText(why, words.text);
+        setText(hint, words.hint);
+        giving.hidden = denial.state !== 'silent';
         setText(count, String(denial.count));
         last.show(denial.last, this.now);
       },

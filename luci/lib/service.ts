@@ -57,6 +57,12 @@ export const service = {
     params: ['interface', 'address'],
     reject: true,
   }),
+  give: rpc.declare<unknown, [string, string, string]>({
+    object: 'wg-slaacer',
+    method: 'give',
+    params: ['interface', 'address', 'peer'],
+    reject: true,
+  }),
   pin: rpc.declare<unknown, [string, string]>({
     object: 'wg-slaacer',
     method: 'pin',

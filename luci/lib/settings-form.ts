@@ -130,6 +130,16 @@ function addDialog(grid: form.GridSection): void {
   advertisements.value('auto', _('Automatic'));
   advertisements.value('1', _('Always'));
   advertisements.value('0', _('Never'));
+
+  const takeover = grid.option(
+    form.Flag,
+    'takeover',
+    _('Take over addresses'),
+    _(
+      'A peer that uses an address of another gets it, if that one has been silent for 3 minutes: for devices that get new keys. A hostile peer could wait for that, too.',
+    ),
+  );
+  takeover.modalonly = true;
 }
 
 function addGlobals(map: form.Map): void {

@@ -7,7 +7,7 @@ import type { Problem } from '../../src/problem.ts';
 import { describeProblem, isKnown, type ProblemWords } from '../../src/words/problems.ts';
 import { banner, paragraph } from './banner.ts';
 import { showClient } from './client-dialog.ts';
-import { confirmForget, confirmPin } from './confirm.ts';
+import { confirmForget, confirmGive, confirmPin } from './confirm.ts';
 import { DeniedTable } from './denied-table.ts';
 import { element, type ItemView, LiveList, setAttribute, setText } from './dom.ts';
 import { InterfaceSection } from './interface-section.ts';
@@ -33,7 +33,7 @@ export class StatusPage {
   private readonly sections = new Map<string, InterfaceSection>();
   private readonly noticeList: LiveList<Notice>;
   private readonly sectionList: LiveList<InterfaceReading>;
-  private readonly denied = new DeniedTable(_('Denied addresses'));
+  private readonly denied: DeniedTable;
   /** All that makes sense only while the service runs. */
   private readonly running: HTMLElement;
   private readonly noInterface = element('p', { class: 'center' }, [
@@ -47,6 +47,10 @@ export class StatusPage {
 
   /** `mayChange`: whether the login may do more than look. */
   constructor(private readonly mayChange: boolean) {
+    this.denied = new DeniedTable(
+      _('Denied addresses'),
+      mayChange ? (denial) => confirmGive(denial, () => this.refresh()) : null,
+    );
     const notices = element('div', { 'aria-live': 'polite' });
     const sections = element('div');
     this.noticeList = new LiveList<Notice>(

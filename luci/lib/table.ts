@@ -93,3 +93,18 @@ export class Table<Row> {
 export function cell(column: Column, children: readonly (Node | string | null)[] = []): HTMLElement {
   return element('td', { class: `td ${column.class ?? ''}`, 'data-title': column.title || null }, children);
 }
+
+/** A button for one address or peer; without `run` it cannot be used. */
+export function action(kind: string, label: string, subject: string, run: (() => void) | null): HTMLElement {
+  return element(
+    'button',
+    {
+      type: 'button',
+      class: `btn cbi-button ${kind}`,
+      'aria-label': `${label}: ${subject}`,
+      disabled: run ? null : '',
+      click: () => run?.(),
+    },
+    [label],
+  );
+}

@@ -31,16 +31,25 @@ export interface Reason {
   readonly hint: string;
 }
 
+/** What is known of whose a denied address is. */
+export interface Holder {
+  readonly owner?: string;
+  readonly owner_description?: string | undefined;
+  readonly state?: string;
+  /** Seconds. */
+  readonly silent?: number | undefined;
+}
+
 /** Why an address was denied. */
-export function reason(code: string): Reason {
+export function reason(code: string, holder: Holder = {}): Reason {
   switch (code) {
-    case 'owned':
-      return {
-        text: _('Another peer has this address'),
-        hint: _(
-          'If it is meant to move, forget it at that peer, or take it out of the allowed IPs configured there.',
-        ),
-      };
+    case 'owned': {
+      const { owner, owner_description: name } = holder;
+      const text = owner
+        ? _('Another peer has this address: %s').format(name || shortKey(owner))
+        : _('Another peer had this address');
+      return { text, hint: ownerHint(holder) };
+    }
     case 'scope':
       return {
         text: _('Not in a prefix of this interface'),
@@ -60,6 +69,25 @@ export function reason(code: string): Reason {
       };
     default:
       return { text: code, hint: '' };
+  }
+}
+
+function ownerHint({ state, silent }: Holder): string {
+  const silence =
+    silent === undefined
+      ? _('That peer has been silent since the interface was made.')
+      : _('That peer has been silent for %s.').format(duration(silent));
+  switch (state) {
+    case 'silent':
+      return `${silence} ${_('If the device has a new key, give the address to its new peer.')}`;
+    case 'configured':
+      return `${silence} ${_('The address is configured there: if it is meant to move, take it out of the allowed IPs of that peer.')}`;
+    case 'present':
+      return _(
+        'That peer is there, or was less than 3 minutes ago: the other one has to choose another address.',
+      );
+    default:
+      return _('It is learned when the peer uses it again.');
   }
 }
 

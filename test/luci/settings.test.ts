@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { boot, textOf, useBrowser, visit } from './bench.ts';
 import type { Router } from './router.ts';
-import { household, laptop, PREFIX } from './scene.ts';
+import { household, laptop, PREFIX, phone } from './scene.ts';
 import type { Web } from './uhttpd.ts';
 
 useBrowser();
@@ -155,6 +155,7 @@ describe('the dialog', () => {
     await option(page, 'wg0', 'prefix').fill('2001:db8:7::/64');
     await page.locator('.modal .cbi-button-add').click();
     await option(page, 'wg0', 'ra').selectOption('Never');
+    await option(page, 'wg0', 'takeover').check();
     await saveDialog(page);
     expect(await prefixCell(page, 'wg0').textContent()).toBe('2001:db8:7::/64');
     await saveAndApply(page);
@@ -165,6 +166,7 @@ describe('the dialog', () => {
 	option lifetime '1h'
 	list prefix '2001:db8:7::/64'
 	option ra '0'
+	option takeover '1'
 `);
     await expect
       .poll(async () => {
@@ -248,11 +250,13 @@ describe('what is asked for', () => {
   it('is what the access list grants, no more and no less', async () => {
     const running = await boot(household);
     const { router, web } = running;
-    await router.use('wg0', laptop.key, `${PREFIX}::5`, `${PREFIX}::6`);
+    await router.use('wg0', laptop.key, `${PREFIX}::5`, `${PREFIX}::6`, `${PREFIX}::7`);
+    await router.use('wg0', phone.key, `${PREFIX}::7`);
     let page = await visit(running, 'status');
     for (const [action, address] of [
       ['Forget', `${PREFIX}::5`],
       ['Make permanent', `${PREFIX}::6`],
+      ['Give it to this peer', `${PREFIX}::7`],
     ]) {
       await page.getByLabel(`${action}: ${address}`).click();
       await page.locator('.modal').getByRole('button', { name: action! }).click();

@@ -74,7 +74,7 @@ describe('what it shows', () => {
     const page = await visit(running, 'status');
     const told = (await textOf(page, denied)).join('\n');
     expect(told).toMatch(
-      /Untitled peer .* 2001:db8:1:1::ca Another peer has this address If it is meant to move/,
+      /Untitled peer .* 2001:db8:1:1::ca Another peer has this address: Garden camera That peer .* configured there/,
     );
     expect(told).toMatch(
       /2001:db8:bad::1 Not in a prefix of this interface If peers may use it, add its prefix/,
@@ -261,6 +261,21 @@ describe('actions', () => {
     expect(router.configText('network')).toContain(`list allowed_ips '${temporary}/128'`);
   });
 
+  it('gives an address of a silent peer to the one that was denied it, after asking', async () => {
+    const running = await home();
+    const { router } = running;
+    await router.use('wg0', guest.key, temporary);
+    const page = await visit(running, 'status');
+    const attempt = page.locator(denied, { hasText: temporary });
+    expect(await attempt.textContent()).toContain("Another peer has this address: Alice's laptop");
+    expect(await button(page, 'Give it to this peer', `${PREFIX}::ca`).isVisible()).toBe(false);
+    await button(page, 'Give it to this peer', temporary).click();
+    expect(await page.locator('.modal').textContent()).toContain("It is taken from Alice's laptop");
+    await page.locator('.modal').getByRole('button', { name: 'Give it to this peer' }).click();
+    await attempt.waitFor({ state: 'detached', ...REFRESHED });
+    expect(router.kernel.owner('wg0', temporary)).toBe(guest.key);
+  });
+
   it('tells if it could not be done', async () => {
     const running = await home();
     const { router } = running;
@@ -289,7 +304,7 @@ describe('actions', () => {
       method,
       { interface: 'wg0', address: temporary },
     ];
-    for (const method of ['forget', 'pin', 'flush', 'reload']) {
+    for (const method of ['forget', 'give', 'pin', 'flush', 'reload']) {
       const reply = await page.request.post(new URL('/ubus/', page.url()).href, {
         data: { jsonrpc: '2.0', id: 1, method: 'call', params: params(method) },
       });
