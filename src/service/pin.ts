@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Makes a learned address a configured allowed IP of its peer, in /etc/config/network.
+// Makes a learned address a configured allowed IP of its peer, in /etc/config/network. netifd is not told: it would make the
+// interface anew, and cut off all its peers, for an address that WireGuard has already.
 
 import type { PeerAddress } from '../model.ts';
 import type { Ubus } from '../ubus/types.ts';
 import { lists } from './peers.ts';
-import { commitAlone, readPeers } from './uci.ts';
+import { changeUntold, inSession, readPeers } from './uci.ts';
 
 /** The peer, or interface, has no section in /etc/config/network that is in force. */
 export class NotConfigured extends Error {}
@@ -26,8 +27,8 @@ export class Pinner {
     return done;
   }
 
-  #write(device: string, { peer, address }: PeerAddress): Promise<void> {
-    return commitAlone(this.#ubus, 'network', async (session) => {
+  async #write(device: string, { peer, address }: PeerAddress): Promise<void> {
+    const present = await inSession(this.#ubus, 'network', async (session) => {
       const sections = (await readPeers(this.#ubus, device, session)).filter(({ key }) => key === peer);
       const section = sections.find(({ disabled }) => !disabled);
       if (!section) {
@@ -36,14 +37,16 @@ export class Pinner {
           `peer ${peer} ${what} in /etc/config/network, in a section of type wireguard_${device}`,
         );
       }
-      if (lists(section.allowedIps, address)) return;
-      const values = { allowed_ips: [...section.allowedIps, `${address}/128`] };
-      await this.#ubus.call('uci', 'set', {
-        ...session,
-        config: 'network',
-        section: section.section,
-        values,
-      });
+      const place = { config: 'network', section: section.section, option: 'allowed_ips' };
+      const { value } = await this.#ubus.call('uci', 'get', { ...session, ...place });
+      return { place, value, isThere: lists(section.allowedIps, address) };
     });
+    if (present.isThere) return;
+    const { place, value } = present;
+    // What stands in one option, as netifd takes it, would be one element of a list.
+    const isOption = typeof value === 'string' && value.trim() !== '';
+    const added = `${address}/128`;
+    if (isOption) await changeUntold(this.#ubus, 'set', place, `${value} ${added}`);
+    else await changeUntold(this.#ubus, 'add_list', place, added);
   }
 }

@@ -42,14 +42,26 @@ export async function readPeers(ubus: Ubus, device: string, session?: UbusTable)
 }
 
 /**
- * Makes one change to a package and commits it. Changes that somebody else has made and not committed are neither seen
- * nor committed: it has a session, and so a folder for changes, of its own. What fails leaves nothing behind.
+ * Makes one change to a package and commits it, of which rpcd tells. Changes that somebody else has made and not committed
+ * are neither seen nor committed. What fails leaves nothing behind.
  */
-export async function commitAlone(
+export function commitAlone(
   ubus: Ubus,
   config: string,
   change: (session: UbusTable) => Promise<void>,
 ): Promise<void> {
+  return inSession(ubus, config, async (session) => {
+    await change(session);
+    await ubus.call('uci', 'commit', { ...session, config }, CALL_TIMEOUT);
+  });
+}
+
+/** Does something in a session, which has a folder for changes, and so a view of the package, of its own. */
+export async function inSession<Value>(
+  ubus: Ubus,
+  config: string,
+  act: (session: UbusTable) => Promise<Value>,
+): Promise<Value> {
   const { ubus_rpc_session: id } = await ubus.call(
     'session',
     'create',
@@ -64,10 +76,31 @@ export async function commitAlone(
       [config, 'write'],
     ];
     await ubus.call('session', 'grant', { ...session, scope: 'uci', objects }, CALL_TIMEOUT);
-    await change(session);
-    await ubus.call('uci', 'commit', { ...session, config }, CALL_TIMEOUT);
+    return await act(session);
   } finally {
     // It ends by itself, should this fail.
     await ubus.call('session', 'destroy', session, CALL_TIMEOUT).catch(() => {});
   }
+}
+
+/**
+ * Changes an option of a package, of which nobody is told: whoever acts upon changes knows it already, or reads it when it is
+ * reloaded for another reason. rpcd tells of what it commits, uci(1) does not; and by its path it takes a package for a file,
+ * which it changes at once, without what somebody else has changed and not committed. Rejects with UbusError.
+ */
+export async function changeUntold(
+  ubus: Ubus,
+  command: 'add_list' | 'set',
+  place: { readonly config: string; readonly section: string; readonly option: string },
+  value: string,
+): Promise<void> {
+  const { config, section, option } = place;
+  const params = [command, `/etc/config/${config}.${section}.${option}=${value}`];
+  const { code, stderr } = await ubus
+    .call('file', 'exec', { command: '/sbin/uci', params }, CALL_TIMEOUT)
+    .catch((error: unknown) => {
+      if (!(error instanceof UbusError) || error.status !== ubusStatus.notFound) throw error;
+      throw new UbusError(error.status, 'rpcd cannot run /sbin/uci: install rpcd-mod-file');
+    });
+  if (code !== 0) throw new UbusError(ubusStatus.unknownError, `uci ${params.join(' ')}: ${stderr ?? code}`);
 }

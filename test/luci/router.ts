@@ -10,7 +10,7 @@ import { Daemon } from '../../src/daemon.ts';
 import { UbusClient } from '../../src/ubus/client.ts';
 import { type Method, UbusError, type UbusTable, type UbusValue, ubusStatus } from '../../src/ubus/types.ts';
 import { Broker } from '../bed/ubus-broker/broker.ts';
-import { uciObject } from '../bed/ubus-broker/uci-object.ts';
+import { uciCommand, uciObject } from '../bed/ubus-broker/uci-object.ts';
 import { FakeKernel } from '../unit/fake-kernel.ts';
 import { AccessControl, type Permission } from './acl.ts';
 import type { Bus } from './uhttpd.ts';
@@ -189,6 +189,9 @@ export class Router {
   }
 
   #execute({ ubus_rpc_session: session, command, params }: UbusTable): UbusTable {
+    // Without a session it is the service, which may do everything.
+    if (session === undefined && command === '/sbin/uci')
+      return uciCommand(this.#folder, params as readonly string[]);
     const line = [command, ...((params ?? []) as readonly string[])].join(' ');
     if (!this.acl.allows(String(session), 'file', line, 'exec'))
       throw new UbusError(ubusStatus.permissionDenied, line);

@@ -10,7 +10,7 @@ import { Daemon } from '../../src/daemon.ts';
 import { UbusClient } from '../../src/ubus/client.ts';
 import type { UbusTable } from '../../src/ubus/types.ts';
 import { Broker } from '../bed/ubus-broker/broker.ts';
-import { uciObject } from '../bed/ubus-broker/uci-object.ts';
+import { fileObject, uciObject } from '../bed/ubus-broker/uci-object.ts';
 import { alice, bob } from './bench.ts';
 import { FakeKernel } from './fake-kernel.ts';
 
@@ -78,6 +78,7 @@ function configure(text: string): void {
 function startRpcd(): void {
   const client = new UbusClient(socket);
   uciObject(client, folder);
+  fileObject(client, folder);
   rpcd = client;
 }
 

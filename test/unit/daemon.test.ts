@@ -756,13 +756,13 @@ describe('an address that is configured for the peer for which it was learned', 
 describe('pin', () => {
   beforeEach(started);
 
-  it('adds the address to what is configured for the peer, and keeps it allowed', async () => {
+  it('adds the address to what is configured for the peer, keeps it allowed, and tells netifd nothing', async () => {
     learn(five);
     await call('pin', { interface: 'wg1', address: '2001:DB8:1:0::5' });
     expect(allowedOf('cfg01')).toEqual(['2001:db8:a::/64', `${five}/128`]);
     expect(allowedOf('cfg02')).toEqual(['2001:db8:1::b/128']);
     expect(rpcd.packages.network!.cfg01!.preshared_key).toBe(secret);
-    expect(rpcd.committed).toEqual(['network']);
+    expect(rpcd.committed).toEqual([]);
     expect(await addresses()).toEqual([]);
     expect(kernel.removed).toEqual([]);
     expect(kernel.owner('wg1', five)).toBe(alice);
@@ -773,7 +773,7 @@ describe('pin', () => {
     rpcd.packages.network!.cfg01!.allowed_ips = '2001:db8:a::/64 192.0.2.0/24';
     learn(five);
     await call('pin', { interface: 'wg1', address: five });
-    expect(allowedOf('cfg01')).toEqual(['2001:db8:a::/64', '192.0.2.0/24', `${five}/128`]);
+    expect(allowedOf('cfg01')).toBe(`2001:db8:a::/64 192.0.2.0/24 ${five}/128`);
   });
 
   it('does not commit what somebody else has changed and not committed', async () => {
@@ -817,7 +817,16 @@ describe('pin', () => {
     expect(rpcd.sessions).toBe(0);
   });
 
-  it.each(['get', 'set', 'commit', 'create', 'grant'])(
+  it('says what is missing where rpcd cannot run programs', async () => {
+    learn(five);
+    ubus.objects.delete('file');
+    expect(await statusOf('pin', { interface: 'wg1', address: five })).toBe(ubusStatus.unknownError);
+    expect(log).toContain(
+      `error: wg1: ${five} cannot be pinned: rpcd cannot run /sbin/uci: install rpcd-mod-file`,
+    );
+  });
+
+  it.each(['get', 'create', 'grant', 'exec'])(
     'changes nothing if rpcd refuses %s, and says that it was not the argument',
     async (method) => {
       learn(five);

@@ -85,7 +85,7 @@ export class FakeRpcd {
   readonly packages: Record<string, Package>;
   /** What methods of "uci" fail with, if they do. */
   readonly failures: Record<string, number | undefined> = {};
-  /** Packages in the order in which they were committed. */
+  /** Packages in the order in which they were committed, of which others were told. */
   readonly committed: string[] = [];
   readonly #pending = new Map<string, Change[]>([['', []]]);
   readonly #grants = new Map<string, Set<string>>();
@@ -110,10 +110,11 @@ export class FakeRpcd {
       },
     });
     ubus.objects.set('uci', {
-      get: method('get', (args) => ({ values: this.#get(args) })),
+      get: method('get', (args) => this.#get(args)),
       set: method('set', (args) => this.#set(args)),
       commit: method('commit', (args) => this.#commit(args)),
     });
+    ubus.objects.set('file', { exec: method('exec', (args) => this.#execute(args)) });
     ubus.objects.set('session', {
       create: method('create', () => {
         const id = `session${this.#nextSession++}`;
@@ -139,6 +140,7 @@ export class FakeRpcd {
   leave(ubus: FakeUbus): void {
     ubus.objects.delete('uci');
     ubus.objects.delete('session');
+    ubus.objects.delete('file');
   }
 
   /** `uci set` on the command line. */
@@ -165,15 +167,30 @@ export class FakeRpcd {
   }
 
   #get(args: UbusTable): UbusTable {
-    const sections = Object.entries(this.#seen(args.config as string, this.#folder(args, 'read')));
-    return Object.fromEntries(
-      sections
-        .filter(([, section]) => args.type === undefined || section['.type'] === args.type)
-        .map(([name, section]): [string, UbusValue] => [
-          name,
-          { '.anonymous': name.startsWith('cfg'), '.name': name, ...section },
-        ]),
-    );
+    const seen = this.#seen(args.config as string, this.#folder(args, 'read'));
+    if (args.option !== undefined) {
+      const value = seen[args.section as string]?.[args.option as string];
+      return value === undefined ? {} : { value };
+    }
+    const sections = Object.entries(seen);
+    const values = sections
+      .filter(([, section]) => args.type === undefined || section['.type'] === args.type)
+      .map(([name, section]): [string, UbusValue] => [
+        name,
+        { '.anonymous': name.startsWith('cfg'), '.name': name, ...section },
+      ]);
+    return { values: Object.fromEntries(values) };
+  }
+
+  /** /sbin/uci, as far as it is used. */
+  #execute({ command, params }: UbusTable): UbusTable {
+    const [action, change = ''] = params as string[];
+    const [, config = '', section = '', option = '', value = ''] =
+      /^\/etc\/config\/([^.]+)\.([^.]+)\.([^=]+)=(.*)$/.exec(change) ?? [];
+    const options = this.packages[config]?.[section];
+    if (command !== '/sbin/uci' || !options) return { code: 1, stderr: 'Entry not found' };
+    options[option] = action === 'set' ? value : [options[option] ?? []].flat().concat(value);
+    return { code: 0 };
   }
 
   #set(args: UbusTable): undefined {

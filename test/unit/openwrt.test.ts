@@ -115,7 +115,7 @@ describe('the package', () => {
     const libraries = [...dynamic.matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, name]) => name as string);
     const packages = libraries.filter((name) => !base.test(name)).map((name) => bringers[name]);
     expect(libraries.length).toBeGreaterThan(0);
-    expect(selected(DEPENDS).sort()).toEqual([...packages, 'kmod-wireguard', 'rpcd'].sort());
+    expect(selected(DEPENDS).sort()).toEqual([...packages, 'kmod-wireguard', 'rpcd', 'rpcd-mod-file'].sort());
     // By no name that has a version of Node in it.
     expect(EXTRA_DEPENDS).toBe('node');
   });

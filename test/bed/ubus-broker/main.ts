@@ -2,7 +2,7 @@
 // The broker, rpcd's objects and a client, as programs for service.ts:
 //
 //   node main.js SOCKET broker
-//   node main.js SOCKET rpcd FOLDER       `uci`, over the files of a folder, and `session`
+//   node main.js SOCKET rpcd FOLDER       `uci`, over the files of a folder, `session` and `file`
 //   node main.js SOCKET call              a line [OBJECT, METHOD, ARGUMENTS] in, a line {status, answer} or {status, error} out
 //   node main.js SOCKET subscribe OBJECT  a line {type, data} out for each notification
 //
@@ -12,7 +12,7 @@ import { createInterface } from 'node:readline';
 import { UbusClient } from '../../../src/ubus/client.ts';
 import { UbusError, type UbusTable, ubusStatus } from '../../../src/ubus/types.ts';
 import { Broker } from './broker.ts';
-import { uciObject } from './uci-object.ts';
+import { fileObject, uciObject } from './uci-object.ts';
 
 const [socket, command, subject] = process.argv.slice(2);
 if (socket === undefined) throw new Error('which socket?');
@@ -41,6 +41,7 @@ if (command === 'broker') {
 } else if (command === 'rpcd' && subject !== undefined) {
   const client = await connected();
   uciObject(client, subject);
+  fileObject(client, subject);
   await client.call('uci', 'configs');
   console.log('ready');
 } else if (command === 'call') {

@@ -247,6 +247,35 @@ class Sessions {
   }
 }
 
+/**
+ * `uci set` or `uci add_list`, of a package by its path, as rpcd's `file exec` runs it: what is not committed is neither seen
+ * nor kept, and nobody is told.
+ */
+export function uciCommand(folder: string, params: readonly string[]): UbusTable {
+  const [command, change = ''] = params;
+  const [, config, name, option, value] =
+    /^\/etc\/config\/([\w-]+)\.(\w+)\.(\w+)=(.*)$/.exec(change) ?? refuse(ubusStatus.invalidArgument);
+  const uci = new UciFolder(folder);
+  if (!uci.load(config!).some((section) => section.name === name))
+    return { code: 1, stderr: 'Entry not found' };
+  uci.change(config!, [[command === 'set' ? 'set' : 'list-add', name!, option!, value!]]);
+  uci.commit(config!);
+  return { code: 0 };
+}
+
+/** Publishes rpcd's object `file`, which runs nothing but that. */
+export function fileObject(ubus: Ubus, folder: string): void {
+  ubus.publish('file', {
+    exec: {
+      arguments: { command: 'String', params: 'Array' },
+      call: ({ command, params }) =>
+        command === '/sbin/uci'
+          ? uciCommand(folder, params as readonly string[])
+          : refuse(ubusStatus.permissionDenied),
+    },
+  });
+}
+
 /** Publishes both on the connection. */
 export function uciObject(ubus: Ubus, folder: string): void {
   const sessions = new Sessions(folder);
