@@ -173,6 +173,7 @@ export class Daemon implements Subject {
           return { ...section, ...(otherAdvertiser && { otherAdvertiser }), search };
         }),
       isConfigured: (device, address) => peers.isConfigured(device, address),
+      isGone: (device, peer) => peers.isGone(device, peer),
     };
     if (this.#isLearning) {
       this.engine.configure(config);

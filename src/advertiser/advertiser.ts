@@ -49,6 +49,9 @@ const SLACK = 2_000;
 /** A solicitation that the kernel was given is there by then, in milliseconds. */
 const SOLICITATION_TIMEOUT = 1_000;
 
+/** No allowed IP fits (<asm-generic/errno.h>; Node does not name it). */
+const ENOKEY = 126;
+
 /** A prefix of 64 bits, with the times of the clock until which it may be used. */
 export interface AnnouncedPrefix {
   readonly prefix: Prefix;
@@ -423,6 +426,7 @@ export class Advertiser {
     } catch (error) {
       // Other errors are those of a peer that cannot be reached now.
       this.#note(hasErrno(error, constants.errno.EPERM));
+      if (hasErrno(error, ENOKEY) && recipient.address !== ALL_NODES) this.#lose(recipient);
       return;
     }
     this.#note(false);
@@ -435,6 +439,12 @@ export class Advertiser {
       const validUntil = Math.max(this.#told.get(text)?.validUntil ?? 0, now + 1_000 * valid);
       this.#told.set(text, { prefix, preferredUntil: now + 1_000 * preferred, validUntil });
     }
+  }
+
+  /** The address is nobody's by now: it was forgotten, or its peer was removed and added again. The peer may be there. */
+  #lose(recipient: Correspondent): void {
+    this.#recipients.delete(keyOf(recipient));
+    this.#welcome({ ...recipient, address: ALL_NODES });
   }
 
   #noteAttempt(recipient: Correspondent): void {

@@ -44,6 +44,8 @@ export interface EngineConfig {
   readonly interfaces: readonly InterfaceConfig[];
   /** Whether configuration gives an address to the peer of a device, so that it is not ours to withdraw. */
   isConfigured?(device: string, address: PeerAddress): boolean;
+  /** Whether a peer that WireGuard does not have is missing by configuration, so that nobody need wait for it. */
+  isGone?(device: string, peer: string): boolean;
 }
 
 /** An interface on which addresses are learned, as its peers have to know it. */
@@ -477,7 +479,8 @@ export class Engine {
    * while it was, or since, must not count as confirmed then.
    */
   #reconcile(on: Active, device: Device, asked: number): Problem[] {
-    const plan = this.#learner.reconcile(on.name, device, asked);
+    const isGone = (peer: string) => this.#config.isGone?.(on.device, peer) ?? false;
+    const plan = this.#learner.reconcile(on.name, device, asked, isGone);
     this.#carryOut(plan);
     const hasChanged = plan.add.length + plan.remove.length > 0;
     this.#advertising.setRecipients(on.ifindex, (hasChanged && this.#watch.dump(on)) || device);

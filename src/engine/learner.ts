@@ -323,9 +323,14 @@ export class Learner {
 
   /**
    * Compares the ledger with what WireGuard has: brings back what was wiped, and lets go what is another peer's by
-   * configuration now, or whose peer is no more.
+   * configuration now, or whose peer is no more: at once if that is known to be gone, else after a while.
    */
-  reconcile(name: string, device: Device, now: number): Plan {
+  reconcile(
+    name: string,
+    device: Device,
+    now: number,
+    isGone: (peer: string) => boolean = () => false,
+  ): Plan {
     const plan = emptyPlan();
     this.#confirm(name, device, now);
     const peers = new Set(device.peers.map(({ key }) => key));
@@ -345,7 +350,8 @@ export class Learner {
         const key = `${name} ${entry.peer}`;
         const since = this.#missing.get(key) ?? now;
         this.#missing.set(key, since);
-        if (now - since >= PEER_GRACE) this.#remove(plan, entry, { event: 'forgotten', reason: 'peer' });
+        if (now - since >= PEER_GRACE || isGone(entry.peer))
+          this.#remove(plan, entry, { event: 'forgotten', reason: 'peer' });
       }
     }
     for (const key of this.#missing.keys()) {

@@ -94,6 +94,12 @@ export class PeerTable {
     return this.#descriptions.get(`${device} ${key}`);
   }
 
+  /** Whether a device has other peers by configuration, and not this one. */
+  isGone(device: string, key: string): boolean {
+    const inForce = this.inForce(device);
+    return inForce.length > 0 && inForce.every((section) => section.key !== key);
+  }
+
   /** Whether an address is among a peer's configured allowed IPs by itself. */
   isConfigured(device: string, { peer, address }: PeerAddress): boolean {
     return this.#configured.has(`${device} ${peer} ${address}`);

@@ -168,6 +168,21 @@ it('who is told at ff02::1 is not told again when it has a new key after two min
   expect([120, 1, 165, 30, 181].map(after)).toEqual([0, 0, 0, 1, 1]);
 });
 
+it('is told at ff02::1 whose link-local address WireGuard does not have any more, until that is found out', () => {
+  settled();
+  clock.advance(60_000);
+  take();
+  failure = new NetlinkError(126, 'sendto'); // ENOKEY
+  advertiser.shakeHands(alice, true);
+  clock.advance(0);
+  failure = undefined;
+  clock.advance(200);
+  expect(take()).toEqual([expect.stringMatching(/^ff02::1 of alice: /)]);
+  advertiser.setRecipients([{ ...one, latestHandshake: Math.floor(clock.wall() / 1_000) }]);
+  clock.advance(200);
+  expect(take()).toEqual([expect.stringMatching(new RegExp(`^${one.address}: `))]);
+});
+
 describe('who has no link-local address that is known', () => {
   const nobody: Recipient = { peer: bob, address: ALL_NODES, latestHandshake: 0 };
   const now = () => Math.floor(clock.wall() / 1_000);

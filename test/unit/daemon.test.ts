@@ -697,6 +697,33 @@ describe('router advertisements', () => {
   });
 });
 
+describe('a peer that is removed', () => {
+  beforeEach(started);
+
+  it('loses what it has when WireGuard has it no more, at once if that is configured', async () => {
+    learn(five);
+    learn('2001:db8:2::7', bob);
+    kernel.deleteLink('wg1');
+    kernel.addLink('wg1', { addresses: router });
+    kernel.setPeers('wg1', {});
+    kernel.announce();
+    expect(await addresses()).toHaveLength(2); // both may be about to come back
+    delete rpcd.packages.network!.cfg01;
+    log = [];
+    await call('reload');
+    expect(await addresses()).toEqual(['2001:db8:2::7 bob']);
+    expect(log).toContain(`info: wg1: forgotten ${five} peer ${alice} (the peer is gone)`);
+  });
+
+  it('keeps it for a while if it is not known whether it is configured', async () => {
+    learn(five);
+    kernel.setPeers('wg1', {});
+    rpcd.packages.network = {};
+    await call('reload');
+    expect(await addresses()).toEqual([`${five} alice`]);
+  });
+});
+
 describe('an address that is configured for the peer for which it was learned', () => {
   beforeEach(started);
 
