@@ -19,7 +19,7 @@ type Catalogue = {
   ) => readonly [message: string, hint: string];
 };
 
-const catalogue: Catalogue = {
+export const catalogue: Catalogue = {
   'invalid-option': (_, { instead }) => {
     const hint = _('allowed is {allowed}');
     switch (instead) {
@@ -263,7 +263,7 @@ function report(_: Translate): string {
 }
 
 /** What an errno means for the interfaces and tables that are spoken of here. */
-function meaningOf(_: Translate, error: string): string | undefined {
+export function meaningOf(_: Translate, error: string): string | undefined {
   switch (error) {
     case 'EPERM':
     case 'EACCES':
