@@ -10,7 +10,8 @@ import type { WireGuardInterface } from './wireguard-interfaces.ts';
 
 /** A cell of the settings table; `configured` is the option prefix. */
 export function prefixCell(entry: WireGuardInterface, configured: unknown): HTMLElement {
-  const named = Array.isArray(configured) ? configured.map(String) : [];
+  // A list may be written as one option, too.
+  const named = [configured ?? []].flat().flatMap((text) => String(text).split(/\s+/).filter(Boolean));
   if (named.length > 0) return element('span', {}, [named.join(', ')]);
   if (!entry.present) return hint(_('The router has no such interface now.'));
   if (entry.prefixes.some((prefix) => prefix.endsWith('/64')))

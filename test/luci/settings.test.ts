@@ -77,6 +77,20 @@ describe('the table', () => {
     );
   });
 
+  it('shows the prefixes that are configured, be they a list or one option', async () => {
+    const prefixes = ['2001:db8:7::/64', '2001:db8:8::/64'];
+    for (const option of [
+      `option prefix '${prefixes.join(' ')}'`,
+      prefixes.map((each) => `list prefix '${each}'`).join('\n\t'),
+    ]) {
+      const page = await visit(
+        await boot({ ...household, settings: `config interface 'wg1'\n\t${option}\n` }),
+        'settings',
+      );
+      expect(await prefixCell(page, 'wg1').textContent()).toBe(prefixes.join(', '));
+    }
+  });
+
   it('switches learning on and off', async () => {
     const { router, page } = await open();
     await router.use('wg0', laptop.key, `${PREFIX}::5`);
