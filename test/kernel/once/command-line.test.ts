@@ -61,10 +61,16 @@ test('few files that may be open are told in one line', async () => {
   expect(await guest.run(`ulimit -n 60; ${PROGRAM} doctor`)).toMatchObject({ code: 0 });
 });
 
-test('SIGUSR1 opens no debugger', async () => {
-  const { stdout } = await guest.run(`${PROGRAM} run --interface wg1 --json >/run/out & pid=$!
+test('a user who is not root cannot keep it from starting, and SIGUSR1 opens no debugger', async () => {
+  // The name by which wg-slaacer once told that another one runs.
+  const squat =
+    "import socket, time; s = socket.socket(1, 2); s.bind('\\\\0wg-slaacer'); print(flush=True); time.sleep(99)";
+  const { stdout } =
+    await guest.run(`setpriv --reuid 65534 --clear-groups python3 -c "${squat}" >/run/squatted & squatter=$!
+until [ -s /run/squatted ]; do sleep 0.1; done
+${PROGRAM} run --interface wg1 --json >/run/out & pid=$!
 until grep -q ready /run/out; do sleep 0.1; done
-kill -USR1 $pid; sleep 1; ss -Hltn 'sport = :9229'; kill $pid; wait $pid; echo $?`);
+kill -USR1 $pid; sleep 1; ss -Hltn 'sport = :9229'; kill $pid; wait $pid; echo $?; kill $squatter`);
   expect(stdout).toBe('0\n');
 });
 
