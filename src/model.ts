@@ -69,6 +69,10 @@ export interface Link {
   readonly kind: string;
   /** Bytes. */
   readonly mtu: number;
+  /** Why the kernel has no IPv6 there: its MTU, a sysctl, or the kernel's own; undefined if it has. */
+  readonly noIpv6?: 'mtu' | 'disabled' | 'kernel';
+  /** The routing table of the VRF that it belongs to. */
+  readonly table?: number;
   /** Its IPv6 addresses. */
   readonly addresses: readonly LinkAddress[];
 }

@@ -61,6 +61,9 @@ export interface ProblemData {
   'no-interface': OnDevice;
   /** `kind` is IFLA_INFO_KIND; empty for a physical one. */
   'not-wireguard': OnDevice & { readonly kind: string };
+  /** The kernel has no IPv6 on it. */
+  'no-ipv6': OnDevice &
+    ({ readonly reason: 'mtu'; readonly mtu: number } | { readonly reason: 'disabled' | 'kernel' });
   'no-prefix': OnDevice;
   /** All of `prefix` is the peer's by its allowed IP `cover`. */
   'prefix-owned': OfPeer & { readonly prefix: string; readonly cover: string };

@@ -246,6 +246,7 @@ export class Advertising {
   #advertise({ link, search = [] }: Enabled): void {
     const active = this.#active.get(link.ifindex) ?? this.#open(link);
     const announcement = this.announcement(link, search);
+    active.socket.listen();
     active.announced = announcement.prefixes.map(({ prefix }) => prefix);
     active.advertiser.announce(announcement);
     this.#keepRoutes(link.ifindex, active.advertiser, active.routes);
@@ -294,7 +295,7 @@ export class Advertising {
     const servers = this.#servers(link, prefixes);
     return {
       isDefaultRouter: this.#routing.isForwarding(link.name) && this.#routing.hasDefaultRoute(link.ifindex),
-      ...(link.mtu >= 1280 && { mtu: link.mtu }),
+      mtu: link.mtu,
       prefixes,
       servers,
       search: [...search],
@@ -357,7 +358,7 @@ function usesOneOf(announced: readonly Prefix[], { addresses, prefixes }: Peer):
 }
 
 function isWanted({ settings: { ra }, otherAdvertiser, link }: Enabled): boolean {
-  return link.up && (ra === '1' || (ra === 'auto' && otherAdvertiser === undefined));
+  return link.up && !link.noIpv6 && (ra === '1' || (ra === 'auto' && otherAdvertiser === undefined));
 }
 
 function conflictOf({ settings, otherAdvertiser, link: { name: device } }: Enabled): Problem[] {

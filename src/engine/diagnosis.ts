@@ -19,6 +19,8 @@ export function interfaceProblems(
   if (link.kind !== 'wireguard') {
     return [{ code: 'not-wireguard', data: { device, kind: link.kind } }];
   }
+  if (link.noIpv6 === 'mtu') return [{ code: 'no-ipv6', data: { device, reason: 'mtu', mtu: link.mtu } }];
+  if (link.noIpv6) return [{ code: 'no-ipv6', data: { device, reason: link.noIpv6 } }];
   if (settings.prefixes.length === 0 && onLinkPrefixes(link).length === 0) {
     return [{ code: 'no-prefix', data: { device } }];
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The socket of one interface for Router Solicitations and Advertisements.
 
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type AddressBytes, parseAddress } from '../address.ts';
 import type { Link } from '../model.ts';
@@ -18,10 +19,12 @@ const IPV6_UNICAST_HOPS = 16;
 const IPV6_MULTICAST_HOPS = 18;
 const IPV6_MULTICAST_LOOP = 19;
 const IPV6_ADD_MEMBERSHIP = 20;
+const IPV6_DROP_MEMBERSHIP = 21;
 const IPV6_RECVHOPLIMIT = 51;
 const IPV6_HOPLIMIT = 52;
 
 const allRouters = parseAddress('ff02::2')!;
+const allRoutersInHex = Buffer.from(allRouters).toString('hex');
 /** All but solicitations: a bit for each type, in words of host byte order. */
 const onlySolicitations = Buffer.concat(
   [0, 1, 2, 3, 4, 5, 6, 7].map((word) => u32(word === 133 >> 5 ? ~(1 << (133 & 31)) >>> 0 : 0xffffffff)),
@@ -49,8 +52,7 @@ export function openAdvertisements(
       socket.setOption(IPPROTO_IPV6, option, u32(255));
     socket.setOption(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, u32(0));
     socket.setOption(IPPROTO_IPV6, IPV6_RECVHOPLIMIT, u32(1));
-    // struct ipv6_mreq. The kernel has joined already where it forwards.
-    socket.setOption(IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, Buffer.concat([allRouters, u32(ifindex)]));
+    socket.setOption(IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, membership(ifindex));
     socket.onReadable(() => receive(socket, onSolicitation));
   } catch (error) {
     socket.close();
@@ -58,8 +60,32 @@ export function openAdvertisements(
   }
   return {
     send: (message, to) => socket.send(message, socketAddress(to, ifindex)),
+    listen: () => {
+      if (!isMember(ifindex)) joinAgain(socket, ifindex);
+    },
     close: () => socket.close(),
   };
+}
+
+/** struct ipv6_mreq. On interfaces without multicast, as WireGuard's, the kernel has not joined where it forwards. */
+function membership(ifindex: number): Buffer {
+  return Buffer.concat([allRouters, u32(ifindex)]);
+}
+
+/** Whether the interface is a member, by whomever it was made one: what a socket was is no more after IPv6 was off. */
+function isMember(ifindex: number): boolean {
+  const members = readFileSync('/proc/net/igmp6', 'latin1');
+  return new RegExp(`^${ifindex}\\s+\\S+\\s+${allRoutersInHex} `, 'm').test(members);
+}
+
+/** The socket still takes itself for a member. */
+function joinAgain(socket: NativeSocket, ifindex: number): void {
+  try {
+    socket.setOption(IPPROTO_IPV6, IPV6_DROP_MEMBERSHIP, membership(ifindex));
+  } catch (error) {
+    if (!hasErrno(error, constants.errno.EADDRNOTAVAIL, constants.errno.ENODEV)) throw error;
+  }
+  socket.setOption(IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, membership(ifindex));
 }
 
 function receive(socket: NativeSocket, onSolicitation: (from: AddressBytes) => void): void {

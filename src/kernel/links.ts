@@ -8,7 +8,6 @@ import {
   attribute,
   decodeMessages,
   findValue,
-  type Message,
   NLM_F_ACK,
   NLM_F_DUMP,
   readS32,
@@ -33,20 +32,32 @@ import { OUR_PROTOCOL } from './routing.ts';
 const RTM_GETLINK = 18;
 const RTM_GETADDR = 22;
 const RTM_GETSTATS = 94;
-const RTM_NEWROUTE = 24;
-const RTM_DELROUTE = 25;
 const RTMGRP_LINK = 0x1;
 const RTMGRP_IPV6_IFADDR = 0x100;
 const RTMGRP_IPV6_ROUTE = 0x400;
+/** RTNLGRP_IPV6_RULE: which routing tables there are for whom. */
+const RTMGRP_IPV6_RULE = 1 << 18;
 /** RTNLGRP_IPV6_NETCONF: forwarding has been switched. */
 const RTMGRP_IPV6_NETCONF = 1 << 24;
+const RTMSG_SIZE = 12;
+const RTA_OIF = 4;
+/** Routes to all of the internet are to ::/0 or 2000::/3. */
+const DEFAULT_LENGTH = 3;
 
 const IFINFOMSG_SIZE = 16;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
+const IFLA_MASTER = 10;
 const IFLA_LINKINFO = 18;
+const IFLA_AF_SPEC = 26;
 const IFLA_EXT_MASK = 29;
 const IFLA_INFO_KIND = 1;
+const IFLA_INFO_DATA = 2;
+const IFLA_VRF_TABLE = 1;
+const IFLA_INET6_CONF = 2;
+const DEVCONF_DISABLE_IPV6 = 26;
+/** IPv6's least. */
+const IPV6_MIN_MTU = 1280;
 const IFF_UP = 1;
 const RTEXT_FILTER_SKIP_STATS = 8;
 
@@ -67,8 +78,20 @@ const INFINITE = 0xffffffff;
 const COALESCE_MS = 20;
 const NOTIFICATION_SIZE = 8192;
 
+/** Of routes, many more than that in a row are not read at all, but listened to again so many milliseconds later. */
+const MOST_ROUTES = 64;
+const ROUTES_REST = 1_000;
+
 interface Address extends LinkAddress {
   readonly ifindex: number;
+}
+
+/** With what others are to know of it. */
+interface DumpedLink extends Omit<Link, 'addresses' | 'table'> {
+  /** The ifindex of what it is a part of. */
+  readonly master: number | undefined;
+  /** Of a VRF. */
+  readonly ownTable: number | undefined;
 }
 
 /** The links of this network namespace. Errors are those of NetlinkSocket.request. */
@@ -76,6 +99,8 @@ export class RtnetlinkLinks implements Links {
   readonly #sockets: Sockets;
   readonly #netlink: NetlinkSocket;
   readonly #closers: (() => void)[] = [];
+  /** The ifindexes of WireGuard interfaces. */
+  #wireguard: ReadonlySet<number> = new Set();
 
   constructor(sockets: Sockets) {
     this.#sockets = sockets;
@@ -95,12 +120,18 @@ export class RtnetlinkLinks implements Links {
     const addresses = this.#netlink.request('RTM_GETADDR', RTM_GETADDR, NLM_F_DUMP, getAddress, (payloads) =>
       payloads.map(decodeAddress),
     );
-    return links.map((link) => ({
-      ...link,
-      addresses: addresses
-        .filter(({ ifindex }) => ifindex === link.ifindex)
-        .map(({ ifindex, ...address }) => address),
-    }));
+    this.#wireguard = new Set(links.filter(({ kind }) => kind === 'wireguard').map(({ ifindex }) => ifindex));
+    const tables = new Map(links.map(({ ifindex, ownTable }) => [ifindex, ownTable]));
+    return links.map(({ master, ownTable, ...link }) => {
+      const table = master === undefined ? undefined : tables.get(master);
+      return {
+        ...link,
+        ...(table !== undefined && { table }),
+        addresses: addresses
+          .filter(({ ifindex }) => ifindex === link.ifindex)
+          .map(({ ifindex, ...address }) => address),
+      };
+    });
   }
 
   refused(ifindex: number): number {
@@ -117,20 +148,67 @@ export class RtnetlinkLinks implements Links {
 
   /** Notifications only hint that there is something new to list, so lost ones (ENOBUFS) are as good as others. */
   onChange(callback: () => void): void {
-    const socket = openNetlink(this.#sockets, NETLINK_ROUTE);
     let timer: NodeJS.Timeout | undefined;
-    this.#closers.push(() => {
-      clearTimeout(timer);
-      socket.close();
-    });
-    socket.bind(groupAddress(RTMGRP_LINK | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE | RTMGRP_IPV6_NETCONF));
-    socket.onReadable(() => {
-      if (!drain(socket)) return;
+    const note = () => {
       timer ??= setTimeout(() => {
         timer = undefined;
         callback();
       }, COALESCE_MS);
+    };
+    this.#closers.push(() => clearTimeout(timer));
+    const socket = this.#listenTo(RTMGRP_LINK | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_RULE | RTMGRP_IPV6_NETCONF);
+    this.#closers.push(() => socket.close());
+    socket.onReadable(() => {
+      while (receive(socket));
+      note();
     });
+    this.#noteRoutes(note);
+  }
+
+  /** A router may have very many, and they may all change at once: then there is always the same little to do. */
+  #noteRoutes(note: () => void): void {
+    let socket: NativeSocket;
+    let rest: NodeJS.Timeout | undefined;
+    const listen = () => {
+      socket = this.#listenTo(RTMGRP_IPV6_ROUTE);
+      socket.onReadable(() => {
+        for (let i = 0; i < MOST_ROUTES; i++) {
+          const datagram = receive(socket);
+          if (!datagram) return;
+          if (datagram === 'lost') break;
+          if (this.#isOfInterest(datagram)) note();
+        }
+        socket.close();
+        rest = setTimeout(() => {
+          listen();
+          note();
+        }, ROUTES_REST);
+      });
+    };
+    listen();
+    this.#closers.push(() => {
+      clearTimeout(rest);
+      socket.close();
+    });
+  }
+
+  #listenTo(groups: number): NativeSocket {
+    const socket = openNetlink(this.#sockets, NETLINK_ROUTE);
+    socket.bind(groupAddress(groups));
+    return socket;
+  }
+
+  /** Of a router's many routes only default ones matter, and those through its WireGuard interfaces. */
+  #isOfInterest(datagram: Buffer): boolean {
+    try {
+      return decodeMessages(datagram).some(({ payload }) => {
+        if (payload.length < RTMSG_SIZE || payload[1]! <= DEFAULT_LENGTH) return true;
+        const oif = findValue(payload, RTMSG_SIZE, RTA_OIF);
+        return oif !== undefined && this.#wireguard.has(readU32(oif));
+      });
+    } catch {
+      return true;
+    }
   }
 
   close(): void {
@@ -144,48 +222,50 @@ function groupAddress(groups: number): Buffer {
   return Buffer.concat([u16(AF_NETLINK), u16(0), u32(0), u32(groups)]);
 }
 
-/** Whether there was anything of interest. */
-function drain(socket: NativeSocket): boolean {
-  for (let isOfInterest = false; ; ) {
-    try {
-      const datagram = socket.receive(NOTIFICATION_SIZE);
-      if (!datagram) return isOfInterest;
-      isOfInterest ||= !isOtherRoutes(datagram);
-    } catch (error) {
-      if (!hasErrno(error, constants.errno.ENOBUFS, constants.errno.EMSGSIZE)) throw error;
-      isOfInterest = true;
-    }
-  }
-}
-
-/** Of a router's many routes only default ones matter: struct rtmsg has the length of the destination. */
-function isOtherRoutes(datagram: Buffer): boolean {
+/** The next notification, or that some were lost; undefined if there is none. */
+function receive(socket: NativeSocket): Buffer | 'lost' | undefined {
   try {
-    const isRoute = ({ type }: Message) => type === RTM_NEWROUTE || type === RTM_DELROUTE;
-    return decodeMessages(datagram).every((message) => isRoute(message) && message.payload[1] !== 0);
-  } catch {
-    return false;
+    return socket.receive(NOTIFICATION_SIZE);
+  } catch (error) {
+    if (!hasErrno(error, constants.errno.ENOBUFS, constants.errno.EMSGSIZE)) throw error;
+    return 'lost';
   }
 }
 
 /** struct ifinfomsg and IFLA_* */
-function decodeLink(payload: Buffer): Omit<Link, 'addresses'> {
+function decodeLink(payload: Buffer): DumpedLink {
   const ifindex = readS32(payload, 4);
   const up = (readU32(payload, 8) & IFF_UP) !== 0;
   let name = '';
-  let kind = '';
   let mtu = 0;
+  let master: number | undefined;
+  let linkInfo: Buffer = Buffer.alloc(0);
+  let inet6: Buffer | undefined;
   visitAttributes(payload, IFINFOMSG_SIZE, payload.length, (type, from, to) => {
     if (type === IFLA_IFNAME) name = readText(payload.subarray(from, to));
     if (type === IFLA_MTU) mtu = readU32(payload.subarray(from, to));
-    if (type === IFLA_LINKINFO) kind = decodeKind(payload.subarray(from, to));
+    if (type === IFLA_MASTER) master = readU32(payload.subarray(from, to));
+    if (type === IFLA_LINKINFO) linkInfo = payload.subarray(from, to);
+    if (type === IFLA_AF_SPEC) inet6 = findValue(payload.subarray(from, to), 0, AF_INET6);
   });
-  return { name, ifindex, up, kind, mtu };
+  const kind = readText(findValue(linkInfo, 0, IFLA_INFO_KIND) ?? Buffer.alloc(0));
+  const ownTable = kind === 'vrf' ? decodeTable(findValue(linkInfo, 0, IFLA_INFO_DATA)) : undefined;
+  const noIpv6 = decodeNoIpv6(mtu, inet6);
+  return { name, ifindex, up, kind, mtu, ...(noIpv6 && { noIpv6 }), master, ownTable };
 }
 
-function decodeKind(linkInfo: Buffer): string {
-  const kind = findValue(linkInfo, 0, IFLA_INFO_KIND);
-  return kind ? readText(kind) : '';
+function decodeTable(vrf: Buffer | undefined): number | undefined {
+  const table = vrf && findValue(vrf, 0, IFLA_VRF_TABLE);
+  return table && readU32(table);
+}
+
+/** `inet6`: what the kernel tells of IPv6 on a link, where it has any. */
+function decodeNoIpv6(mtu: number, inet6: Buffer | undefined): Link['noIpv6'] {
+  if (mtu < IPV6_MIN_MTU) return 'mtu';
+  if (!inet6) return 'kernel';
+  const settings = findValue(inet6, 0, IFLA_INET6_CONF);
+  const at = 4 * DEVCONF_DISABLE_IPV6;
+  return settings && settings.length >= at + 4 && readS32(settings, at) !== 0 ? 'disabled' : undefined;
 }
 
 /** struct ifaddrmsg and IFA_*. On a point-to-point link IFA_ADDRESS may be the other end's, IFA_LOCAL is ours. */

@@ -34,7 +34,10 @@ export interface WireGuard {
 export interface Links {
   /** All links of this network namespace, as they are now. */
   list(): Link[];
-  /** Calls back, soon and once for many changes, after links, IPv6 addresses or default routes have changed. */
+  /**
+   * Calls back, soon and once for many changes, after links, IPv6 addresses, routing rules, or routes have changed that
+   * are default ones or lead through a WireGuard interface.
+   */
   onChange(callback: () => void): void;
   /** How many packets a WireGuard interface has refused for their source address (rx_frame_errors), since it exists. */
   refused(ifindex: number): number;
@@ -53,6 +56,8 @@ export interface KeptRoute {
 export interface AdvertisementSocket {
   /** From the interface's link-local address; the checksum is filled in. Throws SystemError. */
   send(message: Buffer, to: AddressBytes): void;
+  /** Solicitations come, even if IPv6 has been off on the interface since it was opened, be it for a moment. */
+  listen(): void;
   close(): void;
 }
 

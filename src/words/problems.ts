@@ -97,6 +97,31 @@ export const catalogue: Catalogue = {
       : _('{device}: this is not a WireGuard interface, but a {kind}'),
     _('name a WireGuard interface'),
   ],
+  'no-ipv6': (_, { reason }) => {
+    switch (reason) {
+      case 'mtu':
+        return [
+          _(
+            '{device}: its MTU of {mtu} is too small for IPv6, so it has no IPv6 address, and nobody gets one',
+          ),
+          _(
+            'set it to 1280 or more, and have the interface set up again (on OpenWrt: option mtu of {device} in /etc/config/network, then ifup {device}; elsewhere: ip link set {device} mtu 1420, and its addresses anew)',
+          ),
+        ];
+      case 'disabled':
+        return [
+          _('{device}: IPv6 is switched off on it, so it has no IPv6 address, and nobody gets one'),
+          _(
+            'sysctl -w net.ipv6.conf.{device}.disable_ipv6=0, and have the interface set up again (on OpenWrt: ifup {device}); see what sets it, such as a file in /etc/sysctl.d, or option ipv6 of a device section',
+          ),
+        ];
+      case 'kernel':
+        return [
+          _('{device}: IPv6 is switched off in this kernel, so nobody gets an address'),
+          _('boot without ipv6.disable=1'),
+        ];
+    }
+  },
   'no-prefix': (_) => [
     _('{device}: it has no IPv6 prefix, so only link-local addresses are learned'),
     _("give it an address in a /64 (on OpenWrt: option ip6assign '64'), or name the prefixes to learn in"),
@@ -244,7 +269,7 @@ export const catalogue: Catalogue = {
   ],
   'ra-failed': (_, { error }) => [
     _('{device}: Router Advertisements could not be set up: {meaning}'),
-    advertisingHintOf(_, error),
+    hintOf(_, error),
   ],
   'lending-failed': (_, { error }) => [
     _('{device}: it could not be found out whose packets WireGuard refused: {meaning}'),
@@ -312,18 +337,6 @@ function hintOf(_: Translate, error: string): string {
       return _('boot without ipv6.disable=1');
     default:
       return report(_);
-  }
-}
-
-/** Adding an address says EINVAL below IPv6's least MTU, and EACCES where IPv6 is off (addrconf_add_dev). */
-function advertisingHintOf(_: Translate, error: string): string {
-  switch (error) {
-    case 'EINVAL':
-      return _('IPv6 needs an MTU of at least 1280: ip link set {device} mtu 1420');
-    case 'EACCES':
-      return _('switch IPv6 on there: sysctl -w net.ipv6.conf.{device}.disable_ipv6=0');
-    default:
-      return hintOf(_, error);
   }
 }
 

@@ -331,6 +331,34 @@ describe('the end', () => {
   });
 });
 
+describe('without IPv6 on the interface', () => {
+  it.each([
+    ['its MTU', { mtu: 1250, noIpv6: 'mtu' }],
+    ['a sysctl', { noIpv6: 'disabled' }],
+  ] as const)('for %s, that is the one problem, and it is answered again when it is back', (_, off) => {
+    start();
+    sent();
+    bench.kernel.changeLink('wg1', { ...off, addresses: [] });
+    bench.kernel.announce();
+    expect(problems()).toEqual(['no-ipv6']);
+    expect(bench.kernel.routing.sockets.size).toBe(0);
+    bench.kernel.changeLink('wg1', { mtu: 1420, noIpv6: undefined });
+    bench.kernel.setLinkAddresses('wg1', ['2001:db8:a::1/64', LINK_LOCAL]);
+    bench.kernel.announce();
+    expect(problems()).toEqual([]);
+    solicit('fe80::a');
+    expect(sent().at(-1)!.prefixes).toEqual([`${A} 2700/5400`]);
+  });
+
+  it('for a moment that nobody saw, solicitations are listened to again', () => {
+    start();
+    bench.kernel.changeLink('wg1', { mtu: 1420 });
+    bench.kernel.routing.listening.clear();
+    bench.kernel.announce();
+    expect([...bench.kernel.routing.listening]).toEqual([ifindex]);
+  });
+});
+
 describe('what goes wrong', () => {
   it('is told, and learning goes on', () => {
     bench.kernel.routing.failure = new NetlinkError(1, 'socket');

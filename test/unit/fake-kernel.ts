@@ -189,6 +189,11 @@ export class FakeKernel implements Kernel {
     this.#replaceLink(name, { addresses });
   }
 
+  /** Whatever else may change of it; undefined: it is not so any more. */
+  changeLink(name: string, change: { [Key in keyof Link]?: Link[Key] | undefined }): void {
+    this.#replaceLink(name, change as Partial<Link>);
+  }
+
   setLinkUp(name: string, up: boolean): void {
     this.#replaceLink(name, { up });
   }

@@ -17,6 +17,8 @@ export class FakeRouting implements Routing {
   readonly sent: { readonly ifindex: number; readonly to: string; readonly message: Buffer }[] = [];
   /** By ifindex. */
   readonly sockets = new Map<number, (from: AddressBytes) => void>();
+  /** Where somebody has made sure that solicitations come, by ifindex. */
+  readonly listening = new Set<number>();
   /** Where nothing can be sent to. */
   readonly unreachable = new Set<string>();
   /** What all that changes something is to fail with. */
@@ -74,6 +76,7 @@ export class FakeRouting implements Routing {
         if (this.unreachable.has(formatAddress(to))) throw new Error('EDESTADDRREQ: sendto');
         this.sent.push({ ifindex, to: formatAddress(to), message });
       },
+      listen: () => this.listening.add(ifindex),
       close: () => this.sockets.delete(ifindex),
     };
   }

@@ -15,7 +15,7 @@ import {
   u32,
 } from '../../src/kernel/netlink.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
-import { ack, done, FakeSockets } from './fake-netlink.ts';
+import { ack, done, type FakeSocket, FakeSockets } from './fake-netlink.ts';
 
 const RTM_NEWLINK = 16;
 const RTM_NEWADDR = 20;
@@ -33,6 +33,12 @@ function address(request: Message, ifindex: number, prefixLength: number, ...att
 
 const ip = (type: number, text: string) => attribute(type, parseAddress(text)!);
 
+/** IFLA_AF_SPEC with the settings of IPv6, of which one is 1. */
+const inet6 = (on?: number) =>
+  nested(26, [
+    nested(10, [attribute(2, Buffer.concat(Array.from({ length: 40 }, (_, i) => u32(i === on ? 1 : 0))))]),
+  ]);
+
 const forEver = { preferred: Number.POSITIVE_INFINITY, valid: Number.POSITIVE_INFINITY };
 
 const router = () =>
@@ -40,7 +46,7 @@ const router = () =>
     request.type === RTM_GETLINK
       ? [
           Buffer.concat([
-            link(request, 1, 0x10049, attribute(3, text('lo')), attribute(4, u32(65536))),
+            link(request, 1, 0x10049, attribute(3, text('lo')), attribute(4, u32(65536)), inet6(0)),
             link(
               request,
               2,
@@ -54,9 +60,21 @@ const router = () =>
             7,
             0x100d1,
             attribute(3, text('wg1')),
+            attribute(4, u32(1420)),
+            attribute(10, u32(9)),
             nested(18, [attribute(3, u32(0)), attribute(1, text('wireguard')), attribute(2, u32(0))]),
+            inet6(),
           ),
-          link(request, 8, 0, attribute(3, text('odd')), nested(18, [])),
+          link(request, 8, 0, attribute(3, text('odd')), attribute(4, u32(1500)), nested(18, [])),
+          link(
+            request,
+            9,
+            1,
+            attribute(3, text('vrf1')),
+            attribute(4, u32(65575)),
+            nested(18, [attribute(1, text('vrf')), nested(2, [attribute(1, u32(1010))])]),
+            inet6(26),
+          ),
           done(request),
         ]
       : [
@@ -96,13 +114,14 @@ describe('list', () => {
         mtu: 65536,
         addresses: [{ bytes: parseAddress('::1'), prefixLength: 128, ...forEver, isOurs: false }],
       },
-      { name: 'br-lan', ifindex: 2, up: false, kind: 'bridge', mtu: 0, addresses: [] },
+      { name: 'br-lan', ifindex: 2, up: false, kind: 'bridge', mtu: 0, noIpv6: 'mtu', addresses: [] },
       {
         name: 'wg1',
         ifindex: 7,
         up: true,
         kind: 'wireguard',
-        mtu: 0,
+        mtu: 1420,
+        table: 1010,
         addresses: [
           {
             bytes: parseAddress('2001:db8::1'),
@@ -114,7 +133,8 @@ describe('list', () => {
           { bytes: parseAddress('fe80::1'), prefixLength: 128, ...forEver, isOurs: true },
         ],
       },
-      { name: 'odd', ifindex: 8, up: false, kind: '', mtu: 0, addresses: [] },
+      { name: 'odd', ifindex: 8, up: false, kind: '', mtu: 1500, noIpv6: 'kernel', addresses: [] },
+      { name: 'vrf1', ifindex: 9, up: true, kind: 'vrf', mtu: 65575, noIpv6: 'disabled', addresses: [] },
     ]);
   });
 
@@ -214,14 +234,16 @@ describe('onChange', () => {
     const links = new RtnetlinkLinks(sockets);
     const callback = vi.fn();
     links.onChange(callback);
-    return { links, callback, socket: sockets.opened[0]!, sockets };
+    const [socket, routes] = sockets.opened as [FakeSocket, FakeSocket];
+    return { links, callback, socket, routes, sockets };
   }
 
-  it('listens to links, IPv6 addresses, routes and forwarding, on a socket of its own', () => {
-    const { links, socket, sockets } = watch();
-    expect(Buffer.from(socket.bound!).toString('hex')).toBe('100000000000000001050001');
+  it('listens to links, IPv6 addresses, rules and forwarding, and to routes, on sockets of their own', () => {
+    const { links, socket, routes, sockets } = watch();
+    expect(Buffer.from(socket.bound!).toString('hex')).toBe('100000000000000001010401');
+    expect(Buffer.from(routes.bound!).toString('hex')).toBe('100000000000000000040000');
     links.list();
-    expect(sockets.opened).toHaveLength(2);
+    expect(sockets.opened).toHaveLength(3);
   });
 
   it('calls back once for many notifications, and again for later ones', () => {
@@ -237,19 +259,54 @@ describe('onChange', () => {
     expect(callback).toHaveBeenCalledTimes(2);
   });
 
-  it('takes only default routes for news', () => {
-    const { callback, socket } = watch();
-    const route = (type: number, length: number) =>
-      encodeMessage(type, 0, 0, Buffer.from([10, length, 0, 0, 254, 0, 0, 1, 0, 0, 0, 0]));
-    socket.arrive(route(24, 64), Buffer.concat([route(25, 128), route(24, 56)]));
+  const route = (type: number, length: number, oif?: number) =>
+    encodeMessage(
+      type,
+      0,
+      0,
+      Buffer.concat([
+        Buffer.from([10, length, 0, 0, 254, 0, 0, 1, 0, 0, 0, 0]),
+        ...(oif === undefined ? [] : [attribute(4, u32(oif))]),
+      ]),
+    );
+
+  it('takes only default routes for news, and those through a WireGuard interface', () => {
+    const { callback, links, routes } = watch();
+    links.list();
+    routes.arrive(route(24, 64), Buffer.concat([route(25, 128, 2), route(24, 56)]));
     vi.advanceTimersByTime(20);
     expect(callback).not.toHaveBeenCalled();
-    for (const news of [route(24, 0), Buffer.concat([route(24, 64), route(25, 0)])]) {
+    for (const news of [
+      route(24, 0),
+      route(25, 3),
+      route(24, 64, 7),
+      Buffer.concat([route(24, 64), route(25, 0)]),
+      Buffer.alloc(20),
+    ]) {
       callback.mockClear();
-      socket.arrive(news);
+      routes.arrive(news);
       vi.advanceTimersByTime(20);
       expect(callback).toHaveBeenCalledTimes(1);
     }
+  });
+
+  it('reads but a few of very many routes, and looks once a second later', () => {
+    const { callback, links, routes, sockets } = watch();
+    const many = Array.from({ length: 1_000 }, () => route(24, 48, 2));
+    routes.arrive(...many);
+    expect(routes.closed).toBe(true);
+    expect(routes.waiting.length).toBeGreaterThan(900);
+    vi.advanceTimersByTime(999);
+    expect(callback).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(21);
+    expect(callback).toHaveBeenCalledTimes(1);
+    sockets.opened.at(-1)!.arrive(new NetlinkError(constants.errno.ENOBUFS, 'recv'));
+    vi.advanceTimersByTime(1_020);
+    expect(callback).toHaveBeenCalledTimes(2);
+    sockets.opened.at(-1)!.arrive(...many);
+    links.close();
+    vi.advanceTimersByTime(2_000);
+    expect(callback).toHaveBeenCalledTimes(2);
   });
 
   it('takes lost and cut notifications for what they are', () => {

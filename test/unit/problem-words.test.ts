@@ -36,6 +36,11 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
     { device, kind: '' },
     { device, kind: 'bridge' },
   ],
+  'no-ipv6': [
+    { device, reason: 'mtu', mtu: 1250 },
+    { device, reason: 'disabled' },
+    { device, reason: 'kernel' },
+  ],
   'no-prefix': [{ device }],
   'prefix-owned': [{ device, peer: alice, prefix: '2001:db8:1::/64', cover: '::/0' }],
   'refused-peer': [{ device, peer: alice }],
@@ -112,6 +117,9 @@ describe('a problem in words', () => {
             'no-device',
             'name',
             'device',
+            'mtu',
+            'disabled',
+            'kernel',
           ].includes(value)
         )
           expect(`${message} ${hint}`).toContain(value);
@@ -181,14 +189,5 @@ describe('what the kernel says', () => {
     expect(message).toContain(meaning);
     expect(message).toContain(`sendto: ${error}`);
     expect(hint).toContain(cure);
-  });
-
-  it.each([
-    ['EINVAL', 'ip link set wg1 mtu'],
-    ['EACCES', 'net.ipv6.conf.wg1.disable_ipv6=0'],
-    ['ENOMEM', 'memory'],
-  ])('on an address for Router Advertisements, %s has the cure "%s"', (error, cure) => {
-    const problem: Problem = { code: 'ra-failed', data: { device, error, detail: `RTM_NEWADDR: ${error}` } };
-    expect(describeProblem(problem).hint).toContain(cure);
   });
 });

@@ -79,6 +79,20 @@ describe('of an interface', () => {
     expect(of('wg1')).toMatchObject([{ code: 'no-prefix' }]);
   });
 
+  it.each([
+    [
+      { noIpv6: 'mtu', mtu: 1250 },
+      { reason: 'mtu', mtu: 1250 },
+    ],
+    [{ noIpv6: 'disabled' }, { reason: 'disabled' }],
+    [{ noIpv6: 'kernel' }, { reason: 'kernel' }],
+  ] as const)('one only where there is no IPv6, with the reason: %j', (changes, data) => {
+    kernel.changeLink('wg1', changes);
+    expect(of('wg1')).toEqual([{ code: 'no-ipv6', data: { device: 'wg1', ...data } }]);
+    expect(of('wg1', ['2001:db8::/64'])).toMatchObject([{ code: 'no-ipv6' }]);
+    kernel.changeLink('wg1', { noIpv6: undefined, mtu: 1420 });
+  });
+
   it('none, with a prefix of its own or a configured one', () => {
     expect(of('wg1', ['2001:db8::/64'])).toEqual([]);
     expect(of('wg2')).toEqual([]);

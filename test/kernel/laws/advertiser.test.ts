@@ -206,6 +206,32 @@ describe('the advertiser', () => {
     await lab.guest.until(async () => expect(await route()).toContain('proto ra'), 5_000);
     expect(await linkLocal()).toBe(address);
   });
+
+  test.each([
+    ['an MTU below 1280', 'ip link set wg1 mtu 1279', 'ip link set wg1 mtu 1420'],
+    [
+      'disable_ipv6',
+      'sysctl -qw net.ipv6.conf.wg1.disable_ipv6=1',
+      'sysctl -qw net.ipv6.conf.wg1.disable_ipv6=0',
+    ],
+    ['an MTU below 1280 for a moment', '', 'ip link set wg1 mtu 1250; ip link set wg1 mtu 1420'],
+    ['a link that was down', 'ip link set wg1 down', 'ip link set wg1 up'],
+  ])('answers again as soon as there is IPv6 again, after %s', async (_, off, on) => {
+    const from = daemon.mark;
+    const isTold = !/down|^$/.test(off);
+    if (off) await lab.router.run(off);
+    if (isTold) await daemon.event('problem', { code: 'no-ipv6' }, 10_000, from);
+    await lab.router.run(`${on}; ip address add 2001:db8:1::1/64 dev wg1 nodad`);
+    if (isTold) await daemon.event('solved', { code: 'no-ipv6' }, 10_000, from);
+    await lab.guest.until(
+      async () => expect((await lab.router.run('ip -6 address show dev wg1')).stdout).toMatch(/inet6 fe80::/),
+      5_000,
+    );
+    if (/down/.test(off)) await lab.handshake();
+    expect((await laptop.run('rdisc6 -1 wg0', { timeout: 20_000 })).stdout).toContain('2001:db8:1::/64');
+    const told = daemon.events.filter((event) => event.event === 'problem').map(({ code }) => code);
+    expect(told).not.toContain('ra-failed');
+  });
 });
 
 describe('another prefix', () => {
