@@ -82,6 +82,11 @@ export function prefixOf(bytes: AddressBytes, length: number): Prefix {
   return { bytes: masked, length };
 }
 
+/** The last address in a prefix. */
+export function lastOf({ bytes, length }: Prefix): AddressBytes {
+  return bytes.map((byte, i) => byte | (0xff >> Math.min(8, Math.max(0, length - 8 * i))));
+}
+
 /** The prefix that "2001:db8::/64" names, host bits cleared; undefined if the text is none. */
 export function parsePrefix(text: string): Prefix | undefined {
   const match = /^([^/]+)\/(\d{1,3})$/.exec(text);

@@ -58,6 +58,8 @@ export interface LinkAddress {
   readonly valid: number;
   /** Routing.addAddress() has added it. */
   readonly isOurs: boolean;
+  /** It was made of a Router Advertisement that came there: a peer has chosen its prefix. */
+  readonly isAutoconfigured?: true;
 }
 
 export interface Link {

@@ -65,6 +65,8 @@ export interface ProblemData {
   'no-ipv6': OnDevice &
     ({ readonly reason: 'mtu'; readonly mtu: number } | { readonly reason: 'disabled' | 'kernel' });
   'no-prefix': OnDevice;
+  /** A prefix to learn in to which no route leads by the interface. */
+  'no-route': OnDevice & { readonly prefix: string };
   /** All of `prefix` is the peer's by its allowed IP `cover`. */
   'prefix-owned': OfPeer & { readonly prefix: string; readonly cover: string };
   'refused-peer': OfPeer;
@@ -74,6 +76,8 @@ export interface ProblemData {
   // Router Advertisements
   'no-forwarding': OnDevice;
   'no-64': OnDevice;
+  /** The kernel has made an address of a peer's advertisement. */
+  'ra-taken': OnDevice & { readonly prefix: string };
   'ra-blocked': OnDevice;
   /** `prefix`: the announced ones, separated by commas. */
   'ra-unheeded': OfPeer & { readonly prefix: string };

@@ -14,6 +14,9 @@ import type { Link, Scope } from './model.ts';
 
 export const linkLocal = parsePrefix('fe80::/64')!;
 
+/** Unique local addresses (RFC 4193): there is no way to them on the internet. */
+export const uniqueLocal = parsePrefix('fc00::/7')!;
+
 /** Whether the canonical text of an address is that of a link-local one. */
 export function isLinkLocal(address: string): boolean {
   return address.startsWith('fe80:') && contains(linkLocal, parseAddress(address)!);
@@ -24,10 +27,13 @@ export const neverUnicast: readonly Prefix[] = ['ff00::/8', '::/128', '::1/128',
   (text) => parsePrefix(text)!,
 );
 
-/** The prefixes of an interface's own addresses, without link-local ones. */
+/** The prefixes of an interface's own addresses, without link-local ones, and without what a peer has advertised. */
 export function onLinkPrefixes(link: Link): Prefix[] {
   return link.addresses
-    .filter(({ bytes, prefixLength }) => prefixLength < 128 && !contains(linkLocal, bytes))
+    .filter(
+      ({ bytes, prefixLength, isAutoconfigured }) =>
+        prefixLength < 128 && !contains(linkLocal, bytes) && !isAutoconfigured,
+    )
     .map(({ bytes, prefixLength }) => prefixOf(bytes, prefixLength));
 }
 

@@ -9,7 +9,7 @@ import type { AdvertisementSocket, Routing, WireGuard } from '../kernel/ports.ts
 import type { Device, Link, LinkAddress, Peer } from '../model.ts';
 import { solicitorOf } from '../packets/advertisement.ts';
 import { failureOf, type Problem } from '../problem.ts';
-import { isLinkLocal, linkLocal } from '../scope.ts';
+import { isLinkLocal, linkLocal, onLinkPrefixes, uniqueLocal } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
 import {
   type Advertised,
@@ -21,7 +21,7 @@ import {
 
 /** An interface on which addresses are learned. */
 export interface Enabled {
-  readonly settings: Pick<InterfaceSettings, 'ra'>;
+  readonly settings: Pick<InterfaceSettings, 'ra' | 'prefixes'>;
   /** Who else is configured to advertise there, in words. */
   readonly otherAdvertiser?: string;
   /** DNS domains to search in. */
@@ -243,18 +243,20 @@ export class Advertising {
     return true;
   }
 
-  #advertise({ link, search = [] }: Enabled): void {
+  #advertise(enabled: Enabled): void {
+    const { link } = enabled;
     const active = this.#active.get(link.ifindex) ?? this.#open(link);
-    const announcement = this.announcement(link, search);
-    active.socket.listen();
+    const { advertiser, socket, routes } = active;
+    socket.listen();
+    const announcement = this.announcement(enabled);
     active.announced = announcement.prefixes.map(({ prefix }) => prefix);
-    active.advertiser.announce(announcement);
-    this.#keepRoutes(link.ifindex, active.advertiser, active.routes);
+    advertiser.announce(announcement);
+    this.#keepRoutes(link, advertiser, routes);
   }
 
   #open(link: Link): Active {
     const { name: device, ifindex } = link;
-    const kept = this.#routing.keptRoutes().filter((route) => route.ifindex === ifindex);
+    const kept = this.#routing.keptRoutes(link);
     const departed = kept.map(({ prefix, remaining }) => ({ prefix, until: this.#clock.now() + remaining }));
     const routes = new Map(departed.map(({ prefix, until }) => [formatPrefix(prefix), until]));
     const socket = this.#routing.openAdvertisements(link, (from) => advertiser.solicited(from));
@@ -273,33 +275,43 @@ export class Advertising {
   }
 
   /** The kernel's route to a prefix goes with the interface's address in it, but there are hosts that still have one. */
-  #keepRoutes(ifindex: number, { departed }: Advertiser, routes: Map<string, number>): void {
+  #keepRoutes(link: Link, { departed }: Advertiser, routes: Map<string, number>): void {
     const now = this.#clock.now();
+    const place = { ifindex: link.ifindex, ...(link.table !== undefined && { table: link.table }) };
     for (const { prefix, until } of departed) {
       const text = formatPrefix(prefix);
       if (Math.abs((routes.get(text) ?? 0) - until) <= SLACK) continue;
-      this.#routing.keepRoute({ ifindex, prefix, remaining: until - now });
+      this.#routing.keepRoute({ ...place, prefix, remaining: until - now });
       routes.set(text, until);
     }
     const wanted = new Map(departed.map(({ prefix }) => [formatPrefix(prefix), prefix]));
     for (const text of routes.keys()) {
       if (wanted.has(text)) continue;
-      this.#routing.dropRoute({ ifindex, prefix: parsePrefix(text)! });
+      this.#routing.dropRoute({ ...place, prefix: parsePrefix(text)! });
       routes.delete(text);
     }
   }
 
   /** What peers of an interface are told, if there are advertisements. */
-  announcement(link: Link, search: readonly string[]): Announcement {
+  announcement({ link, settings, search = [] }: Enabled): Announcement {
+    const { advertiser } = this.#active.get(link.ifindex) ?? {};
+    const inUse = [...onLinkPrefixes(link), ...settings.prefixes, ...(advertiser?.advertised.prefixes ?? [])];
     const prefixes = announcedPrefixes(link, this.#clock.now());
     const servers = this.#servers(link, prefixes);
     return {
-      isDefaultRouter: this.#routing.isForwarding(link.name) && this.#routing.hasDefaultRoute(link.ifindex),
+      isDefaultRouter: this.#routing.isForwarding(link.name) && this.#leadsOn(link, inUse),
       mtu: link.mtu,
       prefixes,
       servers,
       search: [...search],
     };
+  }
+
+  /** Whether anything from any of these prefixes gets any farther than this router. */
+  #leadsOn({ ifindex }: Link, prefixes: readonly Prefix[]): boolean {
+    return prefixes.some(
+      ({ bytes }) => !contains(uniqueLocal, bytes) && this.#routing.leadsOn(ifindex, bytes),
+    );
   }
 
   /** One address of the router at which a DNS server listens. */
@@ -320,7 +332,9 @@ export class Advertising {
     const { advertiser, announced = [] } = this.#active.get(ifindex) ?? {};
     const problems: Problem[] = [];
     if (!this.#routing.isForwarding(device)) problems.push({ code: 'no-forwarding', data: { device } });
-    const hasPrefix = addresses.some(({ bytes }) => !contains(linkLocal, bytes));
+    const hasPrefix = addresses.some(
+      ({ bytes, isAutoconfigured }) => !contains(linkLocal, bytes) && !isAutoconfigured,
+    );
     if (hasPrefix && announcedPrefixes(link, 0).length === 0)
       problems.push({ code: 'no-64', data: { device } });
     if (advertiser?.isBlocked) problems.push({ code: 'ra-blocked', data: { device } });
@@ -369,8 +383,8 @@ function conflictOf({ settings, otherAdvertiser, link: { name: device } }: Enabl
 /** Each /64 of a link's addresses, for as long as the one that lasts longest. */
 function announcedPrefixes({ addresses }: Link, now: number): AnnouncedPrefix[] {
   const found = new Map<string, AnnouncedPrefix>();
-  for (const { bytes, prefixLength, preferred, valid } of addresses) {
-    if (prefixLength !== 64 || contains(linkLocal, bytes)) continue;
+  for (const { bytes, prefixLength, preferred, valid, isAutoconfigured } of addresses) {
+    if (prefixLength !== 64 || contains(linkLocal, bytes) || isAutoconfigured) continue;
     const prefix = prefixOf(bytes, 64);
     const text = formatPrefix(prefix);
     const known = found.get(text);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What an interface, and its peers' allowed IPs, have in the way of learning.
 
-import { contains, type Prefix } from '../address.ts';
+import { contains, lastOf, type Prefix, prefixOf } from '../address.ts';
 import { formatAddress, formatPrefix } from '../address-text.ts';
+import type { Routing } from '../kernel/ports.ts';
 import type { Device, Link, Peer, Scope } from '../model.ts';
 import type { Problem } from '../problem.ts';
 import { onLinkPrefixes } from '../scope.ts';
@@ -12,6 +13,7 @@ export function interfaceProblems(
   device: string,
   settings: InterfaceSettings,
   link: Link | undefined,
+  routing: Pick<Routing, 'leadsBack'>,
 ): Problem[] {
   if (!link) {
     return [{ code: 'no-interface', data: { device } }];
@@ -21,10 +23,30 @@ export function interfaceProblems(
   }
   if (link.noIpv6 === 'mtu') return [{ code: 'no-ipv6', data: { device, reason: 'mtu', mtu: link.mtu } }];
   if (link.noIpv6) return [{ code: 'no-ipv6', data: { device, reason: link.noIpv6 } }];
-  if (settings.prefixes.length === 0 && onLinkPrefixes(link).length === 0) {
-    return [{ code: 'no-prefix', data: { device } }];
-  }
-  return [];
+  const taken = link.addresses
+    .filter(({ isAutoconfigured }) => isAutoconfigured)
+    .map(({ bytes, prefixLength }) => formatPrefix(prefixOf(bytes, prefixLength)));
+  return [
+    ...[...new Set(taken)].map((prefix): Problem => ({ code: 'ra-taken', data: { device, prefix } })),
+    ...prefixProblems(device, settings, link, routing),
+  ];
+}
+
+function prefixProblems(
+  device: string,
+  settings: InterfaceSettings,
+  link: Link,
+  routing: Pick<Routing, 'leadsBack'>,
+): Problem[] {
+  const onLink = onLinkPrefixes(link);
+  if (settings.prefixes.length === 0 && onLink.length === 0) return [{ code: 'no-prefix', data: { device } }];
+  if (!link.up) return [];
+  // Of a prefix around the interface's own, that part is enough.
+  const isOnLink = (prefix: Prefix) =>
+    onLink.some((own) => contains(own, prefix.bytes) || contains(prefix, own.bytes));
+  return settings.prefixes
+    .filter((prefix) => !isOnLink(prefix) && !routing.leadsBack(link.ifindex, lastOf(prefix)))
+    .map((prefix) => ({ code: 'no-route', data: { device, prefix: formatPrefix(prefix) } }));
 }
 
 /** Peers whose own allowed IPs cover a whole prefix to learn in: there, everything is theirs already. */

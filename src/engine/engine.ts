@@ -221,7 +221,7 @@ export class Engine {
     return {
       link,
       device,
-      announcement: this.#advertising.announcement(link, config.search ?? []),
+      announcement: this.#advertising.announcement({ ...config, link }),
       scope: scopeOf(config.settings.prefixes, link, links),
     };
   }
@@ -341,7 +341,9 @@ export class Engine {
     return [
       ...this.#source.problems(),
       ...(this.#keeper?.problems() ?? []),
-      ...found.flatMap(({ config, link }) => interfaceProblems(config.device, config.settings, link)),
+      ...found.flatMap(({ config, link }) =>
+        interfaceProblems(config.device, config.settings, link, this.#kernel.routing),
+      ),
       ...advertised.problems,
       ...owned,
       ...this.#addressless

@@ -71,7 +71,12 @@ const IFADDRMSG_SIZE = 8;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_CACHEINFO = 6;
+const IFA_FLAGS = 8;
 const IFA_PROTO = 11;
+/** Temporary ones, and those that they are made beside: both come of advertisements. */
+const IFA_F_TEMPORARY = 0x01;
+const IFA_F_MANAGETEMPADDR = 0x100;
+const IFAPROT_KERNEL_RA = 2;
 const INFINITE = 0xffffffff;
 
 /** Bringing up one link sends about ten notifications. */
@@ -275,12 +280,18 @@ function decodeAddress(payload: Buffer): Address {
   let address: Buffer | undefined;
   let local: Buffer | undefined;
   let isOurs = false;
+  let isAutoconfigured = false as boolean;
   let [preferred, valid] = [INFINITE, INFINITE];
   visitAttributes(payload, IFADDRMSG_SIZE, payload.length, (type, from, to) => {
     const value = payload.subarray(from, to);
     if (type === IFA_ADDRESS) address = value;
     if (type === IFA_LOCAL) local = value;
-    if (type === IFA_PROTO) isOurs = value[0] === OUR_PROTOCOL;
+    if (type === IFA_PROTO) {
+      isOurs = value[0] === OUR_PROTOCOL;
+      isAutoconfigured ||= value[0] === IFAPROT_KERNEL_RA;
+    }
+    if (type === IFA_FLAGS)
+      isAutoconfigured ||= (readU32(value) & (IFA_F_TEMPORARY | IFA_F_MANAGETEMPADDR)) !== 0;
     if (type === IFA_CACHEINFO) [preferred, valid] = [readU32(value), readU32(value, 4)]; // struct ifa_cacheinfo
   });
   const bytes = local ?? address;
@@ -292,6 +303,7 @@ function decodeAddress(payload: Buffer): Address {
     preferred: milliseconds(preferred),
     valid: milliseconds(valid),
     isOurs,
+    ...(isAutoconfigured && { isAutoconfigured }),
   };
 }
 

@@ -27,6 +27,7 @@ const SOCK_RAW = 3;
 const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
 
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
@@ -136,8 +137,9 @@ export class NetlinkSocket {
 
   #open(): NativeSocket {
     const socket = openNetlink(this.#sockets, this.#protocol);
-    socket.setOption(SOL_NETLINK, NETLINK_CAP_ACK, u32(1));
-    socket.setOption(SOL_NETLINK, NETLINK_EXT_ACK, u32(1));
+    // Strict: the kernel dumps no more than what a request names.
+    for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK])
+      socket.setOption(SOL_NETLINK, option, u32(1));
     return socket;
   }
 }

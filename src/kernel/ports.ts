@@ -48,6 +48,8 @@ export interface Links {
 export interface KeptRoute {
   readonly ifindex: number;
   readonly prefix: Prefix;
+  /** Of its interface's VRF, if that belongs to one. */
+  readonly table?: number;
   /** For so many more milliseconds, in whole seconds. */
   readonly remaining: number;
 }
@@ -65,18 +67,20 @@ export interface AdvertisementSocket {
 export interface Routing {
   /** Whether IPv6 packets that come from an interface are forwarded. */
   isForwarding(device: string): boolean;
-  /** Whether there is an IPv6 default route that leads out of another interface. */
-  hasDefaultRoute(ifindex: number): boolean;
+  /** Whether packets that come from an address by an interface have a route to the internet, by another interface. */
+  leadsOn(ifindex: number, from: AddressBytes): boolean;
+  /** Whether packets to an address leave by an interface. */
+  leadsBack(ifindex: number, to: AddressBytes): boolean;
   /** The local addresses, "::" for any, at which a DNS server listens. */
   dnsListeners(): AddressBytes[];
   /** Adds an address that can be told from what others have added: LinkAddress.isOurs. */
   addAddress(ifindex: number, address: AddressBytes, prefixLength: number): void;
   removeAddress(ifindex: number, address: AddressBytes, prefixLength: number): void;
-  /** All that were kept, be it by this process or by an earlier one, and have not expired. */
-  keptRoutes(): KeptRoute[];
+  /** All that were kept on an interface, be it by this process or by an earlier one, and have not expired. */
+  keptRoutes(link: Pick<Link, 'ifindex' | 'table'>): KeptRoute[];
   /** Adds one, or changes how long it remains. The kernel itself lets it expire. */
   keepRoute(route: KeptRoute): void;
-  dropRoute(route: Pick<KeptRoute, 'ifindex' | 'prefix'>): void;
+  dropRoute(route: Omit<KeptRoute, 'remaining'>): void;
   /** `onSolicitation` is called, from the event loop, with the source of each valid one. */
   openAdvertisements(
     link: Pick<Link, 'name' | 'ifindex'>,

@@ -4,12 +4,13 @@
 
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import type { AddressBytes, Prefix } from '../address.ts';
+import { type AddressBytes, parseAddress } from '../address.ts';
 import type { Link } from '../model.ts';
 import { openAdvertisements } from './advertisement-socket.ts';
 import { AF_INET6 } from './inet6.ts';
 import {
   attribute,
+  findValue,
   NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
@@ -20,7 +21,7 @@ import {
   u32,
   visitAttributes,
 } from './netlink.ts';
-import { hasErrno, NETLINK_ROUTE, NetlinkSocket, type Sockets } from './netlink-socket.ts';
+import { hasErrno, NETLINK_ROUTE, NetlinkError, NetlinkSocket, type Sockets } from './netlink-socket.ts';
 import type { KeptRoute, Routing } from './ports.ts';
 
 /** Tells our addresses (IFA_PROTO, Linux 5.18) and routes (rtm_protocol) from others'; free in <linux/rtnetlink.h>. */
@@ -39,9 +40,12 @@ const RT_SCOPE_LINK = 253;
 
 const RTMSG_SIZE = 12;
 const RTA_DST = 1;
+const RTA_SRC = 2;
+const RTA_IIF = 3;
 const RTA_OIF = 4;
 const RTA_PRIORITY = 6;
 const RTA_CACHEINFO = 12;
+const RTA_TABLE = 15;
 const RTA_EXPIRES = 23;
 const RT_TABLE_MAIN = 254;
 const RTN_UNICAST = 1;
@@ -53,15 +57,8 @@ const MS_PER_TICK = 10;
 
 const DNS_PORT = 53;
 
-interface Route {
-  readonly destination: Prefix;
-  readonly type: number;
-  readonly protocol: number;
-  /** Undefined with several next hops. */
-  readonly ifindex: number | undefined;
-  /** Milliseconds until it expires; Infinity if it does not. */
-  readonly remaining: number;
-}
+/** Where every route to the internet leads: a root name server. Nothing is sent there. */
+const internet = parseAddress('2001:503:ba3e::2:30')!;
 
 /** Of this network namespace. Errors are those of NetlinkSocket.request. */
 export class RtnetlinkRouting implements Routing {
@@ -77,10 +74,13 @@ export class RtnetlinkRouting implements Routing {
     return readText(`/proc/sys/net/ipv6/conf/${device}/forwarding`).trim() !== '0';
   }
 
-  hasDefaultRoute(ifindex: number): boolean {
-    return this.#routes().some(
-      (route) => route.destination.length === 0 && route.type === RTN_UNICAST && route.ifindex !== ifindex,
-    );
+  leadsOn(ifindex: number, from: AddressBytes): boolean {
+    const wayOut = this.#wayOut(ifindex, internet, from);
+    return wayOut !== undefined && wayOut !== ifindex;
+  }
+
+  leadsBack(ifindex: number, to: AddressBytes): boolean {
+    return this.#wayOut(ifindex, to) === ifindex;
   }
 
   dnsListeners(): AddressBytes[] {
@@ -107,25 +107,34 @@ export class RtnetlinkRouting implements Routing {
     }
   }
 
-  keptRoutes(): KeptRoute[] {
-    return this.#routes().flatMap(({ protocol, ifindex, destination, remaining }) =>
-      protocol === OUR_PROTOCOL && ifindex !== undefined && remaining > 0
-        ? [{ ifindex, prefix: destination, remaining }]
-        : [],
-    );
+  keptRoutes({ ifindex, table }: Pick<Link, 'ifindex' | 'table'>): KeptRoute[] {
+    const which = [attribute(RTA_OIF, u32(ifindex)), tableAttribute(table)];
+    const request = Buffer.concat([encodeRoute(0, 0), ...which]);
+    try {
+      const kept = this.#netlink.request('RTM_GETROUTE', RTM_GETROUTE, NLM_F_DUMP, request, (payloads) =>
+        payloads.map(decodeKept),
+      );
+      return kept
+        .filter(({ remaining }) => remaining > 0)
+        .map((route) => ({ ifindex, ...(table !== undefined && { table }), ...route }));
+    } catch (error) {
+      if (!hasErrno(error, constants.errno.ENOENT, constants.errno.ENODEV)) throw error;
+      return []; // there is no such table, or no such interface any more
+    }
   }
 
-  keepRoute({ ifindex, prefix, remaining }: KeptRoute): void {
-    const expires = attribute(RTA_EXPIRES, u32(Math.ceil(remaining / 1_000)));
-    this.#request('RTM_NEWROUTE', RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, encodeRoute(prefix.length), [
-      ...identify(ifindex, prefix),
+  keepRoute(route: KeptRoute): void {
+    const expires = attribute(RTA_EXPIRES, u32(Math.ceil(route.remaining / 1_000)));
+    const header = encodeRoute(route.prefix.length);
+    this.#request('RTM_NEWROUTE', RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, header, [
+      ...identify(route),
       expires,
     ]);
   }
 
-  dropRoute({ ifindex, prefix }: Pick<KeptRoute, 'ifindex' | 'prefix'>): void {
+  dropRoute(route: Omit<KeptRoute, 'remaining'>): void {
     try {
-      this.#request('RTM_DELROUTE', RTM_DELROUTE, 0, encodeRoute(prefix.length), identify(ifindex, prefix));
+      this.#request('RTM_DELROUTE', RTM_DELROUTE, 0, encodeRoute(route.prefix.length), identify(route));
     } catch (error) {
       if (!hasErrno(error, constants.errno.ESRCH, constants.errno.ENODEV)) throw error;
     }
@@ -139,12 +148,24 @@ export class RtnetlinkRouting implements Routing {
     this.#netlink.close();
   }
 
-  #routes(): Route[] {
-    const request = Buffer.alloc(RTMSG_SIZE);
-    request[0] = AF_INET6;
-    return this.#netlink.request('RTM_GETROUTE', RTM_GETROUTE, NLM_F_DUMP, request, (payloads) =>
-      payloads.map(decodeRoute),
-    );
+  /** By which interface packets leave that come in by one; undefined if by none. Looks up one route of however many. */
+  #wayOut(ifindex: number, to: AddressBytes, from?: AddressBytes): number | undefined {
+    const request = Buffer.concat([
+      Buffer.of(AF_INET6, 128, from ? 128 : 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+      attribute(RTA_DST, to),
+      ...(from ? [attribute(RTA_SRC, from)] : []),
+      attribute(RTA_IIF, u32(ifindex)),
+    ]);
+    try {
+      return this.#netlink.request('RTM_GETROUTE', RTM_GETROUTE, NLM_F_ACK, request, ([route]) => {
+        if (route?.readUInt8(7) !== RTN_UNICAST) return undefined;
+        const oif = findValue(route, RTMSG_SIZE, RTA_OIF);
+        return oif && readU32(oif);
+      });
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error;
+      return undefined; // none, or one that rejects, of which the kernel answers with the error that it stands for
+    }
   }
 
   #request(
@@ -177,34 +198,36 @@ function encodeAddress(ifindex: number, prefixLength: number): Buffer {
   return Buffer.concat([Buffer.of(AF_INET6, prefixLength, IFA_F_NODAD, RT_SCOPE_LINK), u32(ifindex)]);
 }
 
-/** struct rtmsg of a route in the main table. */
-function encodeRoute(length: number): Buffer {
+/** struct rtmsg of a route of ours, whose table is told by an attribute. */
+function encodeRoute(length: number, type = RTN_UNICAST): Buffer {
   const scope = 0; // RT_SCOPE_UNIVERSE, as all of IPv6's
-  return Buffer.of(AF_INET6, length, 0, 0, RT_TABLE_MAIN, OUR_PROTOCOL, scope, RTN_UNICAST, 0, 0, 0, 0);
+  return Buffer.of(AF_INET6, length, 0, 0, 0, OUR_PROTOCOL, scope, type, 0, 0, 0, 0);
 }
 
-function identify(ifindex: number, prefix: Prefix): Buffer[] {
+function identify({ ifindex, prefix, table }: Omit<KeptRoute, 'remaining'>): Buffer[] {
   return [
     attribute(RTA_DST, prefix.bytes),
     attribute(RTA_OIF, u32(ifindex)),
     attribute(RTA_PRIORITY, u32(METRIC)),
+    tableAttribute(table),
   ];
 }
 
-function decodeRoute(payload: Buffer): Route {
+function tableAttribute(table = RT_TABLE_MAIN): Buffer {
+  return attribute(RTA_TABLE, u32(table));
+}
+
+function decodeKept(payload: Buffer): Pick<KeptRoute, 'prefix' | 'remaining'> {
   const bytes = new Uint8Array(16);
-  let ifindex: number | undefined;
   let remaining = Number.POSITIVE_INFINITY;
   visitAttributes(payload, RTMSG_SIZE, payload.length, (type, from, to) => {
     if (type === RTA_DST) bytes.set(payload.subarray(from, Math.min(to, from + 16)));
-    if (type === RTA_OIF) ifindex = readU32(payload.subarray(from, to));
     if (type === RTA_CACHEINFO) {
       const ticks = readS32(payload.subarray(from, to), EXPIRES_OFFSET);
       if (ticks !== 0) remaining = MS_PER_TICK * ticks;
     }
   });
-  const destination = { bytes, length: payload.readUInt8(1) };
-  return { destination, type: payload.readUInt8(7), protocol: payload.readUInt8(5), ifindex, remaining };
+  return { prefix: { bytes, length: payload.readUInt8(1) }, remaining };
 }
 
 /** The local addresses of the sockets with a port in /proc/net/udp6: each is four words in host byte order. */

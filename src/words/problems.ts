@@ -126,6 +126,14 @@ export const catalogue: Catalogue = {
     _('{device}: it has no IPv6 prefix, so only link-local addresses are learned'),
     _("give it an address in a /64 (on OpenWrt: option ip6assign '64'), or name the prefixes to learn in"),
   ],
+  'no-route': (_) => [
+    _(
+      '{device}: addresses in {prefix} are learned, but no route leads there by {device}, so replies go elsewhere',
+    ),
+    _(
+      'give {device} an address in that prefix, or a route to it: ip -6 route add {prefix} dev {device} (on OpenWrt: a route6 section with interface {device} and target {prefix})',
+    ),
+  ],
   'prefix-owned': (_) => [
     _(
       "{device}: all of {prefix} is peer {peer}'s by its allowed IP {cover}, so no other peer's addresses are learned there",
@@ -157,6 +165,14 @@ export const catalogue: Catalogue = {
   'no-64': (_) => [
     _('{device}: none of its prefixes is a /64, so peers cannot choose addresses by SLAAC'),
     _("give it an address in a /64 (on OpenWrt: option ip6assign '64')"),
+  ],
+  'ra-taken': (_) => [
+    _(
+      "{device}: it has taken an address in {prefix} from a peer's Router Advertisement; addresses there are neither learned nor advertised",
+    ),
+    _(
+      'sysctl -w net.ipv6.conf.{device}.accept_ra=0, have it set at each start in /etc/sysctl.d, and remove the address: ip -6 address flush dev {device} mngtmpaddr',
+    ),
   ],
   'ra-blocked': (_) => [
     _('{device}: a firewall of this system does not let Router Advertisements out'),

@@ -188,6 +188,37 @@ describe('what', () => {
     expect(problems()).toEqual([]);
   });
 
+  it.each<[string, string[], readonly string[] | undefined, number]>([
+    ['from the prefix itself', ['2001:db8:a::1/64'], ['2001:db8:a::'], 2700],
+    ['from one of its prefixes', ['2001:db8:a::1/64', '2001:db8:c::1/64'], ['2001:db8:c::'], 2700],
+    ['from another one only', ['2001:db8:a::1/64'], ['2001:db8:f::'], 0],
+    ['but there are only unique local addresses', ['fd00::1/64'], undefined, 0],
+    ['but there is no prefix', [], undefined, 0],
+  ])('a default router where a route leads on: %s', (_, addresses, sources, expected) => {
+    bench.kernel.setLinkAddresses('wg1', [...addresses, LINK_LOCAL]);
+    bench.kernel.routing.sources = sources;
+    start();
+    expect(sent()[0]!.router).toBe(expected);
+  });
+
+  it('a default router as long as the prefix that has just gone leads on', () => {
+    start();
+    sent();
+    bench.kernel.setLinkAddresses('wg1', [LINK_LOCAL]);
+    bench.kernel.announce();
+    expect(sent().map(({ router, prefixes }) => [router, prefixes])).toEqual([[2700, [`${A} 0/5400`]]]);
+  });
+
+  it('nothing of what a peer has advertised', () => {
+    const addresses = bench.kernel.links.list()[0]!.addresses;
+    bench.kernel.changeLink('wg1', {
+      addresses: addresses.map((each, i) => (i === 0 ? { ...each, isAutoconfigured: true } : each)),
+    });
+    start();
+    expect(sent()[0]!.prefixes).toEqual([]);
+    expect(problems()).toEqual(['ra-taken', 'no-prefix']);
+  });
+
   it('nothing of prefixes that are no /64, which is a problem', () => {
     bench.kernel.setLinkAddresses('wg1', ['2001:db8:a::1/60', LINK_LOCAL]);
     start();
@@ -220,6 +251,13 @@ describe('another prefix', () => {
     expect(bench.ledger('wg1')).toEqual([]);
     expect(bench.told()).toContain('forgotten 2001:db8:a::5 alice (scope)');
     expect(bench.kernel.routing.routes).toEqual([]);
+  });
+
+  it('keeps the old one reachable in the table of the interface', () => {
+    bench.kernel.changeLink('wg1', { table: 1010 });
+    bench.kernel.setLinkAddresses('wg1', ['2001:db8:c::1/64', LINK_LOCAL]);
+    bench.kernel.announce();
+    expect(bench.kernel.routing.routes.at(-1)).toMatchObject({ prefix: parsePrefix(B), table: 1010 });
   });
 
   it('is given up when the old one is back', () => {

@@ -8,6 +8,10 @@ import type { AdvertisementSocket, KeptRoute, Routing } from '../../src/kernel/p
 export class FakeRouting implements Routing {
   forwarding = true;
   defaultRoute = true;
+  /** From where the default route may be used; anywhere if undefined. */
+  sources: readonly string[] | undefined;
+  /** What does not go to any interface by its routes. */
+  readonly astray = new Set<string>();
   /** Where DNS servers listen. */
   readonly listeners: string[] = [];
   /** As "2 fe80::1/64". */
@@ -28,8 +32,12 @@ export class FakeRouting implements Routing {
     return this.forwarding;
   }
 
-  hasDefaultRoute(): boolean {
-    return this.defaultRoute;
+  leadsOn(_: number, from: AddressBytes): boolean {
+    return this.defaultRoute && (this.sources?.includes(formatAddress(from)) ?? true);
+  }
+
+  leadsBack(_: number, to: AddressBytes): boolean {
+    return !this.astray.has(formatAddress(to));
   }
 
   dnsListeners(): AddressBytes[] {
@@ -46,8 +54,8 @@ export class FakeRouting implements Routing {
     this.addresses.delete(`${ifindex} ${formatAddress(address)}/${prefixLength}`);
   }
 
-  keptRoutes(): KeptRoute[] {
-    return [...this.routes];
+  keptRoutes({ ifindex }: Pick<KeptRoute, 'ifindex'>): KeptRoute[] {
+    return this.routes.filter((route) => route.ifindex === ifindex);
   }
 
   keepRoute(route: KeptRoute): void {

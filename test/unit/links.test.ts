@@ -98,6 +98,11 @@ const router = () =>
             attribute(6, Buffer.concat([u32(0xffffffff), u32(0xffffffff), u32(1), u32(2)])),
             attribute(11, u8(87)),
           ),
+          ...[
+            [attribute(8, u32(0x180))],
+            [attribute(8, u32(0x81))],
+            [attribute(8, u32(0x80)), attribute(11, u8(2))],
+          ].map((attributes, i) => address(request, 9, 64, ip(1, `2001:db8:6::${i}`), ...attributes)),
           address(request, 99, 64, ip(1, '2001:db8:9::1')),
           done(request),
         ],
@@ -134,7 +139,21 @@ describe('list', () => {
         ],
       },
       { name: 'odd', ifindex: 8, up: false, kind: '', mtu: 1500, noIpv6: 'kernel', addresses: [] },
-      { name: 'vrf1', ifindex: 9, up: true, kind: 'vrf', mtu: 65575, noIpv6: 'disabled', addresses: [] },
+      {
+        name: 'vrf1',
+        ifindex: 9,
+        up: true,
+        kind: 'vrf',
+        mtu: 65575,
+        noIpv6: 'disabled',
+        addresses: [0, 1, 2].map((i) => ({
+          bytes: parseAddress(`2001:db8:6::${i}`),
+          prefixLength: 64,
+          ...forEver,
+          isOurs: false,
+          isAutoconfigured: true,
+        })),
+      },
     ]);
   });
 

@@ -154,7 +154,7 @@ describe('a request', () => {
     expect(sockets.sent).toEqual([encodeMessage(20, 0x005, 1, u32(7)), encodeMessage(20, 0x301, 2, u32(7))]);
     expect(sockets.opened).toHaveLength(1);
     expect(sockets.opened[0]!.arguments).toEqual([16, 3, 16]);
-    expect(sockets.opened[0]!.options).toEqual(['270 10 1', '270 11 1']);
+    expect(sockets.opened[0]!.options).toEqual(['270 10 1', '270 11 1', '270 12 1']);
   });
 
   it('collects the payloads of all datagrams but those of another request', () => {

@@ -64,6 +64,7 @@ describe('of an interface', () => {
       device,
       settings({ prefixes: prefixes(...configured) }),
       kernel.links.list().find(({ name }) => name === device),
+      kernel.routing,
     );
 
   it('that there is no such interface', () => {
@@ -96,6 +97,28 @@ describe('of an interface', () => {
   it('none, with a prefix of its own or a configured one', () => {
     expect(of('wg1', ['2001:db8::/64'])).toEqual([]);
     expect(of('wg2')).toEqual([]);
+  });
+
+  it('that no route leads to a configured prefix that is not its own, nor around or in it', () => {
+    const on = '2001:db8:1::/64';
+    kernel.routing.astray.add('2001:db8:1:0:ffff:ffff:ffff:ffff');
+    kernel.routing.astray.add('2001:db8::ffff:ffff:ffff:ffff');
+    expect(of('wg1', [on])).toEqual([{ code: 'no-route', data: { device: 'wg1', prefix: on } }]);
+    expect(of('wg2', [on, '2001:db8::/48', '2001:db8::/65', '2001:db8:7::/64'])).toEqual([
+      { code: 'no-route', data: { device: 'wg2', prefix: on } },
+    ]);
+    kernel.setLinkUp('wg1', false);
+    expect(of('wg1', [on])).toEqual([]);
+  });
+
+  it('that it has taken a prefix from a peer, which counts for none', () => {
+    kernel.addLink('wg3', { addresses: ['2001:db8:6::1/64', '2001:db8:6::2/64'] });
+    const addresses = kernel.links.list().find(({ name }) => name === 'wg3')!.addresses;
+    kernel.changeLink('wg3', { addresses: addresses.map((each) => ({ ...each, isAutoconfigured: true })) });
+    expect(of('wg3')).toEqual([
+      { code: 'ra-taken', data: { device: 'wg3', prefix: '2001:db8:6::/64' } },
+      { code: 'no-prefix', data: { device: 'wg3' } },
+    ]);
   });
 });
 

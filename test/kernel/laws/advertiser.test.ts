@@ -185,6 +185,65 @@ describe('the advertiser', () => {
     await daemon.event('solved', { code: 'solicitations-blocked' });
   });
 
+  const advertised = async (pattern: RegExp) =>
+    pattern.exec((await laptop.run('rdisc6 -1 wg0', { timeout: 20_000 })).stdout)?.[1];
+
+  test('is a default router only if a route leads on from the prefix, and tells at once when that changes', async () => {
+    const lifetime = () => advertised(/^Router lifetime\s*: +(\d+) /m);
+    const whichHas = (change: string) => async (expected: string) => {
+      await lab.router.run(`ip -6 route flush default; ${change}`);
+      const expects = `router lifetime ${expected}s`;
+      await lab.guest.until(async () => expect(`router lifetime ${await lifetime()}s`).toBe(expects), 5_000);
+    };
+    const via = `via ${SERVER}`;
+    await whichHas('true')('0');
+    await whichHas(`ip -6 route add default from 2001:db8:77::/48 ${via}`)('0');
+    await whichHas(`ip -6 route add default from 2001:db8:1::/48 ${via}`)('2700');
+    await whichHas('ip -6 route add unreachable default')('0');
+    await whichHas(`ip -6 route add default ${via} table 100`)('0');
+    await whichHas('ip -6 rule add from 2001:db8:1::/64 lookup 100')('2700');
+    await whichHas('ip -6 rule delete from 2001:db8:1::/64 lookup 100')('0');
+    await whichHas('ip -6 route add default dev wg1')('0');
+    await whichHas(`ip -6 route add 2000::/3 ${via}`)('2700');
+    await whichHas(`ip -6 route delete 2000::/3; ip -6 route add default ${via}`)('2700');
+    // Clients are told without asking.
+    const packets = await advertisements(laptop, () =>
+      lab.router.run('ip -6 route flush default').then(() => {}),
+    );
+    expect(packets[0]).toMatch(/router lifetime 0s/);
+    await lab.router.run(`ip -6 route add default ${via}`);
+  });
+
+  test('does not care how many routes there are', async () => {
+    const before = (await daemon.memory(lab.router)).anonymous;
+    const route = '"route add 2001:db8:%x:%x::/64 dev behind\\n"';
+    await lab.router.run(
+      `awk 'BEGIN { for (i = 0; i < 5000; i++) printf ${route}, 0x8000 + i / 256, i % 256 }' | ip -6 -batch -`,
+      { timeout: 60_000 },
+    );
+    await daemon.stop();
+    daemon = await Daemon.start(lab.router, { set: { ra: 1, rate: 0, lifetime: '1h' } });
+    expect(await advertised(/^ Prefix\s*: (\S+)$/m)).toBe('2001:db8:1::/64');
+    const { anonymous } = await daemon.memory(lab.router);
+    expect(anonymous).toBeLessThan(before + 4_000);
+    await lab.router.run('ip -6 route flush dev behind proto boot');
+  });
+
+  test('takes nothing that a peer advertises for its own, and says so', async () => {
+    await lab.router.run('sysctl -qw net.ipv6.conf.wg1.accept_ra=2');
+    const header = '86000000400007080000000000000000';
+    const prefix = '030440c0ffffffffffffffff0000000020010db8000600000000000000000000';
+    await laptop.solicit({ from: 'fe80::a', message: header + prefix });
+    await daemon.event('problem', { code: 'ra-taken' });
+    expect(await advertised(/2001:db8:(6)::/)).toBeUndefined();
+    await laptop.sendFrom('2001:db8:6::99');
+    await daemon.event('denied', { address: '2001:db8:6::99', reason: 'scope' });
+    await lab.router.run(
+      'sysctl -qw net.ipv6.conf.wg1.accept_ra=0; ip -6 address flush dev wg1 mngtmpaddr; ip -6 route flush dev wg1 proto ra',
+    );
+    await daemon.event('solved', { code: 'ra-taken' });
+  });
+
   test('leaves its address and what clients have when it ends; says goodbye when all is taken back', async () => {
     const route = async () => (await laptop.run('ip -6 route show default')).stdout.replace(/expires.*/, '');
     const linkLocal = async () =>
@@ -292,6 +351,36 @@ ip address add 2001:db8:1::1/64 dev wg1 nodad valid_lft 90 preferred_lft 90`);
     expect(await routes()).not.toContain('proto 87'); // the kernel has an expired one of its own
     await lab.guest.until(async () => expect(await addressesIn(phone, '2001:db8:1:')).toEqual([]), 10_000);
   }, 180_000);
+});
+
+test('in a VRF, a connection by the old prefix goes on after another one has come', async () => {
+  const lab = await behindRouter('fexit', { clients: ['laptop'] });
+  const laptop = lab.client('laptop');
+  await lab.router.run(`set -e
+modprobe vrf
+ip link add vrf1 type vrf table 1010
+ip link set vrf1 up
+ip link set wg1 master vrf1
+ip link set veth-s master vrf1
+ip address replace 2001:db8:1::1/64 dev wg1 nodad
+ip address replace 2001:db8:fe::1/64 dev veth-s nodad
+ip -6 route add default via ${SERVER} vrf vrf1`);
+  await lab.handshake();
+  const daemon = await Daemon.start(lab.router, { set: { ra: 1, rate: 0 } });
+  await laptop.comeUp('fe80::a', SERVER);
+  const [old] = await addressesIn(laptop, '2001:db8:1:');
+  await lab.router.run(
+    'ip address add 2001:db8:2::1/64 dev wg1 nodad; ip address delete 2001:db8:1::1/64 dev wg1',
+  );
+  await lab.guest.until(async () => expect(await addressesIn(laptop, '2001:db8:2:')).not.toEqual([]), 10_000);
+  const { stdout } = await lab.router.run('ip -6 route show vrf vrf1');
+  expect(stdout).toMatch(/^2001:db8:1::\/64 dev wg1 proto 87 .*expires/m);
+  expect(await laptop.ping({ from: old!, to: SERVER, count: 2, interval: 0.1 })).toMatchObject({
+    received: 2,
+  });
+  await daemon.stop();
+  await lab.router.run('ip link delete vrf1');
+  await tearDown(lab);
 });
 
 test('without ra nothing is advertised, and nothing added', async () => {

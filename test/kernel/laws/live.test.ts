@@ -160,6 +160,16 @@ ip link set wg2 up`,
     expect(await learned()).toEqual(on1(a));
   });
 
+  test('a prefix that no route leads back to by the interface is told, until one does', async () => {
+    const from = engine.mark;
+    await engine.configure(wg1({ prefix: '2001:db8:3::/64' }));
+    await engine.event('problem', { code: 'no-route' }, PATIENCE, from);
+    await lab.router.run('ip -6 route add 2001:db8:3::/64 dev wg1');
+    await engine.event('solved', { code: 'no-route' }, PATIENCE, from);
+    await lab.router.run('ip -6 route delete 2001:db8:3::/64 dev wg1');
+    await engine.configure(wg1());
+  });
+
   test('an address that the router takes is withdrawn', async () => {
     await learn(laptop, a, b);
     const from = engine.mark;
