@@ -9,7 +9,7 @@ import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { Clock } from '../clock.ts';
 import { ALL_NODES } from '../kernel/all-nodes.ts';
 import { hasErrno } from '../kernel/netlink-socket.ts';
-import { type Advertisement, encodeAdvertisement } from '../packets/advertisement.ts';
+import { type Advertisement, encodeAdvertisement, fitting } from '../packets/advertisement.ts';
 
 /** Most that is announced, in seconds (RFC 9096, 3.4). */
 export const PREFERRED_LIMIT = 2_700;
@@ -26,6 +26,8 @@ const SETTLING = 60_000;
 const WELCOME = 200;
 /** Shortest time between two refreshes, in milliseconds. */
 const SHORTEST_REFRESH = 1_000;
+/** Milliseconds after which news are told again, and once more: one may be lost on the way (RFC 4861, 6.2.4). */
+const REPEATS = [4_000, 12_000];
 /** Answers that a peer gets at once, and milliseconds until another. */
 const ANSWERS = 3;
 const ANSWER_INTERVAL = 1_000;
@@ -96,6 +98,8 @@ interface Correspondent extends Recipient {
   refresh: number | undefined;
   /** When it was told last. */
   told: number;
+  /** After how long the news are to be told again, each time. */
+  repeats: readonly number[];
   /** Whether there were news since its latest handshake: it may not have been there to hear them. */
   mayHaveMissedNews: boolean;
 }
@@ -218,6 +222,7 @@ export class Advertiser {
     if (isNews) {
       for (const recipient of this.#recipients.values()) {
         recipient.mayHaveMissedNews = true;
+        recipient.repeats = REPEATS;
         this.#advertiseOrWait(recipient);
       }
     }
@@ -301,6 +306,7 @@ export class Advertiser {
       due: Math.max(this.#clock.now() + WELCOME, told + HANDSHAKE_INTERVAL),
       refresh: undefined,
       told,
+      repeats: [],
       mayHaveMissedNews: false,
     };
     if (!this.#isReachable(welcomed)) welcomed.due = Number.POSITIVE_INFINITY;
@@ -319,7 +325,8 @@ export class Advertiser {
     const isAsEver = gap >= REKEY && gap <= SESSION && recipient.due < Number.POSITIVE_INFINITY;
     if (isAsEver && recipient.address === ALL_NODES && !recipient.mayHaveMissedNews) return;
     recipient.mayHaveMissedNews = false;
-    recipient.due = Math.max(this.#clock.now(), recipient.told + HANDSHAKE_INTERVAL);
+    const next = Math.max(this.#clock.now(), recipient.told + HANDSHAKE_INTERVAL);
+    recipient.due = recipient.repeats.length > 0 ? Math.min(recipient.due, next) : next;
     recipient.refresh = undefined;
   }
 
@@ -419,7 +426,9 @@ export class Advertiser {
   #advertise(recipient: Correspondent): void {
     const now = this.#clock.now();
     const content = this.#content(now);
-    recipient.due = now + refreshInterval(content);
+    const [repeat = Number.POSITIVE_INFINITY, ...repeats] = recipient.repeats;
+    recipient.due = now + Math.min(repeat, refreshInterval(content));
+    recipient.repeats = repeats;
     recipient.refresh = undefined;
     try {
       this.#send(encodeAdvertisement(content), parseAddress(recipient.address)!, recipient.peer);
@@ -463,7 +472,16 @@ export class Advertiser {
     this.#clock.after(0, this.#onChange);
   }
 
+  /** How much of what there is to announce does not fit. */
+  get leftOut(): { readonly prefixes: number; readonly domains: number } {
+    return fitting(this.#all(this.#clock.now()));
+  }
+
   #content(now: number): Advertisement {
+    return fitting(this.#all(now)).content;
+  }
+
+  #all(now: number): Advertisement {
     const { isDefaultRouter, prefixes, ...rest } = this.#announcement;
     const secondsTo = (time: number, most: number) =>
       Math.max(0, Math.min(most, Math.floor((time - now) / 1_000)));

@@ -337,6 +337,8 @@ export class Advertising {
     );
     if (hasPrefix && announcedPrefixes(link, 0).length === 0)
       problems.push({ code: 'no-64', data: { device } });
+    const { prefixes = 0, domains = 0 } = advertiser?.leftOut ?? {};
+    if (prefixes + domains > 0) problems.push({ code: 'ra-too-long', data: { device, prefixes, domains } });
     if (advertiser?.isBlocked) problems.push({ code: 'ra-blocked', data: { device } });
     const prefix = announced.map(formatPrefix).join(', ');
     for (const peer of (prefix && advertiser?.unheeding) || [])

@@ -24,6 +24,10 @@ const HOP_LIMIT = 64;
 const UNFORWARDED = 255;
 
 const IPV6_HEADER = 40;
+/** Of the message. Every IPv6 link carries packets of 1,280 bytes. */
+const MOST = 1280 - IPV6_HEADER;
+const HEADER = 16;
+const PREFIX_SIZE = 32;
 const allRouters = parseAddress('ff02::2')!;
 
 export interface PrefixInformation {
@@ -48,9 +52,12 @@ export interface Advertisement {
   readonly dnsLifetime: number;
 }
 
-/** The ICMPv6 message, of which the kernel fills in the checksum. */
+/**
+ * The ICMPv6 message, of which the kernel fills in the checksum. It has to be one packet, as hosts take no fragments: see
+ * fitting().
+ */
 export function encodeAdvertisement(content: Advertisement): Buffer {
-  const header = Buffer.alloc(16);
+  const header = Buffer.alloc(HEADER);
   header[0] = ROUTER_ADVERTISEMENT;
   header[4] = HOP_LIMIT;
   header.writeUInt16BE(content.routerLifetime, 6);
@@ -63,6 +70,33 @@ export function encodeAdvertisement(content: Advertisement): Buffer {
     ...(servers.length > 0 ? [option(RECURSIVE_DNS_SERVER, u16be(0), u32be(dnsLifetime), ...servers)] : []),
     ...(names.length > 0 ? [option(DNS_SEARCH_LIST, u16be(0), u32be(dnsLifetime), ...names)] : []),
   ]);
+}
+
+/**
+ * As much as fits into one packet on any link, whatever is on the way, and how many prefixes and domains do not: first to
+ * go are domains from the last one on, then deprecated prefixes, then others.
+ */
+export function fitting(content: Advertisement): {
+  content: Advertisement;
+  prefixes: number;
+  domains: number;
+} {
+  let room = MOST - HEADER - (content.mtu === undefined ? 0 : 8);
+  if (content.servers.length > 0) room -= 8 + 16 * content.servers.length;
+  const isDeprecated = ({ preferred }: PrefixInformation) => Number(preferred === 0);
+  const prefixes = content.prefixes
+    .toSorted((a, b) => isDeprecated(a) - isDeprecated(b))
+    .slice(0, Math.floor(room / PREFIX_SIZE));
+  room -= PREFIX_SIZE * prefixes.length + 8; // of the list of domains
+  const names = content.search.map((domain) => encodeName(domain)?.length ?? 0);
+  let count = 0;
+  for (let used = 0; count < names.length && 8 * Math.ceil((used + names[count]!) / 8) <= room; count++)
+    used += names[count]!;
+  return {
+    content: { ...content, prefixes, search: content.search.slice(0, count) },
+    prefixes: content.prefixes.length - prefixes.length,
+    domains: names.length - count,
+  };
 }
 
 function encodePrefix({ prefix, preferred, valid }: PrefixInformation): Buffer {

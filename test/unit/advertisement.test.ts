@@ -6,6 +6,7 @@ import { parseAddress, parsePrefix } from '../../src/address.ts';
 import {
   type Advertisement,
   encodeAdvertisement,
+  fitting,
   isSolicitation,
   solicitorOf,
 } from '../../src/packets/advertisement.ts';
@@ -58,6 +59,63 @@ describe('an advertisement', () => {
     const message = encodeAdvertisement({ ...nothing, search: [domain, 'lan'] });
     expect(message.subarray(16).toString('hex')).toBe(hex('1f02 0000 00000000 036c616e00 000000'));
     expect(encodeAdvertisement({ ...nothing, search: [domain] })).toHaveLength(16);
+  });
+});
+
+describe('what fits into an advertisement', () => {
+  const domains = (count: number) =>
+    Array.from({ length: count }, (_, i) => `department-${i}.office.example.com`);
+  const prefixesOf = (count: number, preferred: (i: number) => number) =>
+    Array.from({ length: count }, (_, i) => ({
+      prefix: parsePrefix(`2001:db8:${i}::/64`)!,
+      preferred: preferred(i),
+      valid: 5400,
+    }));
+
+  it('is all of it, as a rule', () => {
+    const content = { ...nothing, mtu: 1420, prefixes: prefixesOf(4, () => 2700), search: domains(10) };
+    expect(fitting(content)).toEqual({ content, prefixes: 0, domains: 0 });
+  });
+
+  it('are as many domains as there is room for, from the first one on', () => {
+    const whole = { ...nothing, prefixes: prefixesOf(2, () => 2700), search: domains(40) };
+    const { content, domains: leftOut } = fitting(whole);
+    expect(content.search).toEqual(whole.search.slice(0, 40 - leftOut));
+    expect(encodeAdvertisement(content).length).toBeLessThanOrEqual(1240);
+    const oneMore = { ...content, search: whole.search.slice(0, 41 - leftOut) };
+    expect(encodeAdvertisement(oneMore).length).toBeGreaterThan(1240);
+  });
+
+  it('are prefixes rather than domains, and those in use rather than deprecated ones', () => {
+    const prefixes = prefixesOf(60, (i) => (i % 2 ? 2700 : 0));
+    const fits = fitting({ ...nothing, mtu: 1420, prefixes, search: ['lan'] });
+    expect(fits).toMatchObject({ prefixes: 60 - 38, domains: 1 });
+    expect(fits.content.prefixes.filter(({ preferred }) => preferred > 0)).toHaveLength(30);
+  });
+
+  it('is never more than one packet, whatever there is', () => {
+    fc.assert(
+      fc.property(
+        fc.nat(200),
+        fc.nat(3),
+        fc.array(fc.oneof(fc.domain(), fc.string()), { maxLength: 300 }),
+        fc.boolean(),
+        (prefixes, servers, search, hasMtu) => {
+          const { content } = fitting({
+            ...nothing,
+            ...(hasMtu && { mtu: 1420 }),
+            prefixes: prefixesOf(prefixes, () => 2700),
+            servers: Array(servers).fill(address('fe80::1')),
+            search,
+          });
+          const message = encodeAdvertisement(content);
+          expect(message.length).toBeLessThanOrEqual(1240);
+          let at = 16;
+          while (at < message.length) at += 8 * (message[at + 1] || Number.NaN);
+          expect(at).toBe(message.length);
+        },
+      ),
+    );
   });
 });
 

@@ -312,8 +312,8 @@ describe('when', () => {
     settled(undefined, { peer: alice, address: ALL_NODES, latestHandshake: at });
     clock.advance(20_000);
     advertiser.announce(announcement({ [B]: [FOR_EVER, FOR_EVER] }));
-    expect(take()).toHaveLength(1);
-    clock.advance(20_000);
+    clock.advance(30_000);
+    expect(take()).toHaveLength(3);
     expect(shake(at + 120)).toBe(1);
     clock.advance(20_000);
     expect(shake(at + 240)).toBe(0);
@@ -357,6 +357,38 @@ describe('when', () => {
     }
   });
 
+  it('three times when hosts have to know: one may be lost', () => {
+    settled(undefined, one, two);
+    const start = clock.now();
+    advertiser.announce(announcement({ [B]: [FOR_EVER, FOR_EVER] }));
+    clock.advance(60_000);
+    const times = (to: string) => sent.filter((each) => each.to === to).map(({ at }) => at - start);
+    expect(times('fe80::a')).toEqual([0, 4_000, 16_000]);
+    expect(times('fe80::b')).toEqual([0, 4_000, 16_000]);
+    expect(new Set(sent.map(({ what }) => what.replace(/\d+$/, ''))).size).toBe(1);
+  });
+
+  it('three times each in turn where many are told at ff02::1, ten a second', () => {
+    const latestHandshake = Math.floor(clock.wall() / 1_000);
+    const many = Array.from({ length: 100 }, (_, n) => ({
+      peer: key(n),
+      address: ALL_NODES,
+      latestHandshake,
+    }));
+    advertiser.announce(announcement());
+    advertiser.setRecipients(many);
+    clock.advance(30_000);
+    sent = [];
+    const start = clock.now();
+    advertiser.announce(announcement({ [B]: [FOR_EVER, FOR_EVER] }));
+    clock.advance(60_000);
+    expect(sent).toHaveLength(300);
+    for (let second = 0; second < 60; second++) {
+      const from = start + 1_000 * second;
+      expect(sent.filter(({ at }) => at >= from && at < from + 1_000).length).toBeLessThanOrEqual(10);
+    }
+  });
+
   it('not at once when time only goes on, or there is more of it', () => {
     settled({ [A]: [300, 600] });
     clock.advance(10_000);
@@ -364,8 +396,9 @@ describe('when', () => {
     advertiser.announce(announcement({ [A]: [2_000, 3_000] }));
     expect(take()).toEqual([]);
     settled({ [B]: [DEPRECATED, 600] });
-    clock.advance(10_000);
-    advertiser.announce(announcement({ [B]: [DEPRECATED, 590] }));
+    clock.advance(20_000);
+    take();
+    advertiser.announce(announcement({ [B]: [DEPRECATED, 580] }));
     expect(take()).toEqual([]);
   });
 

@@ -219,6 +219,14 @@ describe('what', () => {
     expect(problems()).toEqual(['ra-taken', 'no-prefix']);
   });
 
+  it('as much as fits, and that it is not all', () => {
+    start({ search: Array.from({ length: 40 }, (_, i) => `department-${i}.office.example.com`) });
+    expect(bench.engine.currentProblems()).toEqual([
+      { code: 'ra-too-long', data: { device: 'wg1', prefixes: 0, domains: expect.any(Number) } },
+    ]);
+    expect(bench.kernel.routing.sent[0]!.message.length).toBeLessThanOrEqual(1240);
+  });
+
   it('nothing of prefixes that are no /64, which is a problem', () => {
     bench.kernel.setLinkAddresses('wg1', ['2001:db8:a::1/60', LINK_LOCAL]);
     start();

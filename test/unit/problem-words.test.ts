@@ -49,6 +49,10 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
   'no-forwarding': [{ device }],
   'no-64': [{ device }],
   'ra-taken': [{ device, prefix: '2001:db8:2::/64' }],
+  'ra-too-long': [
+    { device, prefixes: 0, domains: 3 },
+    { device, prefixes: 2, domains: 3 },
+  ],
   'ra-blocked': [{ device }],
   'ra-unheeded': [{ device, peer: alice, prefix: '2001:db8:1::/64' }],
   'solicitations-blocked': [{ device }],

@@ -291,6 +291,19 @@ describe('the advertiser', () => {
     const told = daemon.events.filter((event) => event.event === 'problem').map(({ code }) => code);
     expect(told).not.toContain('ra-failed');
   });
+
+  test('has one packet for however many prefixes, and says that they are too many', async () => {
+    const add =
+      'for i in $(seq 60); do echo address add 2001:db8:f:$i::1/64 dev wg1 nodad; done | ip -batch -';
+    await lab.router.run(add);
+    await daemon.event('problem', { code: 'ra-too-long' });
+    const packets = await advertisements(laptop, () => laptop.run('rdisc6 -1 wg0', { timeout: 20_000 }));
+    for (const packet of packets) {
+      expect(packet).not.toMatch(/frag/);
+      expect(packet).toContain('2001:db8:1::/64');
+    }
+    expect(packets.length).toBeGreaterThan(0);
+  });
 });
 
 describe('another prefix', () => {
