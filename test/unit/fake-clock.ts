@@ -11,6 +11,8 @@ interface Timer {
 export class FakeClock implements Clock {
   /** By how many milliseconds timers fire before they are due, as setTimeout's may. */
   early = 0;
+  /** By how many milliseconds somebody has set the clock on the wall. */
+  set = 0;
   #time = 1_000_000;
   readonly #timers = new Set<Timer>();
 
@@ -19,7 +21,7 @@ export class FakeClock implements Clock {
   }
 
   wall(): number {
-    return Date.UTC(2026, 0) + this.#time;
+    return Date.UTC(2026, 0) + this.set + this.#time;
   }
 
   after(milliseconds: number, callback: () => void): () => void {

@@ -21,6 +21,9 @@ const u64 = (value: number) => Buffer.from(new BigUint64Array([BigInt(value)]).b
 
 const endpoint = (address: string, port: number): Endpoint => ({ address: parseAddress(address)!, port });
 
+/** When the latest handshakes were. */
+const SINCE = new FakeClock().wall() / 1_000;
+
 /** The interfaces, what comes in, and what the socket filters make of it. */
 class World {
   readonly clock = new FakeClock();
@@ -32,8 +35,8 @@ class World {
   /** The interfaces on which somebody may have a new session. */
   readonly handshakes: number[] = [];
   readonly peers = [
-    { key: alice, endpoint: endpoint('::ffff:192.0.2.1', 1_000), latestHandshake: 0, rxBytes: 0 },
-    { key: bob, endpoint: endpoint('2001:db8:ff::2', 2_000), latestHandshake: 0, rxBytes: 0 },
+    { key: alice, endpoint: endpoint('::ffff:192.0.2.1', 1_000), latestHandshake: SINCE, rxBytes: 0 },
+    { key: bob, endpoint: endpoint('2001:db8:ff::2', 2_000), latestHandshake: SINCE, rxBytes: 0 },
   ];
   /** Of wg1, whose ifindex is 7. */
   readonly allowed = new Map<string, string>();

@@ -96,6 +96,8 @@ class World implements KernelSide {
   /** A packet from a peer, of which the socket filter sees when it `isSlow` what is accepted somewhat later. */
   packet(peer: string, address: string, { size = 128, isSlow = false } = {}): boolean {
     const sender = this.peers.get(peer)!;
+    const second = Math.floor(this.clock.wall() / 1_000);
+    if (second - sender.latestHandshake >= 120) sender.latestHandshake = second; // it has to have a session
     const text = sender.endpoint && this.#watched.has(sender.endpoint) ? sender.endpoint : strangers;
     this.#bytes.set(text, (this.#bytes.get(text) ?? 0) + size);
     if (this.#ownerOf(address) !== peer) {
@@ -963,6 +965,48 @@ describe('a peer that goes on offending', () => {
   });
 });
 
+describe('a peer without a session', () => {
+  /** Alice's device has got another key: it is Bob now, and comes from where Alice came from. */
+  const replaceKey = () => {
+    world.peers.get(alice)!.latestHandshake -= 200;
+    world.peers.get(bob)!.endpoint = world.peers.get(alice)!.endpoint;
+    world.lending = world.newLending();
+    world.configure();
+  };
+
+  it('is not accused of what another one sends from the same endpoint, nor lent anything', () => {
+    replaceKey();
+    for (let i = 0; i < 10; i++) {
+      world.sends(bob, '2001:db8:9::5');
+      expect(world.borrower).not.toBe('alice');
+      world.clock.advance(70_000);
+    }
+    expect(world.lending.problems().map(({ data }) => data)).toEqual([{ device: 'wg1', peer: bob }]);
+    world.sends(bob, '2001:db8:1::5');
+    world.sends(bob, '2001:db8:1::5');
+    expect(world.borrower).toBe('bob');
+  });
+
+  it('is no longer told of', () => {
+    for (let i = 0; i < 6; i++) {
+      world.sends(bob, '2001:db8:9::5');
+      world.clock.advance(70_000);
+    }
+    expect(world.lending.problems()).toHaveLength(1);
+    world.clock.advance(200_000);
+    expect(world.lending.problems()).toEqual([]);
+  });
+
+  it.each([-1, 1])('is not known by a clock that is set, be it by years: %i', (direction) => {
+    world.sends(alice, '2001:db8:1::6');
+    world.clock.set = direction * 1e11;
+    world.sends(bob, '2001:db8:1::5');
+    world.clock.advance(2_000);
+    world.sends(bob, '2001:db8:1::5');
+    expect(world.borrower).toBe('bob');
+  });
+});
+
 describe('a look', () => {
   it('finds nothing where nothing was refused, however much came', () => {
     world.configurePrefix(alice, '2001:db8:9::/64');
@@ -988,9 +1032,9 @@ describe('a look', () => {
   });
 
   it('that finds nobody to blame leads to who has a session', () => {
-    world.peers.get(alice)!.latestHandshake -= 200;
     world.packet(alice, '2001:db8:9::5');
     world.configure();
+    world.peers.get(alice)!.latestHandshake -= 200;
     world.lending = world.newLending();
     world.configure();
     world.addPeer(carol);

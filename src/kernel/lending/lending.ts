@@ -4,7 +4,7 @@
 import { type AddressBytes, contains, type Prefix, parseAddress } from '../../address.ts';
 import { formatAddress, formatPrefix } from '../../address-text.ts';
 import type { Clock } from '../../clock.ts';
-import type { Device, Limits, Link, Loan, Scope, Sighting } from '../../model.ts';
+import type { Device, Limits, Link, Loan, Peer, Scope, Sighting } from '../../model.ts';
 import { routerSolicitation } from '../../packets/solicitation.ts';
 import type { Problem } from '../../problem.ts';
 import { linkLocal } from '../../scope.ts';
@@ -15,8 +15,8 @@ import { type Account, Suspicion } from './suspicion.ts';
 /** How long a suspect has a loan before others get theirs: until TCP, which waits a second, has sent again. */
 const TRIAL = 1_300;
 
-/** REJECT_AFTER_TIME of a session (drivers/net/wireguard/messages.h) and some more, in seconds. */
-const SESSION = 190;
+/** REJECT_AFTER_TIME of a session (drivers/net/wireguard/messages.h) and some more, in milliseconds. */
+const SESSION = 190_000;
 
 /** A law broken during a loan counts like so many loans that did not help. */
 const LAW_BROKEN = 2;
@@ -83,6 +83,9 @@ export class Lending {
   #isFresh = false;
   #cancelTimer: (() => void) | undefined;
   #refusedPeers: readonly string[] = [];
+  /** Of each peer, its latest handshake, in seconds since 1970, and when that was by our own clock, at the earliest. */
+  #sessions = new Map<string, { readonly handshake: number; readonly since: number }>();
+  #sessionsNoted = Number.NEGATIVE_INFINITY;
 
   /** Whether WireGuard has been looked at once. */
   #hasBegun = false;
@@ -111,10 +114,9 @@ export class Lending {
 
   /** Peers whose packets go on being refused. */
   problems(): Problem[] {
-    return this.#refusedPeers.map((peer) => ({
-      code: 'refused-peer',
-      data: { device: this.#link.name, peer },
-    }));
+    return this.#refusedPeers
+      .filter((peer) => this.#isLive(peer))
+      .map((peer) => ({ code: 'refused-peer', data: { device: this.#link.name, peer } }));
   }
 
   /** What is to be learned, and how. Called again with whatever may have changed, be it configuration or WireGuard. */
@@ -340,9 +342,28 @@ export class Lending {
     return { device, isWiped };
   }
 
+  /** When a session began is told by a clock that may be set at any moment, so it is looked at but once for each. */
+  #noteSessions({ peers }: Device): void {
+    const before = this.#sessions;
+    const now = this.#kernel.clock.now();
+    const sessionOf = ({ key, latestHandshake: handshake }: Peer) => {
+      const known = before.get(key);
+      if (known?.handshake === handshake) return known;
+      const age = Math.max(0, this.#kernel.clock.wall() - 1_000 * handshake);
+      return { handshake, since: known ? Math.max(this.#sessionsNoted, now - age) : now - age };
+    };
+    this.#sessions = new Map(peers.map((peer) => [peer.key, sessionOf(peer)]));
+    this.#sessionsNoted = now;
+  }
+
+  #isLive(peer: string): boolean {
+    const session = this.#sessions.get(peer);
+    return session !== undefined && this.#kernel.clock.now() - session.since < SESSION;
+  }
+
   #accounts(device: Device, before: ReadonlyMap<string, number>): Account[] {
     const after = this.#kernel.traffic();
-    const now = this.#kernel.clock.wall() / 1000;
+    this.#noteSessions(device);
     return device.peers.flatMap(({ key, latestHandshake, rxBytes }) => {
       const endpoint = this.#endpoints.get(key);
       if (endpoint === undefined) return [];
@@ -350,7 +371,7 @@ export class Lending {
         {
           peer: key,
           latestHandshake,
-          isLive: latestHandshake + SESSION > now,
+          isLive: this.#isLive(key),
           endpoint,
           before: before.get(endpoint) ?? 0,
           after: after.get(endpoint) ?? 0,

@@ -7,7 +7,7 @@ export interface Account {
   readonly peer: string;
   /** Seconds since 1970. */
   readonly latestHandshake: number;
-  /** Whether that is recent enough for it to send anything. */
+  /** Whether that is recent enough for it to send anything. Who has no session cannot be to blame, whose endpoint it may be. */
   readonly isLive: boolean;
   /** Where its datagrams come from: another text if that changes. */
   readonly endpoint: string;
@@ -90,9 +90,11 @@ export class Suspicion {
       const known = before.get(account.peer);
       const suspect = known ?? newSuspect(account);
       this.#suspects.set(account.peer, suspect);
-      found(known ? judge(suspect, account) : account.isLive ? 'possible' : undefined, account.peer);
+      const level = known ? judge(suspect, account) : 'possible';
+      found(account.isLive ? level : undefined, account.peer);
       settle(suspect, account);
-      if (suspect.notBefore + FORGIVENESS < now) suspect.failures = 0;
+      if (!account.isLive) suspect.accused = undefined;
+      if (!account.isLive || suspect.notBefore + FORGIVENESS < now) suspect.failures = 0;
     }
   }
 

@@ -184,3 +184,19 @@ describe('the loan', () => {
     expect(await lab.allowedIps()).toEqual(configured);
   });
 });
+
+test('a peer whose device has another key now is blamed for nothing that the new peer sends', async () => {
+  // The phone comes back with the tablet's key, from the same address and port; the router has known that of the tablet.
+  await lab.router.run(`wg set wg1 peer '${tablet.publicKey}' endpoint 10.9.2.2:51820
+wg set wg1 peer '${tablet.publicKey}' remove
+wg set wg1 peer '${tablet.publicKey}' endpoint 10.9.2.2:51820`);
+  const running = await start();
+  for (let round = 0; round < 4; round++) {
+    await phone.sendFrom('2001:db8:9::5');
+    await reveal(running, phone, [fresh()]);
+    expect(await lab.borrower()).toBe('phone');
+    await lab.guest.sleep(1_000);
+  }
+  const accused = running.all('problem').filter(({ code }) => code === 'refused-peer');
+  expect(accused.map(({ data }) => 'peer' in data && data.peer)).not.toContain(tablet.publicKey);
+});
