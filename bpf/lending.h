@@ -87,7 +87,8 @@ int accepted(struct __sk_buff *skb)
 	struct learned *known;
 	enum scope in_scope;
 
-	if (skb->pkt_type == PACKET_OUTGOING ||
+	/* Neither what goes out nor a solicitation that was put in: WireGuard's packets are ours alone. */
+	if (skb->pkt_type != PACKET_HOST ||
 	    bpf_skb_load_bytes_relative(skb, IPV6_SADDR, source.address, 16, BPF_HDR_START_NET))
 		return 0;
 	known = bpf_map_lookup_elem(&learned, &source);

@@ -102,7 +102,10 @@ export interface ProblemData {
   'no-bpf-events': Nothing;
   'no-kprobes': Nothing;
   'no-ftrace': Nothing;
-  'not-pinned': Nothing;
+  /** What was learned does not outlive the process. */
+  'not-pinned':
+    | { readonly reason: 'unmounted' }
+    | { readonly reason: 'read-only' | 'occupied' | 'foreign' | 'layout'; readonly file: string };
   /** It is the way of learning since there is no hook, and that is for another problem. */
   lending: { readonly because: Problem };
 

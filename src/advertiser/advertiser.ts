@@ -50,6 +50,8 @@ const PATIENCE = 60_000;
 const SLACK = 2_000;
 /** A solicitation that the kernel was given is there by then, in milliseconds. */
 const SOLICITATION_TIMEOUT = 1_000;
+/** Milliseconds until it is tried again whether one gets in. */
+const PROBE_INTERVAL = 300_000;
 
 /** No allowed IP fits (<asm-generic/errno.h>; Node does not name it). */
 const ENOKEY = 126;
@@ -151,6 +153,9 @@ export class Advertiser {
   #cancelExpectation: (() => void) | undefined;
   #blocked = false;
   #deaf = false;
+  /** From where the solicitation comes that the kernel is being tried with. */
+  #probed: string | undefined;
+  #nextProbe = Number.NEGATIVE_INFINITY;
 
   readonly #clock: Clock;
   readonly #send: (message: Buffer, to: AddressBytes, peer: string) => void;
@@ -348,9 +353,11 @@ export class Advertiser {
 
   /** A valid solicitation has come. Who is not known yet gets its advertisement when it is. */
   solicited(from: AddressBytes): void {
+    const address = formatAddress(from);
+    const isProbe = address === this.#probed;
     this.#heard();
-    const recipient = this.#recipients.get(formatAddress(from));
-    if (!recipient) return;
+    const recipient = this.#recipients.get(address);
+    if (!recipient || isProbe) return;
     const now = this.#clock.now();
     const next = Math.max(this.#answered.get(recipient.peer) ?? 0, now);
     if (next - now > (ANSWERS - 1) * ANSWER_INTERVAL) return;
@@ -363,15 +370,40 @@ export class Advertiser {
   expectSolicitation(): void {
     this.#cancelExpectation ??= this.#clock.after(SOLICITATION_TIMEOUT, () => {
       this.#cancelExpectation = undefined;
+      this.#probed = undefined;
       if (this.#deaf) return;
       this.#deaf = true;
       this.#onChange();
     });
   }
 
-  #heard(): void {
+  /**
+   * Tries now and then, and each time while it is deaf, whether a firewall lets solicitations in: a known peer's are not
+   * seen before. `deliver` is to give one to the kernel, and may throw.
+   */
+  probe(deliver: (from: AddressBytes) => void): void {
+    const now = this.#clock.now();
+    if (this.#probed !== undefined || (now < this.#nextProbe && !this.#deaf)) return;
+    const known = [...this.#recipients.values()].find(({ address }) => address !== ALL_NODES);
+    if (!known) return;
+    this.#nextProbe = now + PROBE_INTERVAL;
+    this.#probed = known.address;
+    this.expectSolicitation();
+    try {
+      deliver(parseAddress(known.address)!);
+    } catch {
+      this.#expectNothing(); // the interface is going
+    }
+  }
+
+  #expectNothing(): void {
     this.#cancelExpectation?.();
     this.#cancelExpectation = undefined;
+    this.#probed = undefined;
+  }
+
+  #heard(): void {
+    this.#expectNothing();
     if (!this.#deaf) return;
     this.#deaf = false;
     this.#clock.after(0, this.#onChange);

@@ -8,6 +8,7 @@ import { ALL_NODES } from '../kernel/all-nodes.ts';
 import type { AdvertisementSocket, Routing, WireGuard } from '../kernel/ports.ts';
 import type { Device, Link, LinkAddress, Peer } from '../model.ts';
 import { solicitorOf } from '../packets/advertisement.ts';
+import { routerSolicitation } from '../packets/solicitation.ts';
 import { failureOf, type Problem } from '../problem.ts';
 import { isLinkLocal, linkLocal, onLinkPrefixes, uniqueLocal } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
@@ -197,6 +198,11 @@ export class Advertising {
   /** The kernel is being given a packet as if it had come from an interface. */
   expect(ifindex: number, packet: Uint8Array): void {
     if (solicitorOf(packet) !== undefined) this.#active.get(ifindex)?.advertiser.expectSolicitation();
+  }
+
+  /** Sees whether a firewall lets solicitations in; `deliver` gives the kernel a packet as if it had come from an interface. */
+  probe(ifindex: number, deliver: (packet: Buffer) => void): void {
+    this.#active.get(ifindex)?.advertiser.probe((from) => deliver(routerSolicitation(from)));
   }
 
   /** What hosts were told holds, and addresses and routes stay: the next start finds them. */

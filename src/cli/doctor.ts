@@ -2,10 +2,11 @@
 // What this system has and lacks for learning addresses.
 
 import { release } from 'node:os';
-import { checkHooks } from '../kernel/linux.ts';
+import { checkHooks, checkPins } from '../kernel/linux.ts';
 import { unmet } from '../kernel/requirements.ts';
 import { shippedTypes } from '../kernel/types.ts';
 import type { HookInUse } from '../model.ts';
+import type { Problem } from '../problem.ts';
 import { describeProblem, inLines, withWords } from '../words/problems.ts';
 import { parseJsonFlag } from './arguments.ts';
 import { exitStatus } from './usage.ts';
@@ -18,16 +19,29 @@ export function doctor(args: string[], version: string): number {
   });
   const hook = hooks.find(({ works }) => works)?.hook ?? 'none';
   const canLearn = hook !== 'none';
+  const trouble = canLearn ? checkPins() : undefined;
+  const problems: Problem[] = trouble ? [{ code: 'not-pinned', data: trouble }] : [];
   const types = hook === 'kprobe' ? shippedTypes() : undefined;
   if (json) {
     const found = hooks.map((each) => ({ ...each, problems: each.problems.map(withWords) }));
-    console.log(JSON.stringify({ version, kernel: release(), canLearn, hook, hooks: found, types }));
+    console.log(
+      JSON.stringify({
+        version,
+        kernel: release(),
+        canLearn,
+        hook,
+        hooks: found,
+        types,
+        problems: problems.map(withWords),
+      }),
+    );
   } else {
     console.log(`wg-slaacer ${version} on Linux ${release()}, Node ${process.versions.node}`);
     for (const { hook, works, problems } of hooks) {
       console.log(`${works ? 'works' : 'fails'}  ${hook}`);
       for (const problem of problems) console.log(`       ${inLines(describeProblem(problem), '       ')}`);
     }
+    for (const problem of problems) console.log(inLines(describeProblem(problem)));
     if (types) console.log(`The types of this kernel are taken from ${types}.`);
     console.log(conclusion(hook));
   }

@@ -166,12 +166,17 @@ export class Engine {
     this.#sync();
   }
 
-  /** Leaves every learned address in place, and what the kernel remembers of it for the next start. */
+  /**
+   * Leaves every learned address in place, and what the kernel remembers of it for the next start; withdraws what the kernel
+   * would not remember, as it would be nobody's to withdraw then.
+   */
   stop(): void {
     if (this.#running) this.#keeper?.stop(); // else it knows nothing, not even what was known
     this.#running = false;
     this.#advertising.stop();
     this.#schedule.stop();
+    if (this.#source.current?.outlives === false)
+      this.#carryOut(this.#learner.forget(this.ledger.entries(), 'stopped'));
     this.#source.close();
   }
 
@@ -486,6 +491,7 @@ export class Engine {
     this.#carryOut(plan);
     const hasChanged = plan.add.length + plan.remove.length > 0;
     this.#advertising.setRecipients(on.ifindex, (hasChanged && this.#watch.dump(on)) || device);
+    this.#advertising.probe(on.ifindex, (packet) => on.sightings.deliver(on.ifindex, packet));
     return ownedProblems(on.device, on.scope, device);
   }
 

@@ -29,9 +29,9 @@ export type Arrival =
 
 /**
  * Why an address is forgotten: on request, or its interface, scope or owner changed, or its peer is gone, or it was given to
- * another peer, or taken over by one.
+ * another peer, or taken over by one, or nothing would remember it.
  */
-export type ForgetReason = 'user' | 'disabled' | 'scope' | 'owned' | 'peer' | 'given' | 'taken';
+export type ForgetReason = 'user' | 'disabled' | 'scope' | 'owned' | 'peer' | 'given' | 'taken' | 'stopped';
 
 /** Why an address is no longer a learned one; a released one is configured for its peer, and stays in force. */
 export type Departure =

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What all sources of sightings have in common: the BPF object, and its maps of what is watched and what is learned.
 
-import { statfsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Prefix } from '../address.ts';
 import type { Counters, LearnedRecord, Limits, Scope } from '../model.ts';
 import type { Problem } from '../problem.ts';
 import * as abi from './abi.ts';
 import type { BpfMap, BpfObject, Native } from './native.ts';
+import { type PinTrouble, pinned, pinTrouble, troubleOf } from './pins.ts';
 
-/** Versioned by the layout of their keys and values. */
-const pinned = {
-  learned: '/sys/fs/bpf/wg-slaacer/learned-v1',
-  lent: '/sys/fs/bpf/wg-slaacer/lent-v1',
-};
-
-/** A MAC header for the re-injector: no addresses, and IPv6's EtherType. */
+/** MAC headers for the re-injector: no addresses, or that of all routers, and IPv6's EtherType. */
 const ethernetHeader = Buffer.from('00000000000000000000000086dd', 'hex');
+const multicastHeader = Buffer.from('33330000000200000000000086dd', 'hex');
+const IPV6_DESTINATION = 24;
 
 export interface ObjectOptions {
   readonly native: Native;
@@ -25,7 +22,42 @@ export interface ObjectOptions {
   readonly keep: boolean;
 }
 
+/**
+ * Loads an object with these programs, and with pins if what it learns is to outlive the process, and nothing is in the
+ * way of that. What libbpf or the kernel refuses is thrown as SystemError.
+ */
+export function loadObject(
+  options: ObjectOptions,
+  programs: readonly string[],
+  types?: string,
+): { object: BpfObject; trouble: PinTrouble | undefined } {
+  const load = (isPinned: boolean) => {
+    const object = new options.native.BpfObject(options.file, types, 'wireguard');
+    try {
+      for (const program of programs) object.enable(program);
+      if (isPinned) for (const [map, path] of Object.entries(pinned)) object.pin(map, path);
+      object.load();
+      return object;
+    } catch (error) {
+      object.close();
+      throw error;
+    }
+  };
+  let trouble = options.keep ? pinTrouble() : undefined;
+  if (options.keep && !trouble) {
+    try {
+      return { object: load(true), trouble };
+    } catch (error) {
+      trouble = troubleOf(error);
+      if (!trouble) throw error;
+    }
+  }
+  return { object: load(false), trouble };
+}
+
 export abstract class BpfSightings {
+  /** Whether what is learned outlives the process. */
+  readonly outlives: boolean;
   /** What does not work as it should since it was opened. */
   readonly lasting: Problem[] = [];
   protected readonly object: BpfObject;
@@ -43,14 +75,12 @@ export abstract class BpfSightings {
    * Loads the programs; what libbpf or the kernel refuses is thrown as SystemError. `types` is a file with the types
    * that the programs are relocated against, unless the kernel tells.
    */
-  constructor({ native, file, keep }: ObjectOptions, programs: readonly string[], types?: string) {
-    const pin = keep && canPin();
-    if (keep && !pin) this.lasting.push({ code: 'not-pinned', data: {} });
-    this.object = new native.BpfObject(file, types, 'wireguard');
+  constructor(options: ObjectOptions, programs: readonly string[], types?: string) {
+    const { object, trouble } = loadObject(options, [...programs, 'inject'], types);
+    if (trouble) this.lasting.push({ code: 'not-pinned', data: trouble });
+    this.outlives = options.keep && !trouble;
+    this.object = object;
     try {
-      for (const program of [...programs, 'inject']) this.object.enable(program);
-      if (pin) for (const [map, path] of Object.entries(pinned)) this.object.pin(map, path);
-      this.object.load();
       this.#learned = this.map('learned', abi.layout.source.size, abi.layout.learned.size);
       this.#lent = this.map('lent', abi.layout.scope_key.size, abi.layout.lent.size);
       this.#interfaces = this.map('interfaces', 4, abi.layout.interface.size);
@@ -72,7 +102,8 @@ export abstract class BpfSightings {
   }
 
   deliver(ifindex: number, packet: Uint8Array): void {
-    const answer = this.object.testRun('inject', Buffer.concat([ethernetHeader, packet]), ifindex);
+    const header = packet[IPV6_DESTINATION] === 0xff ? multicastHeader : ethernetHeader;
+    const answer = this.object.testRun('inject', Buffer.concat([header, packet]), ifindex);
     if (answer !== 0)
       throw new Error(`the kernel did not take the packet back (bpf_clone_redirect: ${answer})`);
   }
@@ -154,14 +185,5 @@ export abstract class BpfSightings {
     }
     for (const key of present.keys()) if (!wanted.has(key)) this.#scope.delete(Buffer.from(key, 'hex'));
     this.#inScope.set(ifindex, wanted);
-  }
-}
-
-/** Whether the BPF file system is mounted where it should be. */
-function canPin(): boolean {
-  try {
-    return statfsSync('/sys/fs/bpf').type === 0xcafe4a11; // BPF_FS_MAGIC of <linux/magic.h>
-  } catch {
-    return false;
   }
 }

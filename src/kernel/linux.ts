@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The real kernel.
 
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import type { Hook } from '../model.ts';
 import { isSame, type Problem } from '../problem.ts';
-import { BpfSightings } from './bpf-sightings.ts';
+import { BpfSightings, loadObject } from './bpf-sightings.ts';
 import { lockInstance } from './instance.ts';
 import { type Dependencies, Lender } from './lending/lender.ts';
 import { recallLoans } from './lending/recall.ts';
 import { RtnetlinkLinks } from './links.ts';
 import { loadNative, type Native, type SystemError } from './native.ts';
+import { FOLDER, type PinTrouble, pinned } from './pins.ts';
 import { HookError, type Kernel, type Links, type Observer, type Sightings } from './ports.ts';
 import { openProbe } from './probe.ts';
 import { explain, unmet } from './requirements.ts';
@@ -76,6 +77,19 @@ export function checkHooks(): [Hook, Problem | undefined][] {
     opened.close();
     return [hook, undefined];
   });
+}
+
+/** What keeps addresses that are learned here from outliving the process; undefined if nothing does. It is tried. */
+export function checkPins(): PinTrouble | undefined {
+  const file = join(installed, 'lib/bpf/wg-slaacer.o');
+  const missing = Object.values(pinned).filter((path) => !existsSync(path));
+  const isNew = !existsSync(FOLDER);
+  const { object, trouble } = loadObject({ native: openNative(installed), file, keep: true }, [], file);
+  object.close();
+  if (trouble) return trouble;
+  for (const path of missing) rmSync(path);
+  if (isNew) rmdirSync(FOLDER);
+  return undefined;
 }
 
 function openDependencies(native: Native): Dependencies & { links: Links } {

@@ -92,6 +92,8 @@ export interface Routing {
 /** A source of sightings, together with the kernel's memory of what was learned. */
 export interface Sightings {
   readonly hook: Hook;
+  /** Whether the kernel remembers what was learned when the process is no more. */
+  readonly outlives: boolean;
   /** Whether new sessions of peers are told; else only a look at all peers finds them. */
   readonly seesHandshakes: boolean;
   /** What does not work as it should, although sightings do. */

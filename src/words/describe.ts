@@ -17,6 +17,7 @@ const forgetReasons: Record<ForgetReason, string> = {
   peer: 'the peer is gone',
   given: 'given to another peer on request',
   taken: 'taken over by another peer, as its own was silent',
+  stopped: 'wg-slaacer stops, and nothing would remember it',
 };
 
 const denyReasons = {

@@ -261,10 +261,41 @@ export const catalogue: Catalogue = {
     _('the kernel cannot trace functions'),
     _('build the kernel with CONFIG_FUNCTION_TRACER=y and CONFIG_DYNAMIC_FTRACE=y'),
   ],
-  'not-pinned': (_) => [
-    _('what is learned cannot be kept in /sys/fs/bpf and will not survive a restart'),
-    _('mount the BPF file system: mount -t bpf bpf /sys/fs/bpf'),
-  ],
+  'not-pinned': (_, { reason }) => {
+    switch (reason) {
+      case 'unmounted':
+        return [
+          _(
+            'there is no BPF file system at /sys/fs/bpf, so all that is learned is withdrawn when wg-slaacer stops',
+          ),
+          _('mount -t bpf -o mode=0700 bpf /sys/fs/bpf, and restart wg-slaacer'),
+        ];
+      case 'read-only':
+        return [
+          _('{file} cannot be written, so all that is learned is withdrawn when wg-slaacer stops'),
+          _('mount -o remount,rw {file}, and restart wg-slaacer'),
+        ];
+      case 'occupied':
+        return [
+          _('{file} is in the way, so all that is learned is withdrawn when wg-slaacer stops'),
+          _('rm -r {file}, and restart wg-slaacer'),
+        ];
+      case 'foreign':
+        return [
+          _(
+            '{file} is not wg-slaacer’s own, or others may write to it, so it is not used, and all that is learned is withdrawn when wg-slaacer stops',
+          ),
+          _('see who has made it (ls -ld {file}), then rm -r {file}, and restart wg-slaacer'),
+        ];
+      case 'layout':
+        return [
+          _(
+            '{file} is of another version of wg-slaacer, or cannot be made, so all that is learned is withdrawn when wg-slaacer stops',
+          ),
+          _('rm -r {file}, and restart wg-slaacer'),
+        ];
+    }
+  },
   lending: (_) => [
     _(
       'new addresses are found by lending prefixes, as {because}: a first packet is lost, and arrives when it is sent again',

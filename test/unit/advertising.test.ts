@@ -430,14 +430,38 @@ describe('what goes wrong', () => {
     bench.clock.advance(0);
     expect(problems()).toEqual([]);
 
+    bench.kernel.routing.keepsOut = true;
     bench.kernel.receive('wg1', bob, 'fe80::b', routerSolicitation(parseAddress('fe80::b')!));
     bench.kernel.flush();
     bench.clock.advance(1_000);
     expect(problems()).toEqual(['solicitations-blocked']);
+    bench.kernel.routing.keepsOut = false;
     bench.kernel.receive('wg1', bob, 'fe80::c', routerSolicitation(parseAddress('fe80::c')!));
     bench.kernel.flush();
-    solicit('fe80::c');
     bench.clock.advance(1_000);
+    expect(problems()).toEqual([]);
+  });
+
+  it('with a firewall is told although every peer is known, and that it is mended', () => {
+    bench.kernel.setPeers('wg1', { [alice]: ['fe80::a/128', '2001:db8:a::a/128'] });
+    bench.kernel.routing.keepsOut = true;
+    start();
+    bench.clock.advance(1_000);
+    expect(problems()).toEqual(['solicitations-blocked']);
+    sent();
+    bench.kernel.routing.keepsOut = false;
+    bench.clock.advance(25_000);
+    expect(problems()).toEqual([]);
+    expect(sent()).toEqual([]); // nobody has asked
+    bench.kernel.routing.keepsOut = true;
+    bench.clock.advance(330_000);
+    expect(problems()).toEqual(['solicitations-blocked']);
+  });
+
+  it('with what the kernel cannot be given just now is no firewall', () => {
+    bench.kernel.failures.deliver = true;
+    start();
+    bench.clock.advance(2_000);
     expect(problems()).toEqual([]);
   });
 });

@@ -361,6 +361,21 @@ describe('what is lent', () => {
   });
 });
 
+describe('the end', () => {
+  it.each([
+    [true, ['2001:db8:1::5 alice'], []],
+    [false, [], ['forgotten 2001:db8:1::5 alice (stopped)']],
+  ])('leaves what was learned if something remembers it: %j', (remembers, left, told) => {
+    bench.kernel.remembers = remembers;
+    bench.start(wg1);
+    bench.packet('wg1', alice, '2001:db8:1::5');
+    bench.told();
+    bench.engine.stop();
+    expect(bench.allowed('wg1', ['2001:db8:1::a/128'])).toEqual(left);
+    expect(bench.told()).toEqual(told);
+  });
+});
+
 describe('another start', () => {
   const begin = () => started();
 

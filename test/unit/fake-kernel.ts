@@ -27,6 +27,7 @@ import type {
   Sighting,
   Verdict,
 } from '../../src/model.ts';
+import { solicitorOf } from '../../src/packets/advertisement.ts';
 import type { Problem } from '../../src/problem.ts';
 import { allowedIpsOf } from './allowed-ips.ts';
 import { FakeRouting } from './fake-routing.ts';
@@ -84,6 +85,8 @@ export class FakeKernel implements Kernel {
   /** To whom ff02::1 was lent. */
   readonly allNodes: string[] = [];
   hooksOpened = 0;
+  /** Whether what is learned outlives the process. */
+  remembers = true;
   /** Of every device. */
   publicKey: string | undefined;
   /** Peers that have one. */
@@ -427,6 +430,9 @@ interface Watch {
 
 class FakeHook implements Sightings {
   readonly warnings: Problem[] = [];
+  get outlives(): boolean {
+    return this.#kernel.remembers;
+  }
   readonly seesHandshakes = true;
   readonly #interfaces = new Map<number, Watch>();
   readonly #budgets = new Map<string, { learn: number; report: number }>();
@@ -494,6 +500,9 @@ class FakeHook implements Sightings {
     this.#kernel.call('deliver', () => {
       if (this.#kernel.failures.deliver) throw new Error('ENOMEM: deliver');
       this.#kernel.delivered.push({ ifindex, packet: packet.toString() });
+      const solicitor = solicitorOf(packet);
+      if (solicitor !== undefined && !this.#kernel.routing.keepsOut)
+        this.#kernel.routing.sockets.get(ifindex)?.(parseAddress(solicitor)!);
     });
   }
 

@@ -23,6 +23,8 @@ export class FakeRouting implements Routing {
   readonly sockets = new Map<number, (from: AddressBytes) => void>();
   /** Where somebody has made sure that solicitations come, by ifindex. */
   readonly listening = new Set<number>();
+  /** Whether a firewall keeps solicitations out. */
+  keepsOut = false;
   /** Where nothing can be sent to. */
   readonly unreachable = new Set<string>();
   /** What all that changes something is to fail with. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { contains, parseAddress, parsePrefix } from '../../src/address.ts';
 import { formatPrefix } from '../../src/address-text.ts';
 import * as abi from '../../src/kernel/abi.ts';
@@ -17,6 +17,9 @@ const lent = ['2001:db8:1::/65', '2001:db8:1:0:8000::/65', 'ff02::/127'];
 
 const u16 = (value: number) => Buffer.from(new Uint16Array([value]).buffer);
 const u32 = (value: number) => Buffer.from(new Uint32Array([value]).buffer);
+// Nothing is to be mounted here, and nothing to be pinned.
+vi.mock('../../src/kernel/pins.ts', () => ({ pinTrouble: () => ({ reason: 'unmounted' }) }));
+
 const u64 = (value: number) => Buffer.from(new BigUint64Array([BigInt(value)]).buffer);
 
 const endpoint = (address: string, port: number): Endpoint => ({ address: parseAddress(address)!, port });

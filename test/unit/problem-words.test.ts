@@ -73,7 +73,13 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
   'no-bpf-events': [{}],
   'no-kprobes': [{}],
   'no-ftrace': [{}],
-  'not-pinned': [{}],
+  'not-pinned': [
+    { reason: 'unmounted' },
+    { reason: 'read-only', file: '/sys/fs/bpf' },
+    { reason: 'occupied', file: '/sys/fs/bpf/wg-slaacer' },
+    { reason: 'foreign', file: '/sys/fs/bpf/wg-slaacer' },
+    { reason: 'layout', file: '/sys/fs/bpf/wg-slaacer/lent-v1' },
+  ],
   lending: [{ because: { code: 'no-btf', data: {} } }],
   'no-fexit': [failure],
   'no-kprobe': [failure],
@@ -111,23 +117,8 @@ describe('a problem in words', () => {
       expect(`${message}${hint}`).not.toMatch(/[{}]|undefined|\[object/);
       expect(hint).not.toMatch(/tried again/);
       expect(message).not.toMatch(/[.–]$/);
-      for (const value of Object.values(problem.data).filter((value) => typeof value === 'string'))
-        if (
-          ![
-            'default',
-            'others',
-            'nothing',
-            'type',
-            'globals',
-            'no-name',
-            'no-device',
-            'name',
-            'device',
-            'mtu',
-            'disabled',
-            'kernel',
-          ].includes(value)
-        )
+      for (const [key, value] of Object.entries(problem.data))
+        if (!['reason', 'instead'].includes(key) && typeof value === 'string')
           expect(`${message} ${hint}`).toContain(value);
     },
   );

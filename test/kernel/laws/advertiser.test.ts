@@ -185,6 +185,23 @@ describe('the advertiser', () => {
     await daemon.event('solved', { code: 'solicitations-blocked' });
   });
 
+  test('says that the firewall keeps out solicitations although every peer is known', async () => {
+    const drop = `nft add table inet t
+nft add chain inet t in "{ type filter hook input priority 0; }"
+nft add rule inet t in icmpv6 type nd-router-solicit drop`;
+    await daemon.stop();
+    const restarted = async (before: string) => {
+      await lab.router.run(before);
+      daemon = await Daemon.start(lab.router, { set: { ra: 1, rate: 0, lifetime: '1h' } });
+    };
+    await restarted(drop);
+    await daemon.event('problem', { code: 'solicitations-blocked' });
+    await daemon.stop();
+    await restarted('nft delete table inet t');
+    await lab.guest.sleep(2_000);
+    expect(daemon.all('problem')).toEqual([]);
+  });
+
   const advertised = async (pattern: RegExp) =>
     pattern.exec((await laptop.run('rdisc6 -1 wg0', { timeout: 20_000 })).stdout)?.[1];
 

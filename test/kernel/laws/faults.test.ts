@@ -8,7 +8,10 @@ import { complaint } from '../../bed/complaint.ts';
 import { Daemon, PROGRAM } from '../../bed/daemon.ts';
 import type { Guest } from '../../bed/guest.ts';
 import { Lab } from '../../bed/lab.ts';
-import { expectAnswered } from '../../bed/ways.ts';
+import { expectAnswered, freshAddresses } from '../../bed/ways.ts';
+
+const fresh = freshAddresses();
+const PINS = '/sys/fs/bpf/wg-slaacer';
 
 describe.each(['fexit', 'lending'] as const)('on a router, by %s', (hook) => {
   let guest: Guest;
@@ -44,18 +47,57 @@ describe.each(['fexit', 'lending'] as const)('on a router, by %s', (hook) => {
     expect(await daemon.stop('SIGINT')).toBe(0);
   });
 
-  test('without a BPF file system it learns, and says what will not survive', async () => {
+  test('a BPF file system that is missing is mounted, for root alone, and what is learned outlives a kill', async () => {
     await guest.run('umount /sys/fs/bpf');
+    daemon = await Daemon.start(lab.router, { hook });
+    await expectLearning(daemon, '2001:db8:1::6');
+    expect((await guest.run('stat -c %a /sys/fs/bpf')).stdout).toMatch(/^1?700$/m);
+    await daemon.stop('SIGKILL');
+    daemon = await Daemon.start(lab.router, { hook });
+    await daemon.event('adopted', { address: '2001:db8:1::6' });
+    expect(daemon.all('problem').map(({ code }) => code)).not.toContain('not-pinned');
+    await daemon.stop();
+    await lab.forgetAll();
+  });
+
+  test.each([
+    ['another file system there', 'mount -t tmpfs none /sys/fs/bpf', 'umount /sys/fs/bpf', 'mode=0700'],
+    [
+      'one that is read-only',
+      'mount -o remount,ro /sys/fs/bpf',
+      'mount -o remount,rw /sys/fs/bpf',
+      'remount',
+    ],
+    [
+      'a folder in the place of a map',
+      `mkdir -p ${PINS}/learned-v1`,
+      `rm -r ${PINS}`,
+      `rm -r ${PINS}/learned-v1`,
+    ],
+    ["somebody else's folder", `mkdir ${PINS}; chown 1000 ${PINS}`, `rm -r ${PINS}`, `rm -r ${PINS},`],
+    ['a folder for everybody', `mkdir -m 777 ${PINS}`, `rm -r ${PINS}`, `rm -r ${PINS},`],
+    [
+      'a map of another layout',
+      `${PROGRAM} withdraw; mv ${PINS}/lent-v1 ${PINS}/learned-v1`,
+      `rm -r ${PINS}`,
+      `rm -r ${PINS}/learned-v1`,
+    ],
+  ])('with %s it learns, names the cure, and leaves nothing behind', async (_, spoil, mend, cure) => {
+    await guest.run(spoil);
     try {
       daemon = await Daemon.start(lab.router, { hook });
-      expect(await daemon.event('problem', { code: 'not-pinned' })).toMatchObject({
-        hint: expect.stringContaining('mount -t bpf'),
-      });
-      await expectLearning(daemon, '2001:db8:1::6');
-      await daemon.stop();
+      const { hint } = await daemon.event('problem', { code: 'not-pinned' });
+      expect(hint).toContain(cure);
+      const { stdout } = await guest.run(`${PROGRAM} doctor`, { check: false });
+      expect(stdout).toContain(hint);
+      await expectLearning(daemon, fresh());
+      expect(await daemon.stop()).toBe(0);
+      expect((await lab.allowedIps()).laptop).toEqual([]);
     } finally {
-      await guest.run('mount -t bpf bpf /sys/fs/bpf');
+      await guest.run(mend);
     }
+    expect((await guest.run(`${PROGRAM} doctor`, { check: false })).stdout).not.toContain(cure);
+    expect((await guest.run(`ls -A /sys/fs/bpf`)).stdout).toBe('');
   });
 
   test('an interface without a prefix and one that is not there are problems, told with their cure and when solved', async () => {
