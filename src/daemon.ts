@@ -170,7 +170,13 @@ export class Daemon implements Subject {
         .map((section) => {
           const otherAdvertiser = network.advertisers.get(section.device);
           const search = searchListOf(network, section.device);
-          return { ...section, ...(otherAdvertiser && { otherAdvertiser }), search };
+          const assignment = network.assignments.get(section.device);
+          return {
+            ...section,
+            ...(otherAdvertiser && { otherAdvertiser }),
+            ...(assignment && { assignment }),
+            search,
+          };
         }),
       isConfigured: (device, address) => peers.isConfigured(device, address),
       isGone: (device, peer) => peers.isGone(device, peer),

@@ -14,6 +14,9 @@ interface OnDevice {
   readonly device: string;
 }
 
+/** Why netifd has not given an interface the prefix that it is to have: it has not got to it, or has none to give. */
+export type Assignment = 'unassigned' | 'undelegated';
+
 interface OfPeer extends OnDevice {
   /** The public key in base64. */
   readonly peer: string;
@@ -64,7 +67,7 @@ export interface ProblemData {
   /** The kernel has no IPv6 on it. */
   'no-ipv6': OnDevice &
     ({ readonly reason: 'mtu'; readonly mtu: number } | { readonly reason: 'disabled' | 'kernel' });
-  'no-prefix': OnDevice;
+  'no-prefix': OnDevice & { readonly assignment?: Assignment };
   /** A prefix to learn in to which no route leads by the interface. */
   'no-route': OnDevice & { readonly prefix: string };
   /** All of `prefix` is the peer's by its allowed IP `cover`. */

@@ -5,7 +5,7 @@ import { contains, lastOf, type Prefix, prefixOf } from '../address.ts';
 import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { Routing } from '../kernel/ports.ts';
 import type { Device, Link, Peer, Scope } from '../model.ts';
-import type { Problem } from '../problem.ts';
+import type { Assignment, Problem } from '../problem.ts';
 import { onLinkPrefixes } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
 
@@ -14,6 +14,7 @@ export function interfaceProblems(
   settings: InterfaceSettings,
   link: Link | undefined,
   routing: Pick<Routing, 'leadsBack'>,
+  assignment?: Assignment,
 ): Problem[] {
   if (!link) {
     return [{ code: 'no-interface', data: { device } }];
@@ -28,7 +29,7 @@ export function interfaceProblems(
     .map(({ bytes, prefixLength }) => formatPrefix(prefixOf(bytes, prefixLength)));
   return [
     ...[...new Set(taken)].map((prefix): Problem => ({ code: 'ra-taken', data: { device, prefix } })),
-    ...prefixProblems(device, settings, link, routing),
+    ...prefixProblems(device, settings, link, routing, assignment),
   ];
 }
 
@@ -37,9 +38,11 @@ function prefixProblems(
   settings: InterfaceSettings,
   link: Link,
   routing: Pick<Routing, 'leadsBack'>,
+  assignment: Assignment | undefined,
 ): Problem[] {
   const onLink = onLinkPrefixes(link);
-  if (settings.prefixes.length === 0 && onLink.length === 0) return [{ code: 'no-prefix', data: { device } }];
+  if (settings.prefixes.length === 0 && onLink.length === 0)
+    return [{ code: 'no-prefix', data: { device, ...(assignment && { assignment }) } }];
   if (!link.up) return [];
   // Of a prefix around the interface's own, that part is enough.
   const isOnLink = (prefix: Prefix) =>

@@ -7,9 +7,10 @@ import { Advertising } from '../advertiser/advertising.ts';
 import type { Clock } from '../clock.ts';
 import type { Kernel, Sightings, StateFile } from '../kernel/ports.ts';
 import type { Device, HookInUse, Link, PeerAddress, Scope, Sighting } from '../model.ts';
-import { failureOf, type Problem, ProblemList } from '../problem.ts';
+import { type Assignment, failureOf, type Problem, ProblemList } from '../problem.ts';
 import { scopeOf } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
+import { Absences } from './absences.ts';
 import { Addressless, isNoAddress } from './addressless.ts';
 import { type DenialRecord, Denials } from './denials.ts';
 import { interfaceProblems, ownedProblems } from './diagnosis.ts';
@@ -34,6 +35,8 @@ export interface InterfaceConfig {
   readonly settings: InterfaceSettings;
   /** Who else is configured to send Router Advertisements there, in words. */
   readonly otherAdvertiser?: string;
+  /** Why it may have no prefix, although it is configured to get one. */
+  readonly assignment?: Assignment;
   /** DNS domains that peers are told to search in. */
   readonly search?: readonly string[];
 }
@@ -65,6 +68,7 @@ export class Engine {
   readonly ledger = new Ledger();
   readonly denials = new Denials();
   readonly #tally = new Tally();
+  readonly #absences = new Absences();
   readonly #addressless = new Addressless(this.ledger);
   readonly #learner = new Learner(this.ledger, (entry) => this.#lastSeen(entry));
   readonly #problems: ProblemList;
@@ -346,9 +350,7 @@ export class Engine {
     return [
       ...this.#source.problems(),
       ...(this.#keeper?.problems() ?? []),
-      ...found.flatMap(({ config, link }) =>
-        interfaceProblems(config.device, config.settings, link, this.#kernel.routing),
-      ),
+      ...found.flatMap(({ config, link }) => this.#interfaceProblems(config, link)),
       ...advertised.problems,
       ...owned,
       ...this.#addressless
@@ -362,6 +364,13 @@ export class Engine {
     const device = this.#watch.dump(on);
     if (device) this.#learner.noteHandshakes(on.name, device, this.#clock.now(), this.#clock.wall());
     return device;
+  }
+
+  #interfaceProblems({ device, settings, assignment }: InterfaceConfig, link: Link | undefined): Problem[] {
+    const now = this.#clock.now();
+    this.#absences.note(device, link !== undefined, now);
+    if (this.#absences.isBrief(device, now)) return [];
+    return interfaceProblems(device, settings, link, this.#kernel.routing, assignment);
   }
 
   #find(links: readonly Link[]) {
@@ -508,7 +517,8 @@ export class Engine {
       this.#advertising.hasRecipients ||
       (this.#source.current?.seesHandshakes === false && this.#advertising.isOnAny) ||
       (this.#source.current !== undefined && this.#memory.hasLeftovers);
-    this.#schedule.set(isBusy ? next : Number.POSITIVE_INFINITY);
+    const end = this.#absences.nextEnd(this.#clock.now());
+    this.#schedule.set(isBusy ? Math.min(next, end) : end);
   }
 
   /** What was just learned expires later than anything else, unless there was nothing. */
@@ -519,7 +529,8 @@ export class Engine {
   }
 
   #tick(): void {
-    if (this.#schedule.hasCome(this.#lastReconcile + RECONCILE_INTERVAL)) this.#sync();
+    const next = this.#absences.nextEnd(this.#lastReconcile);
+    if (this.#schedule.hasCome(Math.min(next, this.#lastReconcile + RECONCILE_INTERVAL))) this.#sync();
     else {
       this.#carryOut(this.#learner.expire(this.#clock.now(), this.#watch.all()));
       this.#scheduleNext();

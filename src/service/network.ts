@@ -2,6 +2,7 @@
 // What the rest of OpenWrt has to say on Router Advertisements: where odhcpd answers solicitations, by its sections of
 // /etc/config/dhcp, and the DNS domains that peers are to search in.
 
+import type { Assignment } from '../problem.ts';
 import { isTable, type Ubus, UbusError, type UbusTable, type UbusValue, ubusStatus } from '../ubus/types.ts';
 import { type Section, sectionsOf } from './sections.ts';
 import { readSections } from './uci.ts';
@@ -11,25 +12,35 @@ export interface Network {
   readonly advertisers: ReadonlyMap<string, string>;
   /** By the kernel's name of an interface: the domains that are configured for it. */
   readonly search: ReadonlyMap<string, readonly string[]>;
+  /** By the kernel's name of an interface that is to have a prefix of the router's: why it may have none. */
+  readonly assignments: ReadonlyMap<string, Assignment>;
   /** The router's own domain, if it has one: its peers search there, too. */
   readonly domain: string | undefined;
 }
 
-export const noNetwork: Network = { advertisers: new Map(), search: new Map(), domain: undefined };
+export const noNetwork: Network = {
+  advertisers: new Map(),
+  search: new Map(),
+  assignments: new Map(),
+  domain: undefined,
+};
 
 const poolOptions = ['interface', 'ra', 'master', 'domain'];
 
 /** Rejects with UbusError. What is not installed has nothing to say. */
 export async function readNetwork(ubus: Ubus): Promise<Network> {
-  const [dhcp, dnsmasq, dump] = await Promise.all([
+  const [dhcp, dnsmasq, network, globals, dump] = await Promise.all([
     orNothing(readSections(ubus, { config: 'dhcp', type: 'dhcp', options: poolOptions })),
     orNothing(readSections(ubus, { config: 'dhcp', type: 'dnsmasq', options: ['domain'] })),
+    orNothing(readSections(ubus, { config: 'network', type: 'interface', options: ['ip6assign'] })),
+    orNothing(readSections(ubus, { config: 'network', type: 'globals', options: ['ula_prefix'] })),
     orNothing(ubus.call('network.interface', 'dump')),
   ]);
   const interfaces = interfacesOf(dump);
   return {
     advertisers: advertisersOf(dhcp, interfaces),
     search: searchOf(dhcp, interfaces),
+    assignments: assignmentsOf(network, globals, interfaces),
     domain: domainOf(dnsmasq),
   };
 }
@@ -150,6 +161,27 @@ export function searchOf(
   for (const [name, { device, isWireGuard, search }] of interfaces)
     if (isWireGuard && search.length > 0) add(device ?? name, search);
   return found;
+}
+
+/**
+ * Of interfaces that netifd is to give a prefix: it has none to give, neither delegated nor its own; or it has not given it,
+ * as to a new interface before it is started anew.
+ */
+export function assignmentsOf(
+  network: UbusTable,
+  globals: UbusTable,
+  interfaces: ReadonlyMap<string, NetifdInterface>,
+): Map<string, Assignment> {
+  const hasAny =
+    [...interfaces.values()].some(({ hasDelegatedPrefix }) => hasDelegatedPrefix) ||
+    sectionsOf(globals).some(({ options }) => options.has('ula_prefix'));
+  const wanting = sectionsOf(network).filter(({ options }) => options.has('ip6assign'));
+  return new Map(
+    wanting.map(({ name }) => [
+      interfaces.get(name)?.device ?? name,
+      hasAny ? ('unassigned' as const) : ('undelegated' as const),
+    ]),
+  );
 }
 
 /** That of dnsmasq's first section; "#" has it taken from the provider. */

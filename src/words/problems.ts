@@ -122,10 +122,33 @@ export const catalogue: Catalogue = {
         ];
     }
   },
-  'no-prefix': (_) => [
-    _('{device}: it has no IPv6 prefix, so only link-local addresses are learned'),
-    _("give it an address in a /64 (on OpenWrt: option ip6assign '64'), or name the prefixes to learn in"),
-  ],
+  'no-prefix': (_, { assignment }) => {
+    switch (assignment) {
+      case 'unassigned':
+        return [
+          _(
+            '{device}: it has not got the IPv6 prefix that option ip6assign asks for, so only link-local addresses are learned',
+          ),
+          _('service network restart: netifd assigns none to a new interface at reload_config or ifup'),
+        ];
+      case 'undelegated':
+        return [
+          _(
+            '{device}: it has no IPv6 prefix, as none is delegated to this router, so only link-local addresses are learned',
+          ),
+          _(
+            'see what the provider delegates (ifstatus wan6); for addresses that are used inside only, set option ula_prefix of network.globals',
+          ),
+        ];
+      default:
+        return [
+          _('{device}: it has no IPv6 prefix, so only link-local addresses are learned'),
+          _(
+            "give it an address in a /64 (on OpenWrt: option ip6assign '64', then service network restart), or name the prefixes to learn in",
+          ),
+        ];
+    }
+  },
   'no-route': (_) => [
     _(
       '{device}: addresses in {prefix} are learned, but no route leads there by {device}, so replies go elsewhere',

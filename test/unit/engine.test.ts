@@ -361,6 +361,31 @@ describe('what is lent', () => {
   });
 });
 
+describe('an absence', () => {
+  it('is told if it lasts, or if the interface has never been there', () => {
+    bench.start(config(on('wg1'), on('wg9')));
+    const absent = () =>
+      bench.engine
+        .currentProblems()
+        .flatMap(({ code, data }) => (code === 'no-interface' ? [(data as { device: string }).device] : []));
+    expect(absent()).toEqual(['wg9']);
+    bench.kernel.deleteLink('wg1');
+    bench.kernel.announce();
+    bench.clock.advance(9_000);
+    expect(absent()).toEqual(['wg9']);
+    bench.kernel.addLink('wg1');
+    bench.kernel.announce();
+    bench.clock.advance(60_000);
+    bench.kernel.deleteLink('wg1');
+    bench.kernel.announce();
+    bench.clock.advance(9_000);
+    expect(absent()).toEqual(['wg9']);
+    bench.clock.advance(1_000);
+    expect(absent()).toEqual(['wg1', 'wg9']);
+    expect(bench.clock.pending()).toEqual([]);
+  });
+});
+
 describe('the end', () => {
   it.each([
     [true, ['2001:db8:1::5 alice'], []],

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   advertisersOf,
+  assignmentsOf,
   domainOf,
   interfacesOf,
   noNetwork,
@@ -39,6 +40,24 @@ function ubusOf(answers: Record<string, UbusTable | number>): Ubus {
     },
   } as unknown as Ubus;
 }
+
+describe('an interface that is to have a prefix', () => {
+  const wanting = { wg1: { '.type': 'interface', ip6assign: '64' }, lan: { '.type': 'interface' } };
+  const ula = { globals: { '.type': 'globals', ula_prefix: 'fd00:1::/48' } };
+  const delegated = { wan6: { 'ipv6-prefix': [{ address: '2001:db8::', mask: 56 }] } };
+  const assignments = (globals: UbusTable, interfaces: Record<string, UbusTable>) =>
+    Object.fromEntries(assignmentsOf(wanting, globals, interfacesOf(netifd(interfaces))));
+
+  it('may not have been given one, where there is any', () => {
+    expect(assignments({}, delegated)).toEqual({ wg1: 'unassigned' });
+    expect(assignments(ula, {})).toEqual({ wg1: 'unassigned' });
+    expect(assignments(ula, { wg1: { l3_device: 'wg-home' } })).toEqual({ 'wg-home': 'unassigned' });
+  });
+
+  it('cannot be given one, where there is none', () => {
+    expect(assignments({ globals: { '.type': 'globals' } }, { wan6: {} })).toEqual({ wg1: 'undelegated' });
+  });
+});
 
 describe('odhcpd answers solicitations', () => {
   it('in mode server, of a section for the interface or with its name', () => {

@@ -41,7 +41,7 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
     { device, reason: 'disabled' },
     { device, reason: 'kernel' },
   ],
-  'no-prefix': [{ device }],
+  'no-prefix': [{ device }, { device, assignment: 'unassigned' }, { device, assignment: 'undelegated' }],
   'no-route': [{ device, prefix: '2001:db8:1::/64' }],
   'prefix-owned': [{ device, peer: alice, prefix: '2001:db8:1::/64', cover: '::/0' }],
   'refused-peer': [{ device, peer: alice }],
@@ -118,7 +118,7 @@ describe('a problem in words', () => {
       expect(hint).not.toMatch(/tried again/);
       expect(message).not.toMatch(/[.–]$/);
       for (const [key, value] of Object.entries(problem.data))
-        if (!['reason', 'instead'].includes(key) && typeof value === 'string')
+        if (!['reason', 'instead', 'assignment'].includes(key) && typeof value === 'string')
           expect(`${message} ${hint}`).toContain(value);
     },
   );

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from 'vitest';
 import { interfaceProblems, ownedProblems } from '../../src/engine/diagnosis.ts';
-import { failureOf, type Problem, ProblemList } from '../../src/problem.ts';
+import { type Assignment, failureOf, type Problem, ProblemList } from '../../src/problem.ts';
 import { alice, bob, deviceOf, prefixes, settings } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeKernel } from './fake-kernel.ts';
@@ -59,12 +59,13 @@ describe('of an interface', () => {
   kernel.addLink('eth0', { kind: '' });
   kernel.addLink('br-lan', { kind: 'bridge' });
 
-  const of = (device: string, configured: string[] = []) =>
+  const of = (device: string, configured: string[] = [], assignment?: Assignment) =>
     interfaceProblems(
       device,
       settings({ prefixes: prefixes(...configured) }),
       kernel.links.list().find(({ name }) => name === device),
       kernel.routing,
+      assignment,
     );
 
   it('that there is no such interface', () => {
@@ -77,7 +78,10 @@ describe('of an interface', () => {
   });
 
   it('that there is nothing to learn in but link-local addresses', () => {
-    expect(of('wg1')).toMatchObject([{ code: 'no-prefix' }]);
+    expect(of('wg1')).toEqual([{ code: 'no-prefix', data: { device: 'wg1' } }]);
+    expect(of('wg1', [], 'unassigned')).toEqual([
+      { code: 'no-prefix', data: { device: 'wg1', assignment: 'unassigned' } },
+    ]);
   });
 
   it.each([

@@ -107,7 +107,7 @@ describe.each(['fexit', 'lending'] as const)('on a router, by %s', (hook) => {
     await guest.run('ip address add 2001:db8:1::1/64 dev wg1 nodad');
     await daemon.event('solved', { code: 'no-prefix' });
     await guest.run('ip link set wg1 down && ip link set wg1 name wg9');
-    await daemon.event('problem', { code: 'no-interface' });
+    await daemon.event('problem', { code: 'no-interface' }, 20_000); // not in the first ten seconds
     await guest.run(
       'ip link set wg9 name wg1 && ip address add 2001:db8:1::1/64 dev wg1 nodad && ip link set wg1 up',
     );
