@@ -75,7 +75,6 @@ describe.each(['fexit', 'lending'] as const)('on a router, by %s', (hook) => {
       `rm -r ${PINS}/learned-v1`,
     ],
     ["somebody else's folder", `mkdir ${PINS}; chown 1000 ${PINS}`, `rm -r ${PINS}`, `rm -r ${PINS},`],
-    ['a folder for everybody', `mkdir -m 777 ${PINS}`, `rm -r ${PINS}`, `rm -r ${PINS},`],
     [
       'a map of another layout',
       `${PROGRAM} withdraw; mv ${PINS}/lent-v1 ${PINS}/learned-v1`,
