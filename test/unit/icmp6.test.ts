@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { constants } from 'node:os';
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { parseAddress } from '../../src/address.ts';
 import { formatAddress } from '../../src/address-text.ts';
 import { openAdvertisements } from '../../src/kernel/advertisement-socket.ts';
@@ -9,6 +9,13 @@ import { u32 } from '../../src/kernel/netlink.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
 import type { AdvertisementSocket } from '../../src/kernel/ports.ts';
 import { FakeSocket, FakeSockets } from './fake-netlink.ts';
+
+/** /proc/net/igmp6 */
+const members = vi.hoisted(() => ({ table: '' }));
+vi.mock('node:fs', async (original) => ({
+  ...(await original<typeof import('node:fs')>()),
+  readFileSync: () => members.table,
+}));
 
 /** struct sockaddr_in6 */
 const sender = (address: string) =>
@@ -48,6 +55,27 @@ it('is a raw socket of one interface that takes nothing but solicitations, and s
     { level: 41, name: 51, value: Buffer.from(u32(1)) },
     { level: 41, name: 20, value: Buffer.concat([parseAddress('ff02::2')!, u32(7)]) },
   ]);
+});
+
+it('joins the group of all routers again where its interface has lost it, and not where it has not', () => {
+  const member = (ifindex: number, group: string) =>
+    `${ifindex}    wg${ifindex}             ${group}     1 00000004 0\n`;
+  const routers = 'ff020000000000000000000000000002';
+  const nodes = 'ff020000000000000000000000000001';
+  const join = { level: 41, value: Buffer.concat([parseAddress('ff02::2')!, u32(7)]) };
+  const before = socket.set.length;
+  members.table = member(7, nodes) + member(7, routers);
+  opened.listen();
+  expect(socket.set.slice(before)).toEqual([]);
+  for (const table of ['', member(7, nodes), member(17, routers), member(77, routers)]) {
+    socket.set.length = before;
+    members.table = table;
+    opened.listen();
+    expect(socket.set.slice(before)).toEqual([
+      { ...join, name: 21 },
+      { ...join, name: 20 },
+    ]);
+  }
 });
 
 it('tells of valid solicitations only', () => {
