@@ -103,13 +103,15 @@ export class Advertising {
     const wanted = new Map(enabled.filter(isWanted).map((each) => [each.link.ifindex, each]));
     for (const [ifindex, { device }] of this.#active) {
       if (wanted.get(ifindex)?.link.name === device) continue;
-      const isThere = links.some((link) => link.ifindex === ifindex && link.name === device && link.up);
+      const isThere = links.some(
+        (link) => link.ifindex === ifindex && link.name === device && isUsable(link),
+      );
       if (isThere) this.#end(ifindex);
       else this.#leave(ifindex);
     }
     const problems = enabled.flatMap(conflictOf);
     const learningOn = new Set(enabled.map(({ link }) => link.ifindex));
-    const isOff = ({ up, ifindex }: Link) => up && !wanted.has(ifindex);
+    const isOff = (link: Link) => isUsable(link) && !wanted.has(link.ifindex);
     let hasChangedAddresses = false;
     let isIncomplete = false;
     const attempt = (link: Link, act: () => void) => {
@@ -214,7 +216,7 @@ export class Advertising {
     this.#active.clear();
   }
 
-  /** An interface that has gone or is down. What hosts were told holds, and there will be another of its name. */
+  /** An interface that has gone, is down, or has no IPv6. What hosts were told holds, and there will be another of its name. */
   #leave(ifindex: number): void {
     const { advertiser, socket, device } = this.#active.get(ifindex)!;
     this.#active.delete(ifindex);
@@ -379,8 +381,12 @@ function usesOneOf(announced: readonly Prefix[], { addresses, prefixes }: Peer):
   );
 }
 
+function isUsable({ up, noIpv6 }: Link): boolean {
+  return up && !noIpv6;
+}
+
 function isWanted({ settings: { ra }, otherAdvertiser, link }: Enabled): boolean {
-  return link.up && !link.noIpv6 && (ra === '1' || (ra === 'auto' && otherAdvertiser === undefined));
+  return isUsable(link) && (ra === '1' || (ra === 'auto' && otherAdvertiser === undefined));
 }
 
 function conflictOf({ settings, otherAdvertiser, link: { name: device } }: Enabled): Problem[] {
