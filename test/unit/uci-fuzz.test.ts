@@ -112,6 +112,18 @@ function list(valid: Pool, invalid: readonly string[]): Given {
 const numbers = (...values: number[]): Pool => values.map((value) => [String(value), value]);
 const words = (...values: string[]): Pool => values.map((value) => [value, value]);
 
+const flag = (on: UbusValue, off: UbusValue) => () =>
+  single(
+    [
+      ['1', on],
+      ['on', on],
+      ['yes', on],
+      ['0', off],
+      ['disabled', off],
+    ],
+    [...junk, '2', 'Yes'],
+  );
+
 /** By option, as src/settings.ts and the README have them. */
 const interfaceGenerators: Record<string, () => Given> = {
   rate: () => single(numbers(0, 1, 5, 6000), [...junk, '-1', '6001', '1.5']),
@@ -144,17 +156,8 @@ const interfaceGenerators: Record<string, () => Given> = {
       ],
     ),
   ra: () => single(words('auto', '1', '0'), [...junk, '2', 'Auto', 'yes']),
-  enabled: () =>
-    single(
-      [
-        ['1', true],
-        ['on', true],
-        ['yes', true],
-        ['0', false],
-        ['disabled', false],
-      ],
-      [...junk, '2', 'Yes'],
-    ),
+  takeover: flag(1, 0),
+  enabled: flag(true, false),
 };
 const device = () =>
   single(
@@ -174,7 +177,15 @@ const globalGenerators: Record<string, () => Given> = {
   log_level: () => single(words('error', 'warn', 'info', 'debug'), [...junk, 'loud']),
 };
 
-const defaults = { rate: 5, burst: 16, max_addresses: 32, lifetime: 86_400, prefix: [], ra: 'auto' };
+const defaults = {
+  rate: 5,
+  burst: 16,
+  max_addresses: 32,
+  lifetime: 86_400,
+  prefix: [],
+  ra: 'auto',
+  takeover: 0,
+};
 
 interface Expected {
   /** Problems of the configuration, one text for each. */
