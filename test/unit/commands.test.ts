@@ -161,6 +161,32 @@ ADDRESS                                  PEER       REASON     TIMES        LAST
 ${longest}  a descri…  reserved  123456  59 min ago`);
   });
 
+  it.each([
+    [{ state: 'silent', silent: 300 }, `silent for 5 min: wg-slaacer give wg1 ${longest} ${bob} moves it`],
+    [
+      { state: 'silent' },
+      `silent since the interface was made: wg-slaacer give wg1 ${longest} ${bob} moves it`,
+    ],
+    [
+      { state: 'configured', silent: 7_200 },
+      'silent for 2 h: if it is to move, take it out of the allowed IPs that are configured for phone',
+    ],
+  ])('whose a refused address is, and the cure: %j', (holder, told) => {
+    const owned = { ...attempt, reason: 'owned', owner: alice, owner_description: 'phone', ...holder };
+    expect(deniedLines({ denied: [owned] }, screen).slice(-2)).toEqual([
+      '',
+      `wg1: ${longest} is phone's, ${told}`,
+    ]);
+  });
+
+  it('no cure where the owner may be there, and nothing of an owner that is none any more', () => {
+    const owned = { ...attempt, reason: 'owned', owner: alice };
+    expect(deniedLines({ denied: [{ ...owned, state: 'present', silent: 9 }] }, screen).at(-1)).toBe(
+      `wg1: ${longest} is ${alice.slice(0, 8)}…'s`,
+    );
+    expect(deniedLines({ denied: [owned] }, screen)).toHaveLength(3);
+  });
+
   it('that there is none', () => {
     expect(addressLines({ addresses: [] }, screen)).toEqual(['No address has been learned.']);
     expect(deniedLines({ denied: [] }, screen)).toEqual(['No address has been denied.']);
@@ -232,6 +258,13 @@ describe('a command', () => {
     ['denied', ['wg1'], 'get_denied', { interface: 'wg1' }, { denied: [] }],
     ['forget', ['wg1', '2001:DB8::0:5'], 'forget', { interface: 'wg1', address: '2001:db8::5' }, {}],
     ['pin', ['wg1', '2001:db8::5'], 'pin', { interface: 'wg1', address: '2001:db8::5' }, {}],
+    [
+      'give',
+      ['wg1', '2001:db8::5', bob],
+      'give',
+      { interface: 'wg1', address: '2001:db8::5', peer: bob },
+      {},
+    ],
     ['flush', ['wg1'], 'flush', { interface: 'wg1' }, { count: 2 }],
     ['flush', [], 'flush', {}, { count: 1 }],
     ['reload', [], 'reload', {}, {}],
@@ -261,6 +294,7 @@ describe('a command', () => {
     ['forget', ['wg1']],
     ['forget', []],
     ['pin', ['wg1', 'no-address']],
+    ['give', ['wg1', '2001:db8::5']],
     ['pin', ['wg1', '2001:db8::/64']],
     ['status', ['wg1']],
     ['addresses', ['wg1', 'wg2']],
@@ -294,6 +328,25 @@ describe('a command', () => {
       );
     },
   );
+
+  it.each([
+    ['permissionDenied', [phone.address], /cafe stays with phone, which has a session, or had one/],
+    ['notSupported', [], /cafe is configured for another peer: take it out/],
+    ['noData', [], /the interface is not there now: bring it up/],
+    ['notFound', [phone.address], /it has no peer .*; see wg show wg1 peers$/],
+    ['notFound', [], /cafe has not been learned; see wg-slaacer addresses wg1$/],
+  ] as const)('says why nothing was given: %s, with %j learned', async (code, learned, expected) => {
+    const addresses = learned.length > 0 ? [phone] : [];
+    const ubus = service({ give: refuse(ubusStatus[code]), get_addresses: () => table({ addresses }) });
+    const error = await failure(ubus, 'give', 'wg1', phone.address, bob);
+    expect(error.message).toMatch(expected);
+    expect(error.status).toBe(exitStatus.failed);
+  });
+
+  it('does not take the bus for a peer that is there', async () => {
+    const ubus = service({ give: refuse(ubusStatus.permissionDenied), get_addresses: refuse(6) });
+    expect((await failure(ubus, 'give', 'wg1', phone.address, bob)).message).toMatch(/as root/);
+  });
 
   it.each([
     ['permissionDenied', /as root/, exitStatus.failed],
