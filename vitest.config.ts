@@ -6,10 +6,10 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
  * What is proved where: test/kernel/README.md. A project's files share its guests: so they run in one process, one by one.
  */
 const onKernel = (kernel: string): TestProjectInlineConfiguration[] =>
-  ['laws', 'two-cpus', 'once'].map((group) => ({
+  ['kernel/laws', 'kernel/two-cpus', 'kernel/once', 'clients'].map((folder) => ({
     test: {
-      name: `${group}-${kernel}`,
-      include: [`test/kernel/${group}/**/*.test.ts`],
+      name: `${folder.replace('kernel/', '')}-${kernel}`,
+      include: [`test/${folder}/**/*.test.ts`],
       // Its guests have the host's clock.
       exclude: kernel === 'arm64' ? ['test/kernel/once/clock.test.ts'] : [],
       globalSetup: ['test/bed/programs.ts'],

@@ -23,10 +23,8 @@ arm64_system='linux-image-arm64 dash bash coreutils findutils grep sed util-linu
 
 say() { echo "kernel $series: $*" >&2; }
 
-fail() {
-	say "$*"
-	exit 1
-}
+# shellcheck source-path=SCRIPTDIR source=debian.sh
+. "$(dirname "$0")/debian.sh"
 
 # Prints the first of its arguments that exists.
 existing() {
@@ -39,26 +37,6 @@ existing() {
 	fail "$release has none of: $*"
 }
 
-# apt-get and apt-cache with lists and packages of their own: the system's are neither changed nor needed.
-apt() {
-	tool=$1
-	shift
-	"apt-$tool" -q -o APT::Architecture=$architecture -o APT::Architectures=$architecture \
-		-o APT::Sandbox::User= -o Acquire::Languages=none \
-		-o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" "$@"
-}
-
-# Other releases than this machine's come from the mirror it uses for Debian's main archive.
-other_release() {
-	# shellcheck disable=SC2016 # apt fills these in
-	mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' |
-		sed -n '0,/ bookworm$/s/ bookworm$//p')
-	[ -n "$mirror" ] || fail "apt has no source for Debian bookworm, so its mirror is unknown"
-	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
-		"$mirror" "$from" >"$apt/sources.list"
-	apt "$@" -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=-
-}
-
 # Prints the kernel within a vmlinuz, as unpacking itself takes it seconds in emulation. The setup header tells where
 # it is (Documentation/arch/x86/boot.rst); its size follows it in 4 bytes.
 extract_vmlinux() {
@@ -69,13 +47,6 @@ extract_vmlinux() {
 		skip=$(((setup_sects + 1) * 512 + payload_offset)) count=$((payload_length - 4)) >"$new/payload"
 	xz -dc "$new/payload" 2>/dev/null || zstd -qdc "$new/payload"
 	rm "$new/payload"
-}
-
-# Reads the package lists of $from into a folder of our own.
-update() {
-	say "reading the package lists of $from"
-	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
-	$source get update >"$new/log" 2>&1 || fail "apt-get update: $(tail -n 5 "$new/log")"
 }
 
 # Downloads the newest kernel of the series and unpacks it into the folder $new.
@@ -115,20 +86,10 @@ fetch_kernel() {
 
 # Downloads a Debian system for arm64 with its kernel, and unpacks it without running anything of it.
 fetch_arm64() {
-	from=trixie source=other_release apt=$cache/apt/$from-arm64 archives=$cache/apt/$from-arm64/cache/archives
+	from=trixie source=other_release apt=$cache/apt/$from-arm64
 	update
-	: >"$new/status" # nothing is installed there
-	say "downloading a system for arm64 from $from (150 MB)"
 	# shellcheck disable=SC2086 # package names have no blanks
-	$source get -o Dir::State::Status="$new/status" -o Debug::NoLocking=1 --no-install-recommends --download-only -y \
-		install $arm64_system >"$new/log" 2>&1 || fail "apt-get install: $(tail -n 5 "$new/log")"
-	say "unpacking it"
-	mkdir -p "$new/system/usr/bin" "$new/system/usr/sbin" "$new/system/usr/lib"
-	for merged in bin sbin lib; do ln -s "usr/$merged" "$new/system/$merged"; done
-	for package in "$archives"/*.deb; do
-		dpkg -x "$package" "$new/system"
-	done
-	rm -r "$archives" "$new/status" "$new/log"
+	unpack_system "$new/system" 'a system for arm64' $arm64_system
 	# Of what their scripts would do, all that the tests need.
 	rmdir "$new/system/var/run"
 	ln -s /run "$new/system/var/run"

@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# scripts/root.sh SERIES FILE: writes an initramfs that is the whole root of a guest: what scripts/kernel.sh makes for
-# booting that kernel, this machine's Node and the Debian packages that tests use, the kernel's modules for networks, and
-# of the checkout what runs in guests. The first three are packed once and kept in the cache.
+# scripts/root.sh SERIES FILE [ARCHIVE]…: writes an initramfs that is the whole root of a guest: what scripts/kernel.sh
+# makes for booting that kernel, this machine's Node and the Debian packages that tests use, the kernel's modules for
+# networks, of the checkout what runs in guests, and what the archives have. The first three are packed once and kept in
+# the cache.
 set -euo pipefail
 
-series=${1:?usage: root.sh SERIES FILE} file=${2:?usage: root.sh SERIES FILE}
+series=${1:?usage: root.sh SERIES FILE [ARCHIVE]…} file=${2:?usage: root.sh SERIES FILE [ARCHIVE]…}
+shift 2
 checkout=$(cd "$(dirname "$0")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/wg-slaacer
 kernel=$("$checkout/scripts/kernel.sh" "$series")
@@ -93,6 +95,6 @@ own_files() {
 }
 
 {
-	cat "$cache/roots/system-$key" "$kernel/modules-$key" "$kernel/initramfs"
+	cat "$cache/roots/system-$key" "$kernel/modules-$key" "$kernel/initramfs" "$@"
 	(cd / && own_files) | pack /
 } >"$file"

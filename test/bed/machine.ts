@@ -23,6 +23,8 @@ export interface BootOptions {
   locked?: boolean;
   /** MiB. */
   memory?: number;
+  /** Whether it has the client systems of scripts/clients.sh in /clients. Its time must be its own. */
+  clients?: boolean;
   /** `host` unless told. */
   time?: GuestTime;
 }
@@ -128,7 +130,8 @@ export async function boot(options: BootOptions): Promise<Machine> {
   ].join(' ');
   let files: string[];
   if (time === 'own') {
-    await run(`${checkout}scripts/root.sh`, [options.kernel, root]);
+    const archives = options.clients ? [(await run(`${checkout}scripts/clients.sh`)).stdout.trim()] : [];
+    await run(`${checkout}scripts/root.sh`, [options.kernel, root, ...archives]);
     // The host writes to this memory, to the agent's mailbox.
     const ram = `memory-backend-memfd,id=ram,size=${memory}M`;
     files = ['-initrd', root, '-object', ram, '-machine', 'memory-backend=ram'];

@@ -175,6 +175,43 @@ def online(request):
             return (time.monotonic() - start) * 1000
 
 
+def reach(request):
+    """Milliseconds until wg0 has had so many advertisements in all, and then until packets to a host leave from an address in a
+    /64 and are answered. Sends nothing before the first."""
+    network = packed(request["prefix"])[:8]
+    start = time.monotonic()
+    advertised = None
+    while True:
+        elapsed = (time.monotonic() - start) * 1000
+        if elapsed > request["timeout"]:
+            raise TimeoutError("it is not on line" if advertised is not None else "there was no advertisement")
+        if advertised is None and advertisements() >= request["advertisements"]:
+            advertised = elapsed
+        if advertised is None or source_to(request["to"])[:8] != network:
+            time.sleep(0.05)
+        elif ping({**request, "from": "::", "count": 1, "interval": 1, "timeout": 0.5})["received"]:
+            return {"advertised": advertised, "online": (time.monotonic() - start) * 1000}
+
+
+def advertisements():
+    """How many wg0 has had since it is there."""
+    try:
+        with open("/proc/thread-self/net/dev_snmp6/wg0") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("Icmp6InRouterAdvertisements"))
+    except OSError:
+        return 0
+
+
+def source_to(host):
+    """The address that the kernel chooses for packets to a host; empty if there is no route."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as udp_socket:
+        try:
+            udp_socket.connect((host, PORT))
+        except OSError:
+            return b""
+        return packed(udp_socket.getsockname()[0])
+
+
 def solicit(request):
     """Sends an ICMPv6 message, given in hex without its checksum, to all routers, so many times."""
     source, destination = packed(request["from"]), packed("ff02::2")
@@ -234,6 +271,7 @@ OPERATIONS = {
     "flood": flood,
     "address": address,
     "online": online,
+    "reach": reach,
     "solicit": solicit,
     "requests": requests,
 }

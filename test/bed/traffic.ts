@@ -22,6 +22,7 @@ type Request =
         }
       | { operation: 'address'; prefix: string; timeout: number }
       | { operation: 'online'; address: string; prefix: string; to: string; timeout: number }
+      | { operation: 'reach'; prefix: string; to: string; advertisements: number; timeout: number }
       | { operation: 'solicit'; from: string; message: string; hops: number; count: number }
       | { operation: 'send'; from: string; to: string; payload: string; count: number }
       | { operation: 'flood'; prefix: string; to: string; first: number; count: number; pps: number }

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The client systems that are tried: how each is configured, started and stopped. Most are configured as `wg-slaacer
+// client` has it; it knows nothing of the others, and docs/clients.md has what they need.
+
+import type { ClientSystem as Printed } from '../../src/answers.ts';
+import type { Client, ClientFile, RouterSide } from '../../src/clients/facts.ts';
+import { setupOf } from '../../src/clients/setup.ts';
+
+export interface Setup {
+  /** With placeholders. */
+  readonly files: readonly ClientFile[];
+  /** Switch the tunnel on when the files are there. */
+  readonly commands: readonly string[];
+}
+
+/** A program that runs as long as the system does, and what it says when it is ready. */
+interface Program {
+  readonly command: string;
+  readonly ready: RegExp;
+}
+
+export interface System {
+  readonly name: string;
+  /** Prints it, among others. */
+  readonly version: string;
+  readonly programs?: readonly Program[];
+  setup(client: Client, router: RouterSide): Setup;
+  /** Switches the tunnel on again, by the first commands unless told. */
+  readonly up?: string;
+  readonly down: string;
+}
+
+const bus: Program = {
+  command: 'mkdir -p /run/dbus && exec dbus-daemon --system --nofork --nopidfile --print-address',
+  ready: /^unix:/,
+};
+
+const printed = (system: Printed) => (client: Client, router: RouterSide) => setupOf(client, router, system);
+
+/** What wg(8) reads, and a file for a program that does not configure WireGuard itself. */
+const byHand =
+  (path: string, text: string, commands: readonly string[]) =>
+  (client: Client, router: RouterSide): Setup => {
+    const { files } = setupOf(client, router, 'wireguard-go');
+    return { files: [...files, { path, mode: '600', text }], commands };
+  };
+
+export const systems: readonly System[] = [
+  {
+    name: 'wg-quick',
+    version: 'wg --version',
+    setup: printed('wg-quick'),
+    down: 'wg-quick down wg0',
+  },
+  {
+    name: 'networkd',
+    version: 'networkctl --version',
+    programs: [
+      bus,
+      {
+        command:
+          'install -d -o systemd-network -g systemd-network /run/systemd/netif && exec /lib/systemd/systemd-networkd',
+        ready: /Enumeration completed/,
+      },
+    ],
+    setup: printed('networkd'),
+    down: 'networkctl down wg0',
+    up: 'networkctl up wg0',
+  },
+  {
+    name: 'networkmanager',
+    version: 'NetworkManager --version',
+    programs: [bus, { command: 'exec NetworkManager --debug', ready: /startup complete/ }],
+    setup: printed('networkmanager'),
+    down: 'nmcli connection down wg0',
+  },
+  {
+    name: 'wireguard-go',
+    version: 'wireguard-go --version',
+    setup: printed('wireguard-go'),
+    down: 'ip link delete wg0',
+  },
+  {
+    name: 'ifupdown',
+    version: 'ifup --version',
+    setup: byHand(
+      '/etc/network/interfaces',
+      `iface wg0 inet6 auto
+	pre-up ip link add wg0 type wireguard
+	pre-up wg setconf wg0 /etc/wireguard/wg0.conf
+	pre-up ip address add fe80::2/64 dev wg0
+	post-down ip link delete wg0
+`,
+      ['ifup wg0'],
+    ),
+    down: 'ifdown wg0',
+  },
+  {
+    name: 'dhcpcd',
+    version: 'dhcpcd --version',
+    setup: byHand('/etc/dhcpcd.conf', 'ipv6only\n', [
+      'ip link add wg0 type wireguard',
+      'wg setconf wg0 /etc/wireguard/wg0.conf',
+      'ip address add fe80::3/64 dev wg0',
+      'ip link set wg0 multicast on up',
+      'dhcpcd -b wg0',
+    ]),
+    down: 'dhcpcd -x wg0; ip link delete wg0',
+  },
+];

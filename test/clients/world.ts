@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A router with a client of each system, and a host behind it.
+//
+//   systems ── wg0 ═════ wg1 ── router ── veth-s ─────── eth0 ── server (2001:db8:fe::2)
+//
+// Nobody sends anything but what WireGuard and the systems send by themselves.
+
+import { bootOwn, type Way } from '../bed/bed.ts';
+import { Daemon } from '../bed/daemon.ts';
+import { Lab } from '../bed/lab.ts';
+import { ClientSystem, type Reached } from './client-system.ts';
+import { type System, systems } from './systems.ts';
+
+const SERVER = '2001:db8:fe::2';
+/** Milliseconds until a system has to be on line: one that only has keepalives shakes hands within 2 minutes. */
+const PATIENCE = 300_000;
+/** Milliseconds: there is one advertisement in so many that nobody asks for. */
+const INTERVAL = 10_000;
+/** Seconds without use, until what was learned is withdrawn. */
+const LIFETIME = 40;
+
+type Outcome = PromiseSettledResult<Reached>;
+
+export class World {
+  readonly lab: Lab;
+  readonly clients: readonly ClientSystem[];
+  readonly #way: Way;
+  #daemon: Daemon | undefined;
+  #prefix = '2001:db8:1::';
+
+  static async create(way: Way): Promise<World> {
+    const guest = await bootOwn({ clients: true, locked: way === 'lending' });
+    const lab = await Lab.create(guest, { clients: systems.map(({ name }) => name) });
+    await lab.router.run(`set -e
+modprobe tun
+ip netns add server
+ip link add veth-s type veth peer name eth0 netns server
+ip address add 2001:db8:fe::1/64 dev veth-s nodad
+ip link set veth-s up
+ip -n server address add ${SERVER}/64 dev eth0 nodad
+ip -n server link set eth0 up
+ip -n server route add default via 2001:db8:fe::1
+ip -6 route add default via ${SERVER}`);
+    const publicKey = (await lab.router.run('wg show wg1 public-key')).stdout.trim();
+    const world = new World(lab, way, publicKey);
+    await world.#startDaemon();
+    for (const client of world.clients) await client.start();
+    return world;
+  }
+
+  private constructor(lab: Lab, way: Way, publicKey: string) {
+    this.lab = lab;
+    this.#way = way;
+    this.clients = systems.map((system, index) => {
+      const host = `10.9.${index + 1}.1`;
+      const router = { publicKey, host, port: 51_820, mtu: 1420, prefixes: [], servers: [] };
+      return new ClientSystem(system, lab.client(system.name), { ...router, isDefaultRouter: true });
+    });
+  }
+
+  async #startDaemon(): Promise<void> {
+    const set = { ra: 1, lifetime: `${LIFETIME}s` };
+    this.#daemon = await Daemon.start(this.lab.router, { hook: this.#way, set });
+  }
+
+  /** With its guest. */
+  async destroy(): Promise<void> {
+    await this.lab.guest.stop();
+  }
+
+  /** What becomes of each system by `act`, after `prepare`; of all at once, if it acts on the router or the network. */
+  async #watch(
+    clients: readonly ClientSystem[],
+    act: () => Promise<unknown>,
+    prepare: () => Promise<unknown> = async () => {},
+    more = 1,
+  ): Promise<Map<System, Outcome>> {
+    await prepare();
+    const counts = await Promise.all(clients.map((client) => client.advertisements()));
+    const watching = clients.map((client, index) =>
+      client.reach(SERVER, this.#prefix, counts[index]! + more, PATIENCE),
+    );
+    const outcomes = Promise.allSettled(watching);
+    await act();
+    const settled = await outcomes;
+    return new Map(clients.map(({ system }, index) => [system, settled[index]!]));
+  }
+
+  /** One after the other, as programs that start take time in emulation. */
+  async #inTurn(
+    act: (client: ClientSystem) => Promise<unknown>,
+    prepare?: (client: ClientSystem) => Promise<unknown>,
+  ) {
+    const outcomes: [System, Outcome][] = [];
+    for (const client of this.clients) {
+      const outcome = await this.#watch(
+        [client],
+        () => act(client),
+        () => prepare?.(client) ?? Promise.resolve(),
+      ).catch((reason): Map<System, Outcome> => new Map([[client.system, { status: 'rejected', reason }]]));
+      outcomes.push(...outcome);
+    }
+    return new Map(outcomes);
+  }
+
+  configured() {
+    return this.#inTurn((client) => client.configure());
+  }
+
+  switchedOffAndOn() {
+    return this.#inTurn(
+      (client) => client.switchOn(),
+      async (client) => {
+        await client.switchOff();
+        await this.lab.guest.sleep(INTERVAL);
+      },
+    );
+  }
+
+  /** Without a network for so long that nothing is known of them any more. */
+  away() {
+    return this.#watch(
+      this.clients,
+      () => this.#underlay((n) => `link set eth0 up\naddress replace 10.9.${n}.2/24 dev eth0`),
+      async () => {
+        await this.#underlay(() => 'link set eth0 down');
+        await this.lab.guest.sleep(Math.max(3 * LIFETIME, 240) * 1_000);
+      },
+    );
+  }
+
+  /** Neither the interface nor what was learned outlives it. */
+  routerRebooted(signal: 'SIGTERM' | 'SIGKILL') {
+    return this.#watch(
+      this.clients,
+      async () => {
+        await this.lab.replaceLink();
+        await this.#startDaemon();
+      },
+      async () => {
+        await this.#daemon!.stop(signal);
+        await this.lab.router.run('rm -rf /sys/fs/bpf/wg-slaacer; ip link set wg1 down');
+        await this.lab.guest.sleep(60_000);
+      },
+    );
+  }
+
+  /** … in the network below, of which nobody is told. Here they send something at once. */
+  moved() {
+    return this.#watch(
+      this.clients,
+      async () => {},
+      () =>
+        this.#underlay((n) => `address delete 10.9.${n}.2/24 dev eth0\naddress add 10.9.${n}.3/24 dev eth0`),
+      0,
+    );
+  }
+
+  renumbered() {
+    this.#prefix = '2001:db8:2::';
+    return this.#watch(this.clients, () =>
+      this.lab.router.run(
+        'ip address add 2001:db8:2::1/64 dev wg1 nodad; ip address delete 2001:db8:1::1/64 dev wg1',
+      ),
+    );
+  }
+
+  async #underlay(commands: (n: number) => string): Promise<void> {
+    const each = this.clients.map(
+      ({ client }, index) => `ip -n ${client.name} -batch - <<END\n${commands(index + 1)}\nEND`,
+    );
+    await this.lab.guest.run(`set -e\n${each.join('\n')}`);
+  }
+}
