@@ -10,8 +10,8 @@ const onKernel = (kernel: string): TestProjectInlineConfiguration[] =>
     test: {
       name: `${folder.replace('kernel/', '')}-${kernel}`,
       include: [`test/${folder}/**/*.test.ts`],
-      // Its guests have the host's clock.
-      exclude: kernel === 'arm64' ? ['test/kernel/once/clock.test.ts'] : [],
+      // Its guests have the host's clock, and no client systems.
+      exclude: kernel === 'arm64' ? ['test/kernel/once/clock.test.ts', 'test/clients/**'] : [],
       globalSetup: ['test/bed/programs.ts'],
       setupFiles: ['test/bed/setup.ts'],
       provide: { kernel },

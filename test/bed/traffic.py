@@ -177,7 +177,7 @@ def online(request):
 
 def reach(request):
     """Milliseconds until wg0 has had so many advertisements in all, and then until packets to a host leave from an address in a
-    /64 and are answered. Sends nothing before the first."""
+    /64 and are answered. Before the former it sends something only if it is busy."""
     network = packed(request["prefix"])[:8]
     start = time.monotonic()
     advertised = None
@@ -187,9 +187,11 @@ def reach(request):
             raise TimeoutError("it is not on line" if advertised is not None else "there was no advertisement")
         if advertised is None and advertisements() >= request["advertisements"]:
             advertised = elapsed
-        if advertised is None or source_to(request["to"])[:8] != network:
+        if advertised is None and not request["busy"] or source_to(request["to"])[:8] != network:
             time.sleep(0.05)
-        elif ping({**request, "from": "::", "count": 1, "interval": 1, "timeout": 0.5})["received"]:
+            continue
+        answer = ping({**request, "from": "::", "count": 1, "interval": 1, "timeout": 0.5})
+        if answer["received"] and advertised is not None:
             return {"advertised": advertised, "online": (time.monotonic() - start) * 1000}
 
 

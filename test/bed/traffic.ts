@@ -8,6 +8,16 @@ import type { Process } from './process.ts';
 /** The port at which the router accepts TCP connections and swallows UDP packets. */
 export const TRAFFIC_PORT = 7;
 
+/** What is to be reached: a host, by an address in a prefix, after so many advertisements in all; in milliseconds. */
+export interface Reach {
+  to: string;
+  prefix: string;
+  advertisements: number;
+  /** Whether it sends something meanwhile. */
+  busy: boolean;
+  timeout: number;
+}
+
 type Request =
   | { operation: 'requests'; seconds: number }
   | ({ netns: string } & (
@@ -22,7 +32,7 @@ type Request =
         }
       | { operation: 'address'; prefix: string; timeout: number }
       | { operation: 'online'; address: string; prefix: string; to: string; timeout: number }
-      | { operation: 'reach'; prefix: string; to: string; advertisements: number; timeout: number }
+      | ({ operation: 'reach' } & Reach)
       | { operation: 'solicit'; from: string; message: string; hops: number; count: number }
       | { operation: 'send'; from: string; to: string; payload: string; count: number }
       | { operation: 'flood'; prefix: string; to: string; first: number; count: number; pps: number }

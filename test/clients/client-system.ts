@@ -8,14 +8,14 @@ import { complete, placeholders } from '../../src/clients/placeholders.ts';
 import type { Client } from '../bed/client.ts';
 import type { Result, RunOptions } from '../bed/guest.ts';
 import type { Process } from '../bed/process.ts';
-import { Traffic } from '../bed/traffic.ts';
+import { type Reach, Traffic } from '../bed/traffic.ts';
 import type { Setup, System } from './systems.ts';
 
 const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** Milliseconds by the guest's clock until … */
 export interface Reached {
-  /** … it has had an advertisement, without sending anything but what WireGuard and it send by themselves. */
+  /** … it has had an advertisement. */
   readonly advertised: number;
   /** … a host behind the router has answered to an address in the prefix. */
   readonly online: number;
@@ -104,10 +104,24 @@ nsenter --net=/run/netns/${name} mount -t sysfs -o ro sys ${this.#root}/sys`);
     return Number(/^Icmp6InRouterAdvertisements\s+(\d+)$/m.exec(stdout)?.[1] ?? 0);
   }
 
-  /** `advertisements` are what it has to have had in all. */
-  async reach(to: string, prefix: string, advertisements: number, timeout: number): Promise<Reached> {
+  async reach(what: Reach): Promise<Reached> {
     const { guest, name: netns } = this.client;
     const traffic = await Traffic.of(guest);
-    return traffic.ask({ operation: 'reach', netns, prefix, to, advertisements, timeout }, timeout + 10_000);
+    return traffic.ask({ operation: 'reach', netns, ...what }, what.timeout + 10_000);
+  }
+
+  /** Seconds that its addresses in a prefix are valid and preferred for. */
+  async lifetimes(prefix: string): Promise<{ valid: number; preferred: number }[]> {
+    const { stdout } = await this.client.run('ip -6 -oneline address show dev wg0 scope global');
+    const lines = stdout.split('\n').filter((line) => line.includes(` ${prefix.replace(/::$/, ':')}`));
+    return lines.map((line) => {
+      const seconds = (name: string) => Number(new RegExp(`${name}_lft (\\d+)sec`).exec(line)?.[1]);
+      return { valid: seconds('valid'), preferred: seconds('preferred') };
+    });
+  }
+
+  /** The default routes that an advertisement gave it, one a line. */
+  async defaultRoutes(): Promise<string> {
+    return (await this.client.run('ip -6 route show default dev wg0 proto ra')).stdout;
   }
 }

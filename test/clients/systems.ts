@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The client systems that are tried: how each is configured, started and stopped. Most are configured as `wg-slaacer
-// client` has it; it knows nothing of the others, and docs/clients.md has what they need.
+// client` has it, the others as docs/clients.md does.
 
+import { readFileSync } from 'node:fs';
 import type { ClientSystem as Printed } from '../../src/answers.ts';
 import type { Client, ClientFile, RouterSide } from '../../src/clients/facts.ts';
 import { setupOf } from '../../src/clients/setup.ts';
@@ -37,13 +38,18 @@ const bus: Program = {
 
 const printed = (system: Printed) => (client: Client, router: RouterSide) => setupOf(client, router, system);
 
-/** What wg(8) reads, and a file for a program that does not configure WireGuard itself. */
-const byHand =
-  (path: string, text: string, commands: readonly string[]) =>
-  (client: Client, router: RouterSide): Setup => {
-    const { files } = setupOf(client, router, 'wireguard-go');
-    return { files: [...files, { path, mode: '600', text }], commands };
-  };
+const documentation = readFileSync(new URL('../../docs/clients.md', import.meta.url), 'utf8');
+
+/** The first block of a section of docs/clients.md. */
+const documented = (section: string) =>
+  new RegExp(`## ${section}\\n.*?\`\`\`\\w*\\n(.*?)\`\`\``, 's').exec(documentation)![1]!;
+
+/** What wg(8) reads, and a setup for programs that do not configure WireGuard themselves. */
+const besides =
+  (files: readonly ClientFile[], commands: readonly string[]) => (client: Client, router: RouterSide) => ({
+    files: [...setupOf(client, router, 'wireguard-go').files, ...files],
+    commands,
+  });
 
 export const systems: readonly System[] = [
   {
@@ -83,14 +89,8 @@ export const systems: readonly System[] = [
   {
     name: 'ifupdown',
     version: 'ifup --version',
-    setup: byHand(
-      '/etc/network/interfaces',
-      `iface wg0 inet6 auto
-	pre-up ip link add wg0 type wireguard
-	pre-up wg setconf wg0 /etc/wireguard/wg0.conf
-	pre-up ip address add fe80::2/64 dev wg0
-	post-down ip link delete wg0
-`,
+    setup: besides(
+      [{ path: '/etc/network/interfaces', mode: '600', text: documented('ifupdown') }],
       ['ifup wg0'],
     ),
     down: 'ifdown wg0',
@@ -98,13 +98,7 @@ export const systems: readonly System[] = [
   {
     name: 'dhcpcd',
     version: 'dhcpcd --version',
-    setup: byHand('/etc/dhcpcd.conf', 'ipv6only\n', [
-      'ip link add wg0 type wireguard',
-      'wg setconf wg0 /etc/wireguard/wg0.conf',
-      'ip address add fe80::3/64 dev wg0',
-      'ip link set wg0 multicast on up',
-      'dhcpcd -b wg0',
-    ]),
+    setup: besides([], documented('dhcpcd').trim().split('\n')),
     down: 'dhcpcd -x wg0; ip link delete wg0',
   },
 ];

@@ -3,8 +3,9 @@
 //
 //   systems ── wg0 ═════ wg1 ── router ── veth-s ─────── eth0 ── server (2001:db8:fe::2)
 //
-// Nobody sends anything but what WireGuard and the systems send by themselves.
+// Clients send nothing but what WireGuard and their systems send by themselves, until they have been advertised to.
 
+import { expect } from 'vitest';
 import { bootOwn, type Way } from '../bed/bed.ts';
 import { Daemon } from '../bed/daemon.ts';
 import { Lab } from '../bed/lab.ts';
@@ -19,7 +20,22 @@ const INTERVAL = 10_000;
 /** Seconds without use, until what was learned is withdrawn. */
 const LIFETIME = 40;
 
+/** Seconds that what is advertised holds: RFC 9096. */
+const VALID = 5_400;
+const PREFERRED = 2_700;
+
 type Outcome = PromiseSettledResult<Reached>;
+export type Outcomes = ReadonlyMap<System, Outcome>;
+
+interface Act {
+  /** Before what is timed. */
+  prepare?(): Promise<unknown>;
+  happen?(): Promise<unknown>;
+  /** Whether the clients are advertised to by it; true unless told. */
+  advertised?: boolean;
+  /** Whether the clients send something before they are. */
+  busy?: boolean;
+}
 
 export class World {
   readonly lab: Lab;
@@ -45,6 +61,7 @@ ip -6 route add default via ${SERVER}`);
     const world = new World(lab, way, publicKey);
     await world.#startDaemon();
     for (const client of world.clients) await client.start();
+    await guest.sleep(INTERVAL); // the start was news
     return world;
   }
 
@@ -68,101 +85,105 @@ ip -6 route add default via ${SERVER}`);
     await this.lab.guest.stop();
   }
 
-  /** What becomes of each system by `act`, after `prepare`; of all at once, if it acts on the router or the network. */
-  async #watch(
-    clients: readonly ClientSystem[],
-    act: () => Promise<unknown>,
-    prepare: () => Promise<unknown> = async () => {},
-    more = 1,
-  ): Promise<Map<System, Outcome>> {
-    await prepare();
+  /** What becomes of clients by an act on the router, on the network below, or on them. */
+  async #watch(clients: readonly ClientSystem[], act: Act): Promise<Outcomes> {
+    const { prepare, happen, advertised = true, busy = false } = act;
+    await prepare?.();
     const counts = await Promise.all(clients.map((client) => client.advertisements()));
-    const watching = clients.map((client, index) =>
-      client.reach(SERVER, this.#prefix, counts[index]! + more, PATIENCE),
+    const what = { to: SERVER, prefix: this.#prefix, busy, timeout: PATIENCE };
+    const outcomes = Promise.allSettled(
+      clients.map(async (client, index) => {
+        const advertisements = counts[index]! + Number(advertised);
+        const reached = await client.reach({ ...what, advertisements });
+        // Some take advertisements themselves, a moment after the kernel has counted them.
+        if (advertised) await this.lab.guest.until(() => this.#expectRenewed(client), 5_000);
+        return reached;
+      }),
     );
-    const outcomes = Promise.allSettled(watching);
-    await act();
+    await happen?.();
     const settled = await outcomes;
     return new Map(clients.map(({ system }, index) => [system, settled[index]!]));
   }
 
+  async #expectRenewed(client: ClientSystem): Promise<void> {
+    const lifetimes = await client.lifetimes(this.#prefix);
+    expect(lifetimes).not.toEqual([]);
+    for (const { valid, preferred } of lifetimes) {
+      expect(valid).toBeGreaterThan(VALID - 10);
+      expect(preferred).toBeGreaterThan(PREFERRED - 10);
+    }
+    expect(await client.defaultRoutes()).toMatch(/^default via fe80::/);
+  }
+
   /** One after the other, as programs that start take time in emulation. */
-  async #inTurn(
-    act: (client: ClientSystem) => Promise<unknown>,
-    prepare?: (client: ClientSystem) => Promise<unknown>,
-  ) {
+  async #inTurn(act: (client: ClientSystem) => Act): Promise<Outcomes> {
     const outcomes: [System, Outcome][] = [];
     for (const client of this.clients) {
-      const outcome = await this.#watch(
-        [client],
-        () => act(client),
-        () => prepare?.(client) ?? Promise.resolve(),
-      ).catch((reason): Map<System, Outcome> => new Map([[client.system, { status: 'rejected', reason }]]));
-      outcomes.push(...outcome);
+      const failed = (reason: unknown): Outcomes =>
+        new Map([[client.system, { status: 'rejected', reason }]]);
+      outcomes.push(...(await this.#watch([client], act(client)).catch(failed)));
     }
     return new Map(outcomes);
   }
 
-  configured() {
-    return this.#inTurn((client) => client.configure());
+  configured(): Promise<Outcomes> {
+    return this.#inTurn((client) => ({ happen: () => client.configure() }));
   }
 
-  switchedOffAndOn() {
-    return this.#inTurn(
-      (client) => client.switchOn(),
-      async (client) => {
+  switchedOffAndOn(): Promise<Outcomes> {
+    return this.#inTurn((client) => ({
+      prepare: async () => {
         await client.switchOff();
         await this.lab.guest.sleep(INTERVAL);
       },
-    );
+      happen: () => client.switchOn(),
+    }));
   }
 
   /** Without a network for so long that nothing is known of them any more. */
-  away() {
-    return this.#watch(
-      this.clients,
-      () => this.#underlay((n) => `link set eth0 up\naddress replace 10.9.${n}.2/24 dev eth0`),
-      async () => {
+  away(): Promise<Outcomes> {
+    return this.#watch(this.clients, {
+      prepare: async () => {
         await this.#underlay(() => 'link set eth0 down');
         await this.lab.guest.sleep(Math.max(3 * LIFETIME, 240) * 1_000);
       },
-    );
+      happen: () => this.#underlay((n) => `link set eth0 up\naddress replace 10.9.${n}.2/24 dev eth0`),
+    });
   }
 
-  /** Neither the interface nor what was learned outlives it. */
-  routerRebooted(signal: 'SIGTERM' | 'SIGKILL') {
-    return this.#watch(
-      this.clients,
-      async () => {
-        await this.lab.replaceLink();
-        await this.#startDaemon();
-      },
-      async () => {
+  /** For a minute. Neither wg1 nor what was learned outlives it. */
+  rebooted(signal: 'SIGTERM' | 'SIGKILL', busy: boolean): Promise<Outcomes> {
+    return this.#watch(this.clients, {
+      busy,
+      prepare: async () => {
         await this.#daemon!.stop(signal);
         await this.lab.router.run('rm -rf /sys/fs/bpf/wg-slaacer; ip link set wg1 down');
         await this.lab.guest.sleep(60_000);
       },
-    );
+      happen: async () => {
+        await this.lab.replaceLink();
+        await this.#startDaemon();
+      },
+    });
   }
 
-  /** … in the network below, of which nobody is told. Here they send something at once. */
-  moved() {
-    return this.#watch(
-      this.clients,
-      async () => {},
-      () =>
+  /** In the network below; nobody is told, and what they have in the tunnel stays as it is. */
+  moved(): Promise<Outcomes> {
+    return this.#watch(this.clients, {
+      prepare: () =>
         this.#underlay((n) => `address delete 10.9.${n}.2/24 dev eth0\naddress add 10.9.${n}.3/24 dev eth0`),
-      0,
-    );
+      advertised: false,
+    });
   }
 
-  renumbered() {
+  renumbered(): Promise<Outcomes> {
     this.#prefix = '2001:db8:2::';
-    return this.#watch(this.clients, () =>
-      this.lab.router.run(
-        'ip address add 2001:db8:2::1/64 dev wg1 nodad; ip address delete 2001:db8:1::1/64 dev wg1',
-      ),
-    );
+    return this.#watch(this.clients, {
+      happen: () =>
+        this.lab.router.run(
+          'ip address add 2001:db8:2::1/64 dev wg1 nodad; ip address delete 2001:db8:1::1/64 dev wg1',
+        ),
+    });
   }
 
   async #underlay(commands: (n: number) => string): Promise<void> {
