@@ -7,7 +7,6 @@ import type { RouterSide } from '../../src/clients/facts.ts';
 import { complete, placeholders } from '../../src/clients/placeholders.ts';
 import type { Client } from '../bed/client.ts';
 import type { Result, RunOptions } from '../bed/guest.ts';
-import type { Process } from '../bed/process.ts';
 import { type Reach, Traffic } from '../bed/traffic.ts';
 import type { Setup, System } from './systems.ts';
 
@@ -26,7 +25,6 @@ export class ClientSystem {
   readonly client: Client;
   readonly #root: string;
   readonly #setup: Setup;
-  readonly #programs: Process[] = [];
 
   /** `router` is what the client is to know of it. */
   constructor(system: System, client: Client, router: RouterSide) {
@@ -51,19 +49,8 @@ mount -t tmpfs run ${this.#root}/run
 nsenter --net=/run/netns/${name} mount -t sysfs -o ro sys ${this.#root}/sys`);
     for (const { command, ready } of this.system.programs ?? []) {
       const program = this.client.spawn(`exec ${this.#inside(command)}`);
-      this.#programs.push(program);
       await program.waitFor(ready, 60_000);
     }
-  }
-
-  /** Whatever it was told to run ends with its lab. */
-  async stop(): Promise<void> {
-    for (const program of this.#programs.reverse()) {
-      program.kill('SIGKILL');
-      await program.exit;
-    }
-    const mounts = ['/sys', '/run', '/dev', '/proc', ''].map((path) => this.#root + path);
-    await this.client.guest.run(`umount -l ${mounts.join(' ')}`);
   }
 
   /** As guest.run(), in its namespace and on its root. */

@@ -13,13 +13,12 @@ import { ClientSystem, type Reached } from './client-system.ts';
 import { type System, systems } from './systems.ts';
 
 const SERVER = '2001:db8:fe::2';
-/** Milliseconds until a system has to be on line: one that only has keepalives shakes hands within 2 minutes. */
+/** Milliseconds until a system has to be on line: a session ends after 180 s, and a keepalive comes every 25 s. */
 const PATIENCE = 300_000;
 /** Milliseconds: there is one advertisement in so many that nobody asks for. */
 const INTERVAL = 10_000;
 /** Seconds without use, until what was learned is withdrawn. */
 const LIFETIME = 40;
-
 /** Seconds that what is advertised holds: RFC 9096. */
 const VALID = 5_400;
 const PREFERRED = 2_700;
