@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { UbusClient } from '../../src/ubus/client.ts';
 import { UbusError, type UbusTable } from '../../src/ubus/types.ts';
 import { Broker } from '../bed/ubus-broker/broker.ts';
-import { uciObject } from '../bed/ubus-broker/uci-object.ts';
+import { fileObject, uciObject } from '../bed/ubus-broker/uci-object.ts';
 
 export interface Setup {
   /** Texts of configurations by their names. */
@@ -44,6 +44,7 @@ await new Promise<void>((resolve) => client.onConnected((connected) => connected
 
 const rpcd = new UbusClient(SOCKET);
 uciObject(rpcd, FOLDER);
+fileObject(rpcd, FOLDER);
 for (const [name, methods] of Object.entries(objects)) {
   const published = Object.entries(methods).map(([method, answer]) => [
     method,
