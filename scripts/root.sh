@@ -63,15 +63,16 @@ parents() {
 	done
 }
 
-# Makes the archive $1 of the files in the folder $2 that the command $3 names, unless it is there.
+# Makes the archive $1 of the files in the folder $2 that the command $3 names, unless it is there. Those of other
+# checkouts, which may be in use, go when they have not been for a day.
 keep() {
-	[ ! -e "$1" ] || return 0
+	if touch --no-create "$1" && [ -e "$1" ]; then return; fi
 	mkdir -p "$(dirname "$1")"
 	# One at a time, as several checkouts and kernels share the cache.
 	exec 9>"$cache/roots.lock"
 	flock 9
 	if [ ! -e "$1" ]; then
-		rm -f "${1%-*}"-*
+		find "$(dirname "$1")" -maxdepth 1 -name "$(basename "${1%-*}")-*" -mtime +0 -delete
 		(cd "$2" && $3) | pack "$2" >"$1.new"
 		mv "$1.new" "$1"
 	fi

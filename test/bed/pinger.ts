@@ -3,13 +3,13 @@
 import { type Client, ROUTER } from './client.ts';
 import type { Process } from './process.ts';
 
-/** Pings the router from one address until it is stopped. */
+/** Pings the router, or what is beyond it, from one address until it is stopped. */
 export class Pinger {
   readonly #process: Process;
 
   /** Resolves with the first answer. `interval` is in seconds. */
-  static async start(client: Client, from: string, interval = 0.05): Promise<Pinger> {
-    const pinger = new Pinger(client.spawn(`exec ping -n -I ${from} -i ${interval} ${ROUTER}`));
+  static async start(client: Client, from: string, to = ROUTER, interval = 0.05): Promise<Pinger> {
+    const pinger = new Pinger(client.spawn(`exec ping -n -I ${from} -i ${interval} ${to}`));
     await pinger.#process.waitFor(/icmp_seq=/, 30_000);
     return pinger;
   }

@@ -8,6 +8,8 @@ import { guestFor, ways } from '../../bed/bed.ts';
 import type { Client } from '../../bed/client.ts';
 import { Daemon, PROGRAM } from '../../bed/daemon.ts';
 import { Lab } from '../../bed/lab.ts';
+import { Pinger } from '../../bed/pinger.ts';
+import { reveal } from '../../bed/ways.ts';
 
 /** On the router; it is there after a reboot. */
 const STATE = '/run/wg-slaacer/state';
@@ -88,6 +90,17 @@ ip address add fe80::${client.name === 'laptop' ? 'a' : 'b'}/64 dev wg0 nodad`);
     await lab.guest.until(async () => {
       expect(Object.values(await lab.allowedIps()).flat()).not.toContain('ff02::1/128');
     }, 1_000);
+  });
+
+  test('it loses no ping to what is beyond the router when the service is restarted', async () => {
+    const [address] = await laptop.addresses();
+    await reveal(daemon!, laptop, [address!]);
+    const pinger = await Pinger.start(laptop, address!, '2001:db8:ff::1');
+    await daemon!.stop();
+    await pinger.more(20);
+    await start();
+    await pinger.more(40);
+    expect(await pinger.stop()).toMatchObject({ lost: [] });
   });
 
   test('it keeps both, and a connection, when the service is stopped and started, and when the router is', async () => {

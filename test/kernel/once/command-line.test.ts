@@ -76,11 +76,15 @@ kill -USR1 $pid; sleep 1; ss -Hltn 'sport = :9229'; kill $pid; wait $pid; echo $
 
 test('a place where nothing can be kept for a reboot is told with its cure, and learning goes on', async () => {
   for (const [prepare, error, cure] of [
-    ['mount -t tmpfs -o ro none .', 'EROFS', /writable/],
-    ['mount -t tmpfs -o size=4k none . && { cat /dev/zero >filler || true; }', 'ENOSPC', /make room/],
-    ['mkdir state', 'EEXIST', /move away/],
+    ['mount -t tmpfs -o ro none /run/flash', 'EROFS', /writable/],
+    [
+      'mount -t tmpfs -o size=4k none /run/flash && ! cat /dev/zero >/run/flash/filler',
+      'ENOSPC',
+      /make room/,
+    ],
+    ['mkdir /run/flash/state', 'EEXIST', /move away/],
   ] as const) {
-    await guest.run(`mkdir /run/flash && cd /run/flash && ${prepare}`);
+    await guest.run(`mkdir /run/flash && ${prepare}`);
     const daemon = await Daemon.start(lab.router, { state: '/run/flash/state' });
     await lab.guest.until(async () => {
       await lab.client('laptop').sendFrom('fe80::a');
