@@ -269,15 +269,16 @@ export class Advertising {
     const routes = new Map(departed.map(({ prefix, until }) => [formatPrefix(prefix), until]));
     const socket = this.#routing.openAdvertisements(link, (from) => advertiser.solicited(from));
     const send = (message: Buffer, to: AddressBytes, peer: string) => {
-      if (to[0] === 0xff) this.#sendToAllNodes(link, peer, () => socket.send(message, to));
-      else socket.send(message, to);
+      if (to[0] !== 0xff) socket.send(message, to);
+      else if (opened.isAllNodesTaken) throw new Error('ff02::1 is configured for a peer');
+      else this.#sendToAllNodes(link, peer, () => socket.send(message, to));
     };
     const onChange = () => {
       if (this.#active.get(ifindex)?.advertiser === advertiser) this.#onChange();
     };
     const advertiser = new Advertiser(this.#clock, send, onChange, departed, this.#earlier.get(device));
     this.#earlier.delete(device);
-    const opened = { device, advertiser, socket, isAllNodesTaken: false, announced: [], routes };
+    const opened: Active = { device, advertiser, socket, isAllNodesTaken: false, announced: [], routes };
     this.#active.set(ifindex, opened);
     return opened;
   }

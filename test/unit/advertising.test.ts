@@ -132,6 +132,21 @@ describe('who is unknown', () => {
     expect(sent()).toEqual([]);
     expect(bench.kernel.owner('wg1', 'ff02::1')).toBe(alice);
   });
+
+  it('gets none there either when its link-local address has just been lost', () => {
+    bench.kernel.setPeers('wg1', { [alice]: ['ff02::1/128'], [bob]: ['fe80::b/128'] });
+    start();
+    bench.clock.advance(10_000);
+    bench.kernel.routing.failure = new NetlinkError(126, 'sendto'); // ENOKEY
+    bench.kernel.shakeHands('wg1', bob);
+    bench.clock.advance(0);
+    bench.kernel.routing.failure = undefined;
+    sent();
+    bench.clock.advance(20_000);
+    expect(sent().map(({ to }) => to)).not.toContain('ff02::1');
+    expect(bench.kernel.allNodes).toEqual([]);
+    expect(bench.kernel.owner('wg1', 'ff02::1')).toBe(alice);
+  });
 });
 
 describe('what', () => {
