@@ -5,6 +5,7 @@ import { systemClock } from '../clock.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Kernel, StateFile } from '../kernel/ports.ts';
 import { FlashFile } from '../kernel/state-file.ts';
+import type { Problem } from '../problem.ts';
 import { describeProblem, inOneLine } from '../words/problems.ts';
 import { parseStateFlag } from './arguments.ts';
 import { openKernel } from './open.ts';
@@ -29,9 +30,10 @@ export function withdraw(args: string[]): number {
 export function withdrawAll(kernel: Kernel, stateFile?: StateFile): void {
   const engine = new Engine(kernel, systemClock, () => {}, stateFile);
   engine.start({ hook: 'auto', interfaces: [] });
-  const [failure] = engine
-    .currentProblems()
-    .filter(({ code }) => code === 'remove-failed' || engine.hook === 'none');
+  // What is wrong with the file keeps nobody from withdrawing.
+  const isFailure = ({ code }: Problem) =>
+    code === 'remove-failed' || (engine.hook === 'none' && !code.startsWith('state-'));
+  const failure = engine.currentProblems().find(isFailure);
   engine.stop();
   if (failure) throw new UserError(inOneLine(describeProblem(failure)));
 }

@@ -3,6 +3,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { withdrawAll } from '../../src/cli/withdraw.ts';
 import { alice, Bench, bob, config, on } from './bench.ts';
+import { FakeStateFile } from './fake-state-file.ts';
 
 let bench: Bench;
 
@@ -43,5 +44,12 @@ describe('withdraw', () => {
     expect(() => withdrawAll(bench.kernel)).toThrow(
       'the kernel lets no BPF program trace it – build the kernel with CONFIG_BPF_EVENTS=y',
     );
+  });
+
+  it('does not take a damaged state for a reason to fail', () => {
+    bench.kernel.deleteLink('wg1');
+    const file = new FakeStateFile();
+    file.text = 'peer wg1 nonsense\n';
+    expect(() => withdrawAll(bench.kernel, file)).not.toThrow();
   });
 });
