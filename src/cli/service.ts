@@ -164,21 +164,22 @@ export async function explain(ubus: Ubus, error: unknown, method: string, args: 
   }
 }
 
-/** Not there may be the service itself, the interface, or the address. */
+/** Not there may be the service itself, the interface, the peer, or the address. */
 async function notFound(ubus: Ubus, args: UbusTable): Promise<UserError> {
   const status = await ubus.call(OBJECT, 'status').catch(() => undefined);
   if (!status) return notRunning();
   const { interfaces } = status as unknown as StatusAnswer;
-  if (!interfaces.some(({ name, device }) => args.interface === name || args.interface === device)) {
+  const found = interfaces.find(({ name, device }) => args.interface === name || args.interface === device);
+  if (!found) {
     const names = interfaces.map(({ name }) => name).join(', ') || 'none';
     return new UserError(
       `there is no interface "${args.interface}" in /etc/config/wg-slaacer; there is ${names}`,
     );
   }
-  if (args.peer !== undefined && (await ownerOf(ubus, args)) !== undefined)
-    return new UserError(
-      `${args.interface}: it has no peer ${args.peer}; see wg show ${args.interface} peers`,
-    );
+  const isOfPeer =
+    args.peer !== undefined && (args.address === undefined || (await ownerOf(ubus, args)) !== undefined);
+  if (isOfPeer)
+    return new UserError(`${args.interface}: it has no peer ${args.peer}; see wg show ${found.device} peers`);
   return new UserError(
     `${args.interface}: ${args.address} has not been learned; see wg-slaacer addresses ${args.interface}`,
   );

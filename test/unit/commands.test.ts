@@ -456,6 +456,13 @@ describe('client', () => {
     await expect(run(down, carol)).rejects.toThrow(/^wg1: nothing is learned on it now.*wg-slaacer status$/);
     const unknown = service({ get_peers: refuse(ubusStatus.notFound) });
     await expect(run(unknown, carol, '-i', 'wg9')).rejects.toThrow(/"wg9".* wg1, home, wg3$/);
+    const gone = service({
+      get_peers: () => ({ peers: [peers[1]!] }),
+      get_client: refuse(ubusStatus.notFound),
+    });
+    await expect(run(gone, alice)).rejects.toThrow(
+      `home: it has no peer ${alice}; see wg show wg-home peers`,
+    );
     await expect(run(new FakeCaller({}), carol)).rejects.toMatchObject({ status: exitStatus.notRunning });
   });
 });
