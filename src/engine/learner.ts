@@ -306,7 +306,8 @@ export class Learner {
       const entries = [...this.#ledger.ofPeer(name, key)].filter(({ address }) => isLinkLocal(address));
       if (entries.length > 1) for (const entry of entries) this.refresh(entry);
       const [last] = entries.sort((a, b) => b.lastSeen - a.lastSeen);
-      const age = Math.max(0, wall - 1_000 * latestHandshake);
+      const found = this.#sessions.found(name, key) ?? now;
+      const age = Math.max(now - found, wall - 1_000 * latestHandshake); // the clock may have been set back
       if (last) last.lastSeen = Math.max(last.lastSeen, now - age);
     }
   }

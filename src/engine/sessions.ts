@@ -38,6 +38,11 @@ export class Sessions {
     return handshake !== undefined && now - handshake.found < SESSION;
   }
 
+  /** When a peer's latest handshake was found, by the monotonic clock; undefined if there is none. */
+  found(name: string, peer: string): number | undefined {
+    return this.#handshakes.get(name)?.get(peer)?.found;
+  }
+
   /** When a peer last shook hands, in seconds since 1970; undefined if it has not since the interface was made. */
   latest(name: string, peer: string): number | undefined {
     return this.#handshakes.get(name)?.get(peer)?.latest;

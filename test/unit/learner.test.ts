@@ -306,6 +306,13 @@ describe('in time', () => {
       expect(entry.lastSeen).toBe(1_500);
     });
 
+    it('is no later use while a clock that was set back has not come to its time again', () => {
+      const entry = known('fe80::1', alice, { lastSeen: 100 });
+      note();
+      learner.noteHandshakes('wg1', shaken({ [alice]: 5_999.8, [bob]: 0 }), 9_500, 1_000);
+      expect(entry.lastSeen).toBe(1_500);
+    });
+
     it('does not make an address older than it is', () => {
       const entry = known('fe80::1', alice, { lastSeen: 1_400 });
       note();
