@@ -94,6 +94,8 @@ export interface Advertised {
 
 interface Correspondent extends Recipient {
   latestHandshake: number;
+  /** When that was by our own clock, or was found: the one of WireGuard may be set at any moment. */
+  shaken: number;
   /** When it is to be told next; Infinity: when it shakes hands. */
   due: number;
   /** When its next refresh is, if `due` is another attempt before that. */
@@ -283,11 +285,9 @@ export class Advertiser {
 
   /** Peers that are there and do not use what was sent to them several times. */
   get unheeding(): string[] {
-    const [now, wall] = [this.#clock.now(), this.#clock.wall() / 1_000];
+    const now = this.#clock.now();
     const present = new Set(
-      [...this.#recipients.values()]
-        .filter(({ latestHandshake }) => wall - latestHandshake < SESSION)
-        .map(({ peer }) => peer),
+      [...this.#recipients.values()].filter((each) => this.#hasSession(each)).map(({ peer }) => peer),
     );
     return [...this.#unheeding]
       .filter(([, { count, since }]) => count >= ATTEMPTS && now - since >= PATIENCE)
@@ -304,11 +304,14 @@ export class Advertiser {
   }
 
   /** Its solicitation may be on the way, and who has no session cannot be reached at ff02::1. */
-  #welcome(recipient: Recipient & Partial<Pick<Correspondent, 'told'>>): void {
-    const { told = Number.NEGATIVE_INFINITY } = recipient;
+  #welcome(recipient: Recipient & Partial<Pick<Correspondent, 'told' | 'shaken'>>): void {
+    const { told = Number.NEGATIVE_INFINITY, shaken = Number.NEGATIVE_INFINITY } = recipient;
+    const now = this.#clock.now();
+    const age = Math.max(0, this.#clock.wall() - 1_000 * recipient.latestHandshake);
     const welcomed: Correspondent = {
       ...recipient,
-      due: Math.max(this.#clock.now() + WELCOME, told + HANDSHAKE_INTERVAL),
+      shaken: Math.max(shaken, now - age),
+      due: Math.max(now + WELCOME, told + HANDSHAKE_INTERVAL),
       refresh: undefined,
       told,
       repeats: [],
@@ -325,6 +328,7 @@ export class Advertiser {
     if (Math.abs(latestHandshake - recipient.latestHandshake) <= 1) return; // the one that the hook has told
     const gap = latestHandshake - recipient.latestHandshake;
     recipient.latestHandshake = latestHandshake;
+    recipient.shaken = this.#clock.now();
     // A new key after two minutes, as ever, may be that of a peer that was started anew all the same; but many are not told
     // so often at ff02::1.
     const isAsEver = gap >= REKEY && gap <= SESSION && recipient.due < Number.POSITIVE_INFINITY;
@@ -336,8 +340,12 @@ export class Advertiser {
   }
 
   /** To send to a link-local address costs nothing where nobody is; ff02::1 is for who is there. */
-  #isReachable({ address, latestHandshake }: Recipient): boolean {
-    return address !== ALL_NODES || this.#clock.wall() / 1_000 - latestHandshake < SESSION;
+  #isReachable(recipient: Correspondent): boolean {
+    return recipient.address !== ALL_NODES || this.#hasSession(recipient);
+  }
+
+  #hasSession({ shaken }: Correspondent): boolean {
+    return this.#clock.now() - shaken < 1_000 * SESSION;
   }
 
   #advertiseOrWait(recipient: Correspondent): void {

@@ -187,6 +187,18 @@ describe('who has no link-local address that is known', () => {
   const nobody: Recipient = { peer: bob, address: ALL_NODES, latestHandshake: 0 };
   const now = () => Math.floor(clock.wall() / 1_000);
 
+  it.each([
+    ['ahead, as when a router has been started, while it has a session', 3_600_000, 60_000, 1],
+    ['back, and it has a session no more', -3_600_000, 180_000, 0],
+  ])('is told news, or not, by our own clock: the other one is set %s', (_, set, age, expected) => {
+    settled(undefined, { ...nobody, latestHandshake: now() });
+    clock.advance(age);
+    clock.set = set;
+    sent = [];
+    advertiser.announce(announcement({ [B]: [300, 600] }));
+    expect(take()).toHaveLength(expected);
+  });
+
   it('is told at ff02::1 as soon as it has a session, and refreshed while it has one', () => {
     advertiser.announce(announcement({ [A]: [300, 600] }));
     advertiser.setRecipients([nobody]);
