@@ -4,28 +4,27 @@
 // global address it could be sent, too, but that may be of a host behind the peer.
 
 import { constants } from 'node:os';
-import { type AddressBytes, type Prefix, parseAddress } from '../address.ts';
-import { formatAddress, formatPrefix } from '../address-text.ts';
+import { type AddressBytes, parseAddress } from '../address.ts';
+import { formatAddress } from '../address-text.ts';
 import type { Clock } from '../clock.ts';
 import { ALL_NODES } from '../kernel/all-nodes.ts';
 import { hasErrno } from '../kernel/netlink-socket.ts';
 import { type Advertisement, encodeAdvertisement, fitting } from '../packets/advertisement.ts';
-
-/** Most that is announced, in seconds (RFC 9096, 3.4). */
-export const PREFERRED_LIMIT = 2_700;
-export const VALID_LIMIT = 5_400;
-const ROUTER_LIFETIME = 2_700;
-
-/** Hosts keep an address that long although they are told otherwise (RFC 4862, 5.5.3 e), in milliseconds. */
-const TWO_HOURS = 7_200_000;
-
-/** Routes and prefixes come some time after an interface: what hosts have is not taken back so soon, in milliseconds. */
-const SETTLING = 60_000;
+import {
+  type Announcement,
+  contentOf,
+  type Departed,
+  farewell,
+  nothing,
+  refreshInterval,
+  summary,
+} from './announcement.ts';
+import { type Advertised, Beliefs } from './beliefs.ts';
+import { Ear } from './ear.ts';
+import { Unheeding } from './unheeding.ts';
 
 /** Who is new is waited for so long, in milliseconds: its solicitation may be on the way. */
 const WELCOME = 200;
-/** Shortest time between two refreshes, in milliseconds. */
-const SHORTEST_REFRESH = 1_000;
 /** Milliseconds after which news are told again, and once more: one may be lost on the way (RFC 4861, 6.2.4). */
 const REPEATS = [4_000, 12_000];
 /** Answers that a peer gets at once, and milliseconds until another. */
@@ -41,34 +40,8 @@ const MOST_FAREWELLS = 100;
 const ALL_NODES_INTERVAL = 100;
 /** Shortest time between two that a peer gets for its handshakes, in milliseconds. */
 const HANDSHAKE_INTERVAL = 10_000;
-/** Who uses no address of an announced prefix is told so often, so many milliseconds apart: the first may be lost. */
-const ATTEMPTS = 3;
-const ATTEMPT_INTERVAL = 20_000;
-/** By so many milliseconds after the first, whoever takes advertisements has used an address. */
-const PATIENCE = 60_000;
-/** The kernel tells lifetimes in whole seconds: a shift by so many milliseconds is none. */
-const SLACK = 2_000;
-/** A solicitation that the kernel was given is there by then, in milliseconds. */
-const SOLICITATION_TIMEOUT = 1_000;
-/** Milliseconds until it is tried again whether one gets in. */
-const PROBE_INTERVAL = 300_000;
-
 /** No allowed IP fits (<asm-generic/errno.h>; Node does not name it). */
 const ENOKEY = 126;
-
-/** A prefix of 64 bits, with the times of the clock until which it may be used. */
-export interface AnnouncedPrefix {
-  readonly prefix: Prefix;
-  /** −∞ if it is deprecated. */
-  readonly preferredUntil: number;
-  readonly validUntil: number;
-}
-
-/** What hosts are to know. */
-export interface Announcement extends Pick<Advertisement, 'mtu' | 'servers' | 'search'> {
-  readonly isDefaultRouter: boolean;
-  readonly prefixes: readonly AnnouncedPrefix[];
-}
 
 export interface Recipient {
   /** The peer's public key in base64. */
@@ -77,19 +50,6 @@ export interface Recipient {
   readonly address: string;
   /** Seconds since 1970; 0 if there was none. */
   readonly latestHandshake: number;
-}
-
-/** A prefix that the interface no longer has, and until when addresses in it live on. */
-export interface Departed {
-  readonly prefix: Prefix;
-  readonly until: number;
-}
-
-/** What hosts on an interface believe. */
-export interface Advertised {
-  readonly isDefaultRouter: boolean;
-  /** Deprecated ones, too. */
-  readonly prefixes: readonly Prefix[];
 }
 
 interface Correspondent extends Recipient {
@@ -108,56 +68,19 @@ interface Correspondent extends Recipient {
   mayHaveMissedNews: boolean;
 }
 
-/** What hosts were last told of a prefix. */
-interface Told {
-  readonly prefix: Prefix;
-  preferredUntil: number;
-  /** The latest time that any host was told. */
-  validUntil: number;
-}
-
-/** What was sent to a peer that has not been seen to use an announced prefix. */
-interface Attempts {
-  count: number;
-  /** The time of the first. */
-  since: number;
-}
-
-/** Takes the default route and the DNS server back. */
-const farewell = encodeAdvertisement({
-  routerLifetime: 0,
-  prefixes: [],
-  servers: [],
-  search: [],
-  dnsLifetime: 0,
-});
-
-const nothing: Announcement = { isDefaultRouter: false, prefixes: [], servers: [], search: [] };
-
 export class Advertiser {
   #announcement = nothing;
   readonly #recipients = new Map<string, Correspondent>();
   /** From when on it may be another peer's turn at ff02::1. */
   #nextAllNodes = Number.NEGATIVE_INFINITY;
-  readonly #told = new Map<string, Told>();
-  readonly #gone: Map<string, Departed>;
-  /** Peers with a link-local address that are not known to use an address of an announced prefix. */
-  readonly #unheeding = new Map<string, Attempts>();
-  /** Whether hosts were told that this is a default router. */
-  #isBelievedIn: boolean;
-  /** What hosts had been told before, until all of its kind is here again, or is not to be waited for any longer. */
-  #earlier: Advertised | undefined;
-  readonly #settledAt: number;
+  readonly #beliefs: Beliefs;
+  readonly #unheeding = new Unheeding();
+  readonly #ear: Ear;
   /** Of each peer: when the answers that it has had would all have been due. */
   readonly #answered = new Map<string, number>();
   #cancelTimer: (() => void) | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
-  #cancelExpectation: (() => void) | undefined;
   #blocked = false;
-  #deaf = false;
-  /** From where the solicitation comes that the kernel is being tried with. */
-  #probed: string | undefined;
-  #nextProbe = Number.NEGATIVE_INFINITY;
 
   readonly #clock: Clock;
   readonly #send: (message: Buffer, to: AddressBytes, peer: string) => void;
@@ -178,27 +101,18 @@ export class Advertiser {
     this.#clock = clock;
     this.#send = send;
     this.#onChange = onChange;
-    this.#gone = new Map(departed.map((each) => [formatPrefix(each.prefix), each]));
-    this.#earlier = earlier;
-    this.#settledAt = clock.now() + SETTLING;
-    this.#isBelievedIn = earlier?.isDefaultRouter ?? false;
-    for (const prefix of earlier?.prefixes ?? []) {
-      const text = formatPrefix(prefix);
-      if (this.#gone.has(text)) continue;
-      const validUntil = clock.now() + 1_000 * VALID_LIMIT;
-      this.#told.set(text, { prefix, preferredUntil: Number.NEGATIVE_INFINITY, validUntil });
-    }
+    this.#beliefs = new Beliefs(clock.now(), departed, earlier);
+    this.#ear = new Ear(clock, onChange);
   }
 
   /** Prefixes whose addresses are to work on. */
   get departed(): Departed[] {
-    return [...this.#gone.values()];
+    return this.#beliefs.departed;
   }
 
   /** What hosts believe. */
   get advertised(): Advertised {
-    const prefixes = [...this.#told.values(), ...this.#gone.values()].map(({ prefix }) => prefix);
-    return { isDefaultRouter: this.#isBelievedIn, prefixes };
+    return this.#beliefs.advertised;
   }
 
   /** Whether there is anybody who is to be told something without being waited for. */
@@ -214,7 +128,7 @@ export class Advertiser {
 
   /** Solicitations get lost between the kernel's receiving them and us. */
   get isDeaf(): boolean {
-    return this.#deaf;
+    return this.#ear.isDeaf;
   }
 
   /** Tells all recipients at once if hosts have to know; what only goes on reaches them with the next refresh. */
@@ -225,7 +139,10 @@ export class Advertiser {
       this.#schedule();
       return;
     }
-    const isNews = this.#noteDepartures() || summary(before) !== summary(announcement) || this.#isShortened();
+    const isNews =
+      this.#noteDepartures() ||
+      summary(before) !== summary(announcement) ||
+      this.#beliefs.isShortened(announcement.prefixes, this.#clock.now());
     if (isNews) {
       for (const recipient of this.#recipients.values()) {
         recipient.mayHaveMissedNews = true;
@@ -236,16 +153,12 @@ export class Advertiser {
     this.#schedule();
   }
 
-  /** Whether a default route, or any prefix, that hosts were told of may yet come. */
   #isSettling(): boolean {
-    if (!this.#earlier) return false;
-    const { isDefaultRouter, prefixes } = this.#announcement;
-    const isLess =
-      (this.#earlier.isDefaultRouter && !isDefaultRouter) ||
-      (this.#earlier.prefixes.length > 0 && prefixes.length === 0);
-    if (isLess && this.#clock.now() < this.#settledAt) return true;
-    this.#earlier = undefined;
-    return false;
+    return this.#beliefs.isSettling(this.#announcement, this.#clock.now());
+  }
+
+  #noteDepartures(): boolean {
+    return this.#beliefs.noteDepartures(this.#announcement.prefixes, this.#clock.now());
   }
 
   /** All that there are now. */
@@ -285,13 +198,10 @@ export class Advertiser {
 
   /** Peers that are there and do not use what was sent to them several times. */
   get unheeding(): string[] {
-    const now = this.#clock.now();
     const present = new Set(
       [...this.#recipients.values()].filter((each) => this.#hasSession(each)).map(({ peer }) => peer),
     );
-    return [...this.#unheeding]
-      .filter(([, { count, since }]) => count >= ATTEMPTS && now - since >= PATIENCE)
-      .flatMap(([peer]) => (present.has(peer) ? [peer] : []));
+    return this.#unheeding.list(this.#clock.now()).filter((peer) => present.has(peer));
   }
 
   /** A peer has a new session. `mayUseAllNodes`: ff02::1 may be sent to. */
@@ -319,8 +229,7 @@ export class Advertiser {
     };
     if (!this.#isReachable(welcomed)) welcomed.due = Number.POSITIVE_INFINITY;
     this.#recipients.set(keyOf(recipient), welcomed);
-    if (recipient.address !== ALL_NODES && !this.#unheeding.has(recipient.peer))
-      this.#unheeding.set(recipient.peer, { count: 0, since: Number.POSITIVE_INFINITY });
+    if (recipient.address !== ALL_NODES) this.#unheeding.begin(recipient.peer);
   }
 
   /** What was sent while it was away is lost, and what it had it may have forgotten when it was started anew. */
@@ -351,7 +260,7 @@ export class Advertiser {
   #advertiseOrWait(recipient: Correspondent): void {
     const now = this.#clock.now();
     if (!this.#isReachable(recipient)) recipient.due = Number.POSITIVE_INFINITY;
-    else if (this.#isSettling()) recipient.due = this.#settledAt;
+    else if (this.#isSettling()) recipient.due = this.#beliefs.settledAt;
     else if (recipient.address === ALL_NODES && now < this.#nextAllNodes) recipient.due = this.#nextAllNodes;
     else {
       if (recipient.address === ALL_NODES) this.#nextAllNodes = now + ALL_NODES_INTERVAL;
@@ -362,10 +271,9 @@ export class Advertiser {
   /** A valid solicitation has come. Who is not known yet gets its advertisement when it is. */
   solicited(from: AddressBytes): void {
     const address = formatAddress(from);
-    const isProbe = address === this.#probed;
-    this.#heard();
+    const isFromPeer = this.#ear.hear(address);
     const recipient = this.#recipients.get(address);
-    if (!recipient || isProbe) return;
+    if (!recipient || !isFromPeer) return;
     const now = this.#clock.now();
     const next = Math.max(this.#answered.get(recipient.peer) ?? 0, now);
     if (next - now > (ANSWERS - 1) * ANSWER_INTERVAL) return;
@@ -376,51 +284,19 @@ export class Advertiser {
 
   /** The kernel is being given a solicitation, so it has to come. */
   expectSolicitation(): void {
-    this.#cancelExpectation ??= this.#clock.after(SOLICITATION_TIMEOUT, () => {
-      this.#cancelExpectation = undefined;
-      this.#probed = undefined;
-      if (this.#deaf) return;
-      this.#deaf = true;
-      this.#onChange();
-    });
+    this.#ear.expect();
   }
 
-  /**
-   * Tries now and then, and each time while it is deaf, whether a firewall lets solicitations in: a known peer's are not
-   * seen before. `deliver` is to give one to the kernel, and may throw.
-   */
+  /** Tries whether a firewall lets solicitations in. `deliver` is to give one to the kernel, and may throw. */
   probe(deliver: (from: AddressBytes) => void): void {
-    const now = this.#clock.now();
-    if (this.#probed !== undefined || (now < this.#nextProbe && !this.#deaf)) return;
     const known = [...this.#recipients.values()].find(({ address }) => address !== ALL_NODES);
-    if (!known) return;
-    this.#nextProbe = now + PROBE_INTERVAL;
-    this.#probed = known.address;
-    this.expectSolicitation();
-    try {
-      deliver(parseAddress(known.address)!);
-    } catch {
-      this.#expectNothing(); // the interface is going
-    }
-  }
-
-  #expectNothing(): void {
-    this.#cancelExpectation?.();
-    this.#cancelExpectation = undefined;
-    this.#probed = undefined;
-  }
-
-  #heard(): void {
-    this.#expectNothing();
-    if (!this.#deaf) return;
-    this.#deaf = false;
-    this.#clock.after(0, this.#onChange);
+    if (known) this.#ear.probe(known.address, () => deliver(parseAddress(known.address)!));
   }
 
   /** Tells nobody: what hosts were told holds, and the next start goes on with it. */
   stop(): void {
     this.#cancelTimer?.();
-    this.#cancelExpectation?.();
+    this.#ear.expectNothing();
   }
 
   /** A last advertisement goes to all who may have had one: this is no default router any more. */
@@ -435,32 +311,6 @@ export class Advertiser {
         // Then it believes in us until the lifetime that it was told is over.
       }
     }
-  }
-
-  /** What hosts were told of lives on as long as they believe in it. Whether there is anything new. */
-  #noteDepartures(): boolean {
-    const now = this.#clock.now();
-    const present = new Set(this.#announcement.prefixes.map(({ prefix }) => formatPrefix(prefix)));
-    let isNews = false;
-    for (const [text, { prefix, validUntil }] of this.#told) {
-      if (present.has(text)) continue;
-      this.#told.delete(text);
-      if (validUntil < now + SLACK) continue;
-      this.#gone.set(text, { prefix, until: Math.min(validUntil, now + TWO_HOURS) });
-      isNews = true;
-    }
-    for (const [text, { until }] of this.#gone)
-      if (present.has(text) || until <= now) this.#gone.delete(text);
-    return isNews;
-  }
-
-  /** Whether hosts believe that they may use a prefix for longer than they may. */
-  #isShortened(): boolean {
-    const now = this.#clock.now();
-    return this.#announcement.prefixes.some(({ prefix, preferredUntil }) => {
-      const told = this.#told.get(formatPrefix(prefix));
-      return told !== undefined && told.preferredUntil > Math.max(preferredUntil, now) + SLACK;
-    });
   }
 
   #advertise(recipient: Correspondent): void {
@@ -481,13 +331,7 @@ export class Advertiser {
     this.#note(false);
     recipient.told = now;
     this.#noteAttempt(recipient);
-    this.#isBelievedIn = content.routerLifetime > 0;
-    for (const { prefix, preferred, valid } of content.prefixes) {
-      const text = formatPrefix(prefix);
-      if (this.#gone.has(text)) continue;
-      const validUntil = Math.max(this.#told.get(text)?.validUntil ?? 0, now + 1_000 * valid);
-      this.#told.set(text, { prefix, preferredUntil: now + 1_000 * preferred, validUntil });
-    }
+    this.#beliefs.note(content, now);
   }
 
   /** The address is nobody's by now: it was forgotten, or its peer was removed and added again. The peer may be there. */
@@ -497,11 +341,9 @@ export class Advertiser {
   }
 
   #noteAttempt(recipient: Correspondent): void {
-    const attempts = this.#unheeding.get(recipient.peer);
-    if (!attempts || recipient.address === ALL_NODES) return;
-    attempts.since = Math.min(attempts.since, recipient.told);
-    const next = recipient.told + ATTEMPT_INTERVAL;
-    if (++attempts.count >= ATTEMPTS || recipient.due <= next) return;
+    if (recipient.address === ALL_NODES) return;
+    const next = this.#unheeding.note(recipient.peer, recipient.told);
+    if (recipient.due <= next) return;
     recipient.refresh = recipient.due;
     recipient.due = next;
   }
@@ -522,32 +364,14 @@ export class Advertiser {
   }
 
   #all(now: number): Advertisement {
-    const { isDefaultRouter, prefixes, ...rest } = this.#announcement;
-    const secondsTo = (time: number, most: number) =>
-      Math.max(0, Math.min(most, Math.floor((time - now) / 1_000)));
-    const present = prefixes.map(({ prefix, preferredUntil, validUntil }) => ({
-      prefix,
-      preferred: secondsTo(Math.min(preferredUntil, validUntil), PREFERRED_LIMIT),
-      valid: secondsTo(validUntil, VALID_LIMIT),
-    }));
-    const departed = this.departed.map(({ prefix, until }) => ({
-      prefix,
-      preferred: 0,
-      valid: secondsTo(until, TWO_HOURS),
-    }));
-    return {
-      ...rest,
-      routerLifetime: isDefaultRouter ? ROUTER_LIFETIME : 0,
-      prefixes: [...present, ...departed],
-      dnsLifetime: ROUTER_LIFETIME,
-    };
+    return contentOf(this.#announcement, this.departed, now);
   }
 
   /** By the earliest of what is due: a refresh, the end of a departed prefix, or of waiting for what was there before. */
   #schedule(): void {
     const dues = [...this.#recipients.values()].map(({ due }) => due);
     const ends = this.departed.map(({ until }) => until);
-    const next = Math.min(this.#earlier ? this.#settledAt : Number.POSITIVE_INFINITY, ...dues, ...ends);
+    const next = Math.min(this.#beliefs.settledAt, ...dues, ...ends);
     if (next === this.#timerAt && this.#cancelTimer) return;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
@@ -559,7 +383,7 @@ export class Advertiser {
   #wake(): void {
     this.#cancelTimer = undefined;
     const now = this.#clock.now();
-    const hasSettled = this.#earlier !== undefined && !this.#isSettling();
+    const hasSettled = this.#beliefs.isWaiting && !this.#isSettling();
     if (hasSettled) this.announce(this.#announcement);
     for (const recipient of this.#recipients.values()) {
       if (recipient.due > now) continue;
@@ -579,25 +403,4 @@ export class Advertiser {
 /** A link-local address is one peer's; at ff02::1 there is one recipient for each peer. */
 function keyOf({ peer, address }: Recipient): string {
   return address === ALL_NODES ? peer : address;
-}
-
-/** What makes an advertisement news, but for how long it holds. */
-function summary({ isDefaultRouter, mtu, prefixes, servers, search }: Announcement): string {
-  return JSON.stringify([
-    isDefaultRouter,
-    mtu,
-    servers.map(formatAddress),
-    search,
-    prefixes.map(({ prefix, preferredUntil }) => [
-      formatPrefix(prefix),
-      preferredUntil === Number.NEGATIVE_INFINITY,
-    ]),
-  ]);
-}
-
-/** Three times before the first of what was told runs out, at a time of its own for each host, in milliseconds. */
-function refreshInterval({ prefixes, routerLifetime, dnsLifetime }: Advertisement): number {
-  const lifetimes = [routerLifetime, dnsLifetime, ...prefixes.map(({ preferred }) => preferred)];
-  const shortest = 1_000 * Math.min(...lifetimes.filter((lifetime) => lifetime > 0));
-  return Math.max(SHORTEST_REFRESH, (shortest / 3) * (0.75 + Math.random() / 4));
 }

@@ -12,13 +12,9 @@ import { routerSolicitation } from '../packets/solicitation.ts';
 import { failureOf, type Problem } from '../problem.ts';
 import { isLinkLocal, linkLocal, onLinkPrefixes, uniqueLocal } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
-import {
-  type Advertised,
-  Advertiser,
-  type AnnouncedPrefix,
-  type Announcement,
-  type Recipient,
-} from './advertiser.ts';
+import { Advertiser, type Recipient } from './advertiser.ts';
+import type { AnnouncedPrefix, Announcement } from './announcement.ts';
+import type { Advertised } from './beliefs.ts';
 
 /** An interface on which addresses are learned. */
 export interface Enabled {

@@ -2,8 +2,8 @@
 // Keeps configuration, links, WireGuard and the ledger in line, and passes on what is seen to the learner and what it
 // plans to the executor. Every step is synchronous, so nothing comes between a decision and its effect.
 
-import type { Announcement } from '../advertiser/advertiser.ts';
 import { Advertising } from '../advertiser/advertising.ts';
+import type { Announcement } from '../advertiser/announcement.ts';
 import type { Clock } from '../clock.ts';
 import type { Kernel, Sightings, StateFile } from '../kernel/ports.ts';
 import type { Device, HookInUse, Link, PeerAddress, Scope, Sighting } from '../model.ts';

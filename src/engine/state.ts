@@ -4,7 +4,7 @@
 
 import { contains, type Prefix, parseAddress, parsePrefix } from '../address.ts';
 import { formatAddress, formatPrefix } from '../address-text.ts';
-import type { Advertised } from '../advertiser/advertiser.ts';
+import type { Advertised } from '../advertiser/beliefs.ts';
 import type { PeerAddress } from '../model.ts';
 import { isLinkLocal, linkLocal, neverUnicast } from '../scope.ts';
 import type { Entry, Ledger } from './ledger.ts';

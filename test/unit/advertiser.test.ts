@@ -3,12 +3,8 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseAddress, parsePrefix } from '../../src/address.ts';
 import { formatAddress, formatPrefix } from '../../src/address-text.ts';
-import {
-  Advertiser,
-  type Announcement,
-  type Departed,
-  type Recipient,
-} from '../../src/advertiser/advertiser.ts';
+import { Advertiser, type Recipient } from '../../src/advertiser/advertiser.ts';
+import type { Announcement, Departed } from '../../src/advertiser/announcement.ts';
 import { ALL_NODES } from '../../src/kernel/all-nodes.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
 import { alice, bob, nameOf } from './bench.ts';
