@@ -68,10 +68,11 @@ struct packet_cb {
 	struct noise_keypair *keypair;
 } CORE;
 
-/* The registers that bpf_tracing.h's PT_REGS_PARM1, PT_REGS_PARM2 and PT_REGS_RC name. */
+/* The registers that bpf_tracing.h's PT_REGS_PARM1, PT_REGS_PARM2 and PT_REGS_RC name, as wide as the CPU has
+ * them: `long` is 8 bytes here, whatever it is to the kernel. */
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-	unsigned long ax, si, di;
+	__u64 ax, si, di;
 } CORE;
 #elif defined(__TARGET_ARCH_arm64)
 struct user_pt_regs { /* ABI: arch/arm64/include/uapi/asm/ptrace.h */
@@ -81,14 +82,24 @@ struct user_pt_regs { /* ABI: arch/arm64/include/uapi/asm/ptrace.h */
 struct pt_regs;
 #elif defined(__TARGET_ARCH_arm)
 struct pt_regs {
-	unsigned long uregs[18];
+	__u32 uregs[18];
 };
 #elif defined(__TARGET_ARCH_riscv)
 struct user_regs_struct {
-	unsigned long pc, ra, sp, gp, tp, t0, t1, t2, s0, s1, a0, a1, a2, a3, a4, a5, a6, a7;
-	unsigned long s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, t3, t4, t5, t6;
+	__u64 pc, ra, sp, gp, tp, t0, t1, t2, s0, s1, a0, a1, a2, a3, a4, a5, a6, a7;
+	__u64 s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, t3, t4, t5, t6;
 };
 struct pt_regs;
+#endif
+
+/*
+ * A pointer of the kernel, for comparing it: one that was read out of memory has 8 bytes here, of which a
+ * 32-bit kernel has meant 4. To read from it does not need this, as the kernel looks at no others.
+ */
+#ifdef __TARGET_ARCH_arm
+#define POINTER(value) ((typeof(value))((__u64)(value)&0xffffffff))
+#else
+#define POINTER(value) (value)
 #endif
 
 #endif

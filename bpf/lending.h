@@ -164,7 +164,7 @@ int encrypted(struct __sk_buff *skb)
 	length = bpf_ntohs(udp.length) - UDP_HEADER;
 	traffic = bpf_map_lookup_elem(&endpoints, &from) ?: bpf_map_lookup_elem(&endpoints, &nobody);
 	if (traffic)
-		__sync_fetch_and_add(&traffic->bytes, length);
+		COUNT(traffic->bytes, length);
 	if (udp.type == MESSAGE_DATA && length <= EMPTY_DATA_MESSAGE)
 		return 0;
 	kind = udp.type != MESSAGE_DATA;

@@ -63,4 +63,15 @@ struct {
 
 static const __u32 zero;
 
+/*
+ * Adds to what several CPUs may count at the same time. Not so on 32-bit arm, where the JIT has no atomics,
+ * and an interpreted one of 8 bytes is an alignment fault that stops the kernel: where maps are not
+ * preallocated, values are aligned to 4 bytes only. There one of two that come at once may be lost.
+ */
+#ifdef __TARGET_ARCH_arm
+#define COUNT(counter, more) ((void)((counter) += (more)))
+#else
+#define COUNT(counter, more) ((void)__sync_fetch_and_add(&(counter), (more)))
+#endif
+
 #endif

@@ -113,7 +113,7 @@ static __always_inline bool is_due(struct report *report)
 			report->count = 0;
 			return true;
 		}
-		__sync_fetch_and_add(&last->untold, 1);
+		COUNT(last->untold, 1);
 		if (report->verdict <= VERDICT_RESTORE && !last->packets)
 			report->verdict = VERDICT_RATE;
 		return false;
@@ -155,7 +155,7 @@ static __always_inline void tell(struct report *report, __u32 length)
 static __always_inline void end_report(struct report *report)
 {
 	if (report->verdict < VERDICTS)
-		__sync_fetch_and_add(&report->counters->packets[report->verdict], 1);
+		COUNT(report->counters->packets[report->verdict], 1);
 }
 
 /* The anycast address of a /64's routers (RFC 4291, 2.6.1). */

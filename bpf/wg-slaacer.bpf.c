@@ -186,7 +186,7 @@ static __always_inline void received(struct packet *packet)
 	__u64 jiffies = bpf_jiffies64();
 	struct learned *known;
 
-	packet->sender = BPF_CORE_READ(keypair, entry.peer);
+	packet->sender = POINTER(BPF_CORE_READ(keypair, entry.peer));
 	known = bpf_map_lookup_elem(&learned, &packet->source);
 	if (packet->owner != packet->sender) {
 		refused(packet, known);
@@ -231,7 +231,7 @@ int lookup_enter(struct pt_regs *ctx)
 	struct sk_buff **slot = bpf_map_lookup_elem(&entry, &zero);
 
 	if (slot)
-		*slot = (struct sk_buff *)PT_REGS_PARM2(ctx);
+		*slot = (struct sk_buff *)(__u64)PT_REGS_PARM2(ctx);
 	return 0;
 }
 
@@ -277,8 +277,8 @@ int lookup_return(struct pt_regs *ctx)
 	cb = cb_of(skb);
 	packet.skb = skb;
 	packet.header = NEIGHBOUR(near, skb, head) + NEIGHBOUR(near, skb, network_header);
-	packet.keypair = BPF_CORE_READ(cb, keypair);
-	packet.owner = (struct wg_peer *)PT_REGS_RC(ctx);
+	packet.keypair = POINTER(BPF_CORE_READ(cb, keypair));
+	packet.owner = (struct wg_peer *)(__u64)PT_REGS_RC(ctx);
 	bpf_probe_read_kernel(packet.source.address, 16, packet.header + IPV6_SADDR);
 	if (is_settled(&packet))
 		return 0;
@@ -314,7 +314,7 @@ int BPF_PROG(handshake_exit, struct wg_peer *peer)
 SEC("kprobe/wg_timers_handshake_complete")
 int handshake_enter(struct pt_regs *ctx)
 {
-	completed((struct wg_peer *)PT_REGS_PARM1(ctx));
+	completed((struct wg_peer *)(__u64)PT_REGS_PARM1(ctx));
 	return 0;
 }
 

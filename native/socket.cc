@@ -16,6 +16,15 @@
 namespace
 {
 
+// musl's macro compares a signed number with an unsigned one.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-compare"
+cmsghdr *next_header(msghdr *message, cmsghdr *header)
+{
+	return CMSG_NXTHDR(message, header);
+}
+#pragma GCC diagnostic pop
+
 class Socket : public Napi::ObjectWrap<Socket>
 {
 public:
@@ -187,7 +196,7 @@ Napi::Value Socket::receive_message(const Napi::CallbackInfo &info)
 		return data;
 
 	Napi::Array control = Napi::Array::New(env);
-	for (cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+	for (cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = next_header(&message, header)) {
 		Napi::Object entry = Napi::Object::New(env);
 		entry["level"] = Napi::Number::New(env, header->cmsg_level);
 		entry["type"] = Napi::Number::New(env, header->cmsg_type);

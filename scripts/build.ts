@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Builds dist/rootfs/, the tree that the packages install; with the argument "arm64", dist/aarch64/ instead, the same for
-// that CPU, on which test/kernel runs it.
+// Builds dist/rootfs/, the tree that the packages install; with the name of a foreign CPU (scripts/cpus.ts),
+// dist/MACHINE/ instead, the same for that CPU, on which test/kernel runs it.
 
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,60 +8,42 @@ import { arch } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import manifest from '../package.json' with { type: 'json' };
+import { type Foreign, foreignCpu, foreignCpus } from './cpus.ts';
+import { type Cpu, compileHook } from './hook.ts';
 import { compileView, VIEWS } from './luci.ts';
 
 process.chdir(join(import.meta.dirname, '..'));
 
-const target = process.argv[2] ?? arch();
-const foreign = target !== arch();
-const root = foreign ? 'dist/aarch64' : 'dist/rootfs';
+const target = process.argv[2];
+const foreign = target === undefined ? undefined : foreignCpu(target);
+if (target !== undefined && !foreign)
+  throw new Error(`build for one of ${Object.keys(foreignCpus).join(', ')}, or for this machine`);
+const root = foreign ? `dist/${foreign.machine}` : 'dist/rootfs';
 const library = `${root}/usr/lib/wg-slaacer`;
-const bpfTargets: Record<string, string> = { x64: 'x86', arm64: 'arm64', arm: 'arm', riscv64: 'riscv' };
 
 /** Of the compiler and its tools. */
-const prefix = foreign ? 'aarch64-linux-gnu-' : '';
+const prefix = foreign ? `${foreign.triplet}-` : '';
 
 function run(command: string, ...args: string[]): string {
   return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
-function buildHook(): void {
-  const object = `${root}/lib/bpf/wg-slaacer.o`;
-  const multiarch = run('cc', '-print-multiarch').trim();
-  run(
-    'clang',
-    ...[
-      '-target',
-      'bpf',
-      '-mcpu=v3',
-      `-D__TARGET_ARCH_${bpfTargets[target]}`,
-      '-g',
-      '-O2',
-      '-Wall',
-      '-Werror',
-    ],
-    `-ffile-prefix-map=${process.cwd()}=/wg-slaacer`,
-    ...['-idirafter', `/usr/include/${multiarch}`, '-c', 'bpf/wg-slaacer.bpf.c', '-o', object],
-  );
-  run('llvm-strip', '-g', object); // drops DWARF, keeps BTF
-}
-
-/** Tells CMake of the compiler for arm64, and of the system that scripts/kernel.sh has fetched, for its libbpf. */
-function crossOptions(): string[] {
-  const system = `${run('scripts/kernel.sh', target).trim()}/system`;
+/** Tells CMake of the CPU's compiler, and of the system that scripts/kernel.sh has fetched, for its libbpf. */
+function crossOptions({ machine, triplet }: Foreign, kernel: string): string[] {
+  const system = `${run('scripts/kernel.sh', kernel).trim()}/system`;
   process.env.PKG_CONFIG_SYSROOT_DIR = system;
-  process.env.PKG_CONFIG_LIBDIR = `${system}/usr/lib/aarch64-linux-gnu/pkgconfig`;
+  process.env.PKG_CONFIG_LIBDIR = `${system}/usr/lib/${triplet}/pkgconfig`;
   return [
     '-DCMAKE_SYSTEM_NAME=Linux',
-    '-DCMAKE_SYSTEM_PROCESSOR=aarch64',
-    `-DCMAKE_CXX_COMPILER=${prefix}g++`,
+    `-DCMAKE_SYSTEM_PROCESSOR=${machine}`,
+    `-DCMAKE_CXX_COMPILER=${triplet}-g++`,
     `-DCMAKE_SYSROOT=${system}`,
   ];
 }
 
 function buildAddon(): void {
-  const folder = foreign ? 'build/aarch64' : 'build/native';
-  const options = foreign ? crossOptions() : [];
+  const folder = `build/${foreign?.machine ?? 'native'}`;
+  const options = foreign && target ? crossOptions(foreign, target) : [];
   run(
     'cmake',
     ...['-S', 'native', '-B', folder, '-DCMAKE_BUILD_TYPE=Release', '--log-level=WARNING', ...options],
@@ -100,7 +82,7 @@ writeFileSync('dist/package.json', '{ "type": "commonjs" }\n'); // not what the 
 cpSync('files', root, { recursive: true });
 for (const program of ['usr/sbin/wg-slaacer', 'etc/init.d/wg-slaacer'])
   chmodSync(`${root}/${program}`, 0o755);
-buildHook();
+compileHook(foreign?.cpu ?? (arch() as Cpu), `${root}/lib/bpf/wg-slaacer.o`);
 buildAddon();
 await buildDaemon();
 await buildPage();
