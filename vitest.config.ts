@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { foreignCpu, foreignCpus } from './scripts/cpus.ts';
 
 /**
  * What is proved where: test/kernel/README.md. A project's files share its guests: so they run in one process, one by one.
@@ -11,7 +12,7 @@ const onKernel = (kernel: string): TestProjectInlineConfiguration[] =>
       name: `${folder.replace('kernel/', '')}-${kernel}`,
       include: [`test/${folder}/**/*.test.ts`],
       // Its guests have the host's clock, and no client systems.
-      exclude: kernel === 'arm64' ? ['test/kernel/once/clock.test.ts', 'test/clients/**'] : [],
+      exclude: foreignCpu(kernel) ? ['test/kernel/once/clock.test.ts', 'test/clients/**'] : [],
       globalSetup: ['test/bed/programs.ts'],
       setupFiles: ['test/bed/setup.ts'],
       provide: { kernel },
@@ -40,7 +41,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
-      ...['6.1', '6.12', '6.18', '7.3', 'arm64'].flatMap(onKernel),
+      ...['6.1', '6.12', '6.18', '7.3', ...Object.keys(foreignCpus)].flatMap(onKernel),
     ],
   },
 });

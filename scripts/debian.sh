@@ -23,14 +23,15 @@ apt() {
 		-o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" "$@"
 }
 
-# Other releases than this machine's come from the mirror it uses for Debian's main archive.
+# Other releases than this machine's, and sources where $kind is deb-src, come from the mirror that it uses for Debian's
+# main archive.
 other_release() {
 	# shellcheck disable=SC2016 # apt fills these in
 	mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' |
 		sed -n '0,/ bookworm$/s/ bookworm$//p')
 	[ -n "$mirror" ] || fail "apt has no source for Debian bookworm, so its mirror is unknown"
-	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
-		"$mirror" "$from" >"$apt/sources.list"
+	printf '%s [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
+		"${kind:-deb}" "$mirror" "$from" >"$apt/sources.list"
 	apt "$@" -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=-
 }
 

@@ -4,20 +4,22 @@
 # prints its folder, which holds vmlinux, initramfs and lib/modules/RELEASE. What is in the cache stays as it is, even
 # if Debian has a newer one: remove the folder to fetch that.
 #
-# SERIES arm64 is Debian 13's kernel for that CPU. As no program of this machine runs on it, system/ is there, too: a
-# Debian system with Node and all else that the tests use.
+# SERIES armv7, arm64, arm64-16k or riscv64 is Debian 13's kernel for that CPU. As no program of this machine runs on it,
+# system/ is there, too: a Debian system with Node and all else that the tests use.
 set -euo pipefail
 
-series=${1:?usage: kernel.sh 6.1|6.12|6.18|7.3|arm64}
+series=${1:?usage: kernel.sh 6.1|6.12|6.18|7.3|armv7|arm64|arm64-16k|riscv64}
 init=$(cd "$(dirname "$0")/.." && pwd)/test/bed/initramfs-init
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/wg-slaacer
 folder=$cache/kernels/$series
 case $series in
-arm64) architecture=arm64 ;;
+armv7) architecture=armhf flavour=armmp-lpae ;;
+arm64*) architecture=arm64 flavour=$series ;;
+riscv64) architecture=riscv64 flavour=$series ;;
 *) architecture=amd64 ;;
 esac
 # What the guest runs. Its Node's addon is built against its libbpf.
-arm64_system='linux-image-arm64 dash bash coreutils findutils grep sed util-linux mount procps kmod busybox-static
+foreign_system='dash bash coreutils findutils grep sed util-linux mount procps kmod busybox-static
 	nodejs libbpf-dev zlib1g-dev libelf-dev python3
 	iproute2 iputils-ping wireguard-tools ndisc6 nftables netcat-openbsd tcpdump libcap2-bin'
 
@@ -84,12 +86,12 @@ fetch_kernel() {
 	rm -r "$new/packages" "$new/unpacked" "$new/log"
 }
 
-# Downloads a Debian system for arm64 with its kernel, and unpacks it without running anything of it.
-fetch_arm64() {
-	from=trixie source=other_release apt=$cache/apt/$from-arm64
+# Downloads a Debian system for another CPU with its kernel, and unpacks it without running anything of it.
+fetch_foreign() {
+	from=trixie source=other_release apt=$cache/apt/$from-$architecture
 	update
 	# shellcheck disable=SC2086 # package names have no blanks
-	unpack_system "$new/system" 'a system for arm64' $arm64_system
+	unpack_system "$new/system" "a system for $architecture" "linux-image-$flavour" $foreign_system
 	# Of what their scripts would do, all that the tests need.
 	rmdir "$new/system/var/run"
 	ln -s /run "$new/system/var/run"
@@ -98,8 +100,27 @@ fetch_arm64() {
 	printf '%s\n' root:x:0: tcpdump:x:100: >"$new/system/etc/group"
 	mkdir -p "$new/lib"
 	mv "$new/system/usr/lib/modules" "$new/lib/"
-	cp "$new"/system/boot/vmlinuz-* "$new/vmlinux"
-	depmod -b "$new" "$(ls "$new/lib/modules")"
+	release=$(ls "$new/lib/modules")
+	cp "$new"/system/boot/vmlinu?-* "$new/vmlinux"
+	depmod -b "$new" "$release"
+	[ "$architecture" != armhf ] || fetch_types
+}
+
+# Makes the file of types (docs/kernel.md) for a kernel that does not tell them, of the module in Debian's package of
+# debugging information.
+fetch_types() {
+	say "downloading the debugging information of $release from $from (740 MB)"
+	mkdir "$new/packages"
+	(cd "$new/packages" && $source get download "linux-image-$release-dbg") >"$new/log" 2>&1 ||
+		fail "apt-get download: $(tail -n 5 "$new/log")"
+	say "taking the types from it"
+	module=usr/lib/debug/lib/modules/$release/kernel/drivers/net/wireguard/wireguard.ko
+	dpkg --fsys-tarfile "$new"/packages/*.deb | tar -x -C "$new" --wildcards "./$module*" ||
+		fail "the debugging information has no $module"
+	types=$new/system/usr/lib/wg-slaacer/btf
+	mkdir -p "$types"
+	pahole --btf_encode_detached "$types/$release.btf" "$new/$module"*
+	rm -r "$new/packages" "${new:?}/usr" "$new/log"
 }
 
 # Packs what the guest needs until it has the host's files into $new/initramfs: busybox, the modules of the kernel in
@@ -139,7 +160,7 @@ if [ ! -e "$folder/initramfs" ] || [ "$init" -nt "$folder/initramfs" ]; then
 		make_initramfs "$folder"
 		mv "$new/initramfs" "$folder/"
 	else
-		if [ "$series" = arm64 ]; then fetch_arm64; else fetch_kernel; fi
+		if [ "$architecture" = amd64 ]; then fetch_kernel; else fetch_foreign; fi
 		make_initramfs "$new"
 		mv "$new" "$folder"
 	fi

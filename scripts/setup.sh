@@ -9,9 +9,13 @@ build='g++ make cmake pkg-config clang llvm libbpf-dev libelf-dev zlib1g-dev ca-
 check='clang-format shellcheck'
 page='chromium fonts-dejavu-core'
 kernels='qemu-system-x86 busybox-static kmod cpio xz-utils zstd debian-archive-keyring'
-case " ${KERNELS:-} " in
-*' arm64 '*) kernels="$kernels qemu-system-arm g++-aarch64-linux-gnu" ;;
-esac
+for kernel in ${KERNELS:-}; do
+	case $kernel in
+	armv7) kernels="$kernels qemu-system-arm g++-arm-linux-gnueabihf pahole" ;;
+	arm64*) kernels="$kernels qemu-system-arm g++-aarch64-linux-gnu" ;;
+	riscv64) kernels="$kernels qemu-system-misc opensbi g++-riscv64-linux-gnu" ;;
+	esac
+done
 guests=$(grep -v '^#' test/bed/packages)
 
 log=${XDG_CACHE_HOME:-$HOME/.cache}/wg-slaacer/setup.log

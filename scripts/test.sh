@@ -65,7 +65,9 @@ for kernel in "${kernels[@]}"; do scripts/kernel.sh "$kernel" >/dev/null; done
 say 'building'
 npm run --silent build
 for kernel in "${kernels[@]}"; do
-	if [ "$kernel" = arm64 ]; then npm run --silent build -- arm64; fi
+	case $kernel in
+	arm* | riscv*) npm run --silent build -- "$kernel" ;;
+	esac
 done
 
 say 'checking format, types and style'

@@ -2,6 +2,7 @@
 // What the tests of a kernel share: a few guests, as booting takes long.
 
 import { inject } from 'vitest';
+import { foreignCpu } from '../../scripts/cpus.ts';
 import { Guest } from './guest.ts';
 import type { BootOptions } from './machine.ts';
 
@@ -15,13 +16,20 @@ declare module 'vitest' {
 /** The series of the kernel to test on: "6.12". */
 export const kernel = inject('kernel');
 
-/** The ways to learn: what one promises, all are tested for. */
-export const ways = ['fexit', 'kprobe', 'lending'] as const;
-export type Way = (typeof ways)[number];
+export type Way = 'fexit' | 'kprobe' | 'lending';
 
-/** A guest of this kernel whose time passes only while a test waits for it. QEMU cannot stop arm64's like that. */
+/** Hooks that a kernel does not have: 32-bit arm has no BPF trampolines, and on riscv64 ftrace owns what a kprobe needs. */
+const missing: Readonly<Record<string, Way>> = { armv7: 'fexit', riscv64: 'kprobe' };
+
+/** The ways to learn that this kernel has: what one promises, all are tested for. */
+export const ways = (['fexit', 'kprobe', 'lending'] as const).filter((way) => way !== missing[kernel]);
+
+/** For tests of what all ways share. */
+export const anyHook = ways[0]!;
+
+/** A guest of this kernel whose time passes only while a test waits for it. QEMU cannot stop a foreign one's like that. */
 export function bootOwn(options: Omit<BootOptions, 'kernel'> = {}): Promise<Guest> {
-  return Guest.boot({ kernel, time: kernel === 'arm64' ? 'host' : 'own', ...options });
+  return Guest.boot({ kernel, time: foreignCpu(kernel) ? 'host' : 'own', ...options });
 }
 
 const booted = new Map<string, Promise<Guest>>();

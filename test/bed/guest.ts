@@ -52,7 +52,7 @@ export class Guest {
   static async boot(options: BootOptions): Promise<Guest> {
     const guest = new Guest(await boot(options), options);
     await guest.#ready();
-    if (options.locked) await guest.run('mount -t tmpfs tmpfs /sys/kernel/btf');
+    if (options.locked) await guest.run('[ ! -d /sys/kernel/btf ] || mount -t tmpfs tmpfs /sys/kernel/btf');
     return guest;
   }
 

@@ -9,10 +9,12 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { type Foreign, foreignCpu } from '../../scripts/cpus.ts';
+import type { Cpu } from '../../scripts/hook.ts';
 import { buildAgent } from './agent.ts';
 
 export interface BootOptions {
-  /** A series that scripts/kernel.sh knows: "6.12", or "arm64". */
+  /** A series that scripts/kernel.sh knows: "6.12", or "armv7". */
   kernel: string;
   /** Added to the kernel command line. */
   append?: string;
@@ -47,7 +49,6 @@ const bed = fileURLToPath(new URL('.', import.meta.url));
 
 /** What depends on the CPU. `root` is the folder that becomes the guest's root; `kernel` that of scripts/kernel.sh. */
 interface Hardware {
-  readonly cpu: 'x64' | 'arm64';
   readonly qemu: string;
   readonly args: readonly string[];
   readonly terminal: string;
@@ -55,25 +56,32 @@ interface Hardware {
   readonly node: string;
 }
 
-function hardwareOf(series: string, kernel: string): Hardware {
-  if (series !== 'arm64')
-    return {
-      cpu: 'x64',
-      qemu: 'qemu-system-x86_64',
-      // Others have vector instructions, which are slower in emulation than what they replace.
-      args: ['-M', 'q35', '-cpu', 'qemu64'],
-      terminal: 'ttyS0',
-      root: '/',
-      node: process.execPath,
-    };
-  return {
-    cpu: 'arm64',
-    qemu: 'qemu-system-aarch64',
-    args: ['-M', 'virt', '-cpu', 'cortex-a72'],
+/**
+ * One thread for both CPUs: with one each, a busy host makes them trip over code that the kernel patches, and it is no
+ * faster.
+ */
+const emulation = ['-accel', 'tcg,thread=single'];
+
+/** The machines that QEMU has for the CPUs of kernels. */
+const machines: Readonly<Record<Cpu, Pick<Hardware, 'qemu' | 'args' | 'terminal'>>> = {
+  // Others have vector instructions, which are slower in emulation than what they replace.
+  x64: { qemu: 'x86_64', args: ['-M', 'q35', '-cpu', 'qemu64', ...emulation], terminal: 'ttyS0' },
+  // With one thread, its kernel waits for ever for the other CPU while it protects its code.
+  arm: {
+    qemu: 'arm',
+    args: ['-M', 'virt', '-cpu', 'cortex-a7', '-accel', 'tcg,thread=multi'],
     terminal: 'ttyAMA0',
-    root: `${kernel}/system`,
-    node: '/usr/bin/node',
-  };
+  },
+  arm64: { qemu: 'aarch64', args: ['-M', 'virt', '-cpu', 'cortex-a72', ...emulation], terminal: 'ttyAMA0' },
+  riscv64: { qemu: 'riscv64', args: ['-M', 'virt', ...emulation], terminal: 'ttyS0' },
+};
+
+function hardwareOf(foreign: Foreign | undefined, kernel: string): Hardware {
+  const { qemu, ...machine } = machines[foreign?.cpu ?? 'x64'];
+  const own = foreign
+    ? { root: `${kernel}/system`, node: '/usr/bin/node' }
+    : { root: '/', node: process.execPath };
+  return { qemu: `qemu-system-${qemu}`, ...machine, ...own };
 }
 
 /** A folder of the host, read-only, which the guest mounts by its tag. */
@@ -110,8 +118,9 @@ const run = promisify(execFile);
 export async function boot(options: BootOptions): Promise<Machine> {
   const { time = 'host', memory = 2048, locked = false } = options;
   const kernel = (await run(`${checkout}scripts/kernel.sh`, [options.kernel])).stdout.trim();
-  const hardware = hardwareOf(options.kernel, kernel);
-  const agent = await buildAgent(hardware.cpu);
+  const foreign = foreignCpu(options.kernel);
+  const hardware = hardwareOf(foreign, kernel);
+  const agent = await buildAgent(foreign);
   const folder = await mkdtemp(join(tmpdir(), 'wg-slaacer-guest-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once('exit', remove);
@@ -142,9 +151,7 @@ export async function boot(options: BootOptions): Promise<Machine> {
   // biome-ignore format: one option a line
   const args = [
     '-nodefaults', '-display', 'none', '-no-reboot', '-nic', 'none',
-    // One thread for both CPUs: with one each, a busy host makes them trip over code that the kernel patches, and it is
-    // no faster.
-    ...hardware.args, '-accel', 'tcg,thread=single', ...timeArguments[time], '-m', `${memory}`,
+    ...hardware.args, ...timeArguments[time], '-m', `${memory}`,
     '-kernel', `${kernel}/vmlinux`, '-append', append, ...files,
     // A socket takes few writes of single bytes, and the guest would wait until it takes more.
     '-serial', `file:${console}`,

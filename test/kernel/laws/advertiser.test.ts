@@ -6,7 +6,7 @@
 // The router has 2001:db8:1::1/64 on wg1, no link-local address but what wg-slaacer gives it, and a default route.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { guestFor, sharedGuest, type Way } from '../../bed/bed.ts';
+import { anyHook, guestFor, sharedGuest, type Way, ways } from '../../bed/bed.ts';
 import type { Client } from '../../bed/client.ts';
 import { Daemon, PROGRAM } from '../../bed/daemon.ts';
 import { Lab, type LabOptions } from '../../bed/lab.ts';
@@ -43,7 +43,7 @@ async function solicitations(client: Client): Promise<number> {
   return Number(/^Icmp6OutRouterSolicits\s+(\d+)$/m.exec(stdout)?.[1]);
 }
 
-describe.each(['fexit', 'kprobe', 'lending'] as const)('by %s', (way) => {
+describe.each(ways)('by %s', (way) => {
   let lab: Lab;
   let daemon: Daemon;
 
@@ -80,7 +80,7 @@ describe('the advertiser', () => {
   let laptop: Client;
 
   beforeAll(async () => {
-    lab = await behindRouter('fexit', { clients: ['laptop', 'phone'] });
+    lab = await behindRouter(anyHook, { clients: ['laptop', 'phone'] });
     daemon = await Daemon.start(lab.router, { set: { ra: 1, rate: 0, lifetime: '1h' } });
     laptop = lab.client('laptop');
     await laptop.comeUp('fe80::a', SERVER);
@@ -328,7 +328,7 @@ describe('another prefix', () => {
   let daemon: Daemon;
 
   beforeAll(async () => {
-    lab = await behindRouter('fexit', { clients: ['laptop', 'phone'] });
+    lab = await behindRouter(anyHook, { clients: ['laptop', 'phone'] });
     // Not changed: Linux 6.1 then takes the route to the prefix for one that ran out long ago.
     await lab.router.run(`ip address delete 2001:db8:1::1/64 dev wg1
 ip address add 2001:db8:1::1/64 dev wg1 nodad valid_lft 90 preferred_lft 90`);

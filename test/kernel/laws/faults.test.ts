@@ -2,7 +2,7 @@
 // Law 11: what a kernel or a system lacks gives one clear line that names the cure, and everything else goes on.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { bootOwn, guestFor } from '../../bed/bed.ts';
+import { anyHook, bootOwn, guestFor } from '../../bed/bed.ts';
 import type { Client } from '../../bed/client.ts';
 import { complaint } from '../../bed/complaint.ts';
 import { Daemon, PROGRAM } from '../../bed/daemon.ts';
@@ -13,7 +13,7 @@ import { expectAnswered, freshAddresses } from '../../bed/ways.ts';
 const fresh = freshAddresses();
 const PINS = '/sys/fs/bpf/wg-slaacer';
 
-describe.each(['fexit', 'lending'] as const)('on a router, by %s', (hook) => {
+describe.each([anyHook, 'lending'] as const)('on a router, by %s', (hook) => {
   let guest: Guest;
   let lab: Lab;
   let laptop: Client;

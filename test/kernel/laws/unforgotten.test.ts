@@ -3,14 +3,14 @@
 // solicits. And what a peer had is withdrawn when it is none any more.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { guestFor } from '../../bed/bed.ts';
+import { anyHook, guestFor } from '../../bed/bed.ts';
 import type { Client } from '../../bed/client.ts';
 import { Lab } from '../../bed/lab.ts';
 import { LiveEngine } from '../../bed/live-engine.ts';
 
 const linkLocal = 'fe80::a';
 
-describe.each(['fexit', 'lending'] as const)('by %s', (hook) => {
+describe.each([anyHook, 'lending'] as const)('by %s', (hook) => {
   /** Milliseconds from a handshake to its advertisement. */
   const limit = hook === 'lending' ? 5_000 : 2_000;
   let lab: Lab;

@@ -152,7 +152,7 @@ describe.each(ways)('by %s', (hook) => {
   });
 });
 
-describe.each(['fexit', 'kprobe'] as const)('by %s', (hook) => {
+describe.each(ways.filter((way) => way !== 'lending'))('by %s', (hook) => {
   test('a wipe in the midst of traffic costs no packet but one that is on its way', async () => {
     const lab = await Lab.create(await guestFor(hook), { clients: ['laptop'] });
     const daemon = await Daemon.start(lab.router, { hook });

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ClientFile } from '../../../src/clients/facts.ts';
 import { complete, placeholders } from '../../../src/clients/placeholders.ts';
 import { setupOf } from '../../../src/clients/setup.ts';
-import { guestFor } from '../../bed/bed.ts';
+import { anyHook, guestFor } from '../../bed/bed.ts';
 import type { Client } from '../../bed/client.ts';
 import { Daemon } from '../../bed/daemon.ts';
 import { Lab } from '../../bed/lab.ts';
@@ -18,10 +18,10 @@ let daemon: Daemon;
 let laptop: Client;
 
 beforeAll(async () => {
-  lab = await Lab.create(await guestFor('fexit'), { clients: ['laptop', 'phone'] });
+  lab = await Lab.create(await guestFor(anyHook), { clients: ['laptop', 'phone'] });
   laptop = lab.client('laptop');
   await lab.router.run('ip -6 route add default dev behind');
-  daemon = await Daemon.start(lab.router, { hook: 'fexit', set: { ra: 1 } });
+  daemon = await Daemon.start(lab.router, { hook: anyHook, set: { ra: 1 } });
 });
 
 afterAll(async () => {

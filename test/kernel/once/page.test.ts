@@ -4,7 +4,7 @@
 
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { twoCpuGuest } from '../../bed/bed.ts';
+import { anyHook, twoCpuGuest } from '../../bed/bed.ts';
 import type { Client } from '../../bed/client.ts';
 import { Lab } from '../../bed/lab.ts';
 import { launchBrowser, openPage } from '../../luci/browser.ts';
@@ -25,7 +25,7 @@ let page: Page;
 let errors: string[];
 
 beforeAll(async () => {
-  lab = await Lab.create(await twoCpuGuest('fexit'), { clients: ['laptop', 'phone'] });
+  lab = await Lab.create(await twoCpuGuest(anyHook), { clients: ['laptop', 'phone'] });
   [laptop, phone] = lab.clients as [Client, Client];
   const peers = lab.clients.map(
     ({ name, publicKey }) =>
