@@ -19,6 +19,14 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
+import {
+  type Control,
+  definition,
+  make as makeIn,
+  PACKAGES,
+  type PackageName,
+  selected,
+} from '../../scripts/makefile.ts';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const rootfs = path('../../dist/rootfs');
@@ -29,8 +37,6 @@ vi.setConfig({ testTimeout: 60_000 });
 let build: string;
 beforeEach(() => {
   build = mkdtempSync(join(tmpdir(), 'wg-slaacer-'));
-  for (const name of ['package', 'cmake', 'bpf']) put(`include/${name}.mk`, '');
-  put('rules.mk', '');
   for (const folder of ['staging/usr/include', 'tree/build'])
     mkdirSync(join(build, folder), { recursive: true });
 });
@@ -45,41 +51,13 @@ function put(name: string, content: string, mode = 0o644): void {
   chmodSync(file, mode);
 }
 
-function make(target: string, cpu = 'x86_64', more: readonly string[] = []): string {
-  const variables = [
-    ...more,
-    `BUILD=${build}`,
-    `TOPDIR=${build}`,
-    `PACKAGE=${path('../../openwrt/wg-slaacer')}`,
-    `ARCH=${cpu}`,
-  ];
-  const options = [
-    '-s',
-    '-C',
-    path('../../openwrt/wg-slaacer'),
-    '-f',
-    path('buildroot.mk'),
-    ...variables,
-    target,
-  ];
-  execFileSync('make', options, { encoding: 'utf8', stdio: ['ignore', 'inherit', 'inherit'] });
-  return build;
-}
+const make = (target: string, cpu?: string, more?: readonly string[]) => makeIn(build, target, cpu, more);
 
 /** What a package's control data are made of. */
-function control(name: string, ...variables: string[]): Partial<Record<string, string>> {
-  make(`control/${name}`, 'x86_64', variables);
-  const lines = content('control').split('\n');
-  return Object.fromEntries(
-    lines.filter(Boolean).map((line) => {
-      const [key, ...value] = line.trim().split(':');
-      return [key, value.join(':').trim()];
-    }),
-  );
+function control(name: PackageName, ...variables: string[]): Control {
+  make('defined', 'x86_64', variables);
+  return definition(build, name).control;
 }
-
-/** The packages that come along, of what DEPENDS says. */
-const selected = (depends = '') => [...depends.matchAll(/\+(\S+)/g)].map(([, name]) => name as string);
 
 const content = (name: string) => readFileSync(join(build, name), 'utf8');
 
@@ -92,13 +70,12 @@ function filesIn(folder: string): string[] {
 
 describe('the package', () => {
   it('has the version of package.json', () => {
-    make('defined');
-    expect(content('version').trim()).toBe(manifest.version);
+    expect(control('wg-slaacer').PKG_VERSION).toBe(manifest.version);
   });
 
   it('keeps the configuration, named as opkg reads it: at the begin of a line', () => {
     make('defined');
-    expect(content('conffiles')).toBe('/etc/config/wg-slaacer\n');
+    expect(content('wg-slaacer.conffiles')).toBe('/etc/config/wg-slaacer\n');
     expect(existsSync(join(rootfs, 'etc/config/wg-slaacer'))).toBe(true);
   });
 
@@ -117,7 +94,7 @@ describe('the package', () => {
     expect(libraries.length).toBeGreaterThan(0);
     expect(selected(DEPENDS).sort()).toEqual([...packages, 'kmod-wireguard', 'rpcd', 'rpcd-mod-file'].sort());
     // By no name that has a version of Node in it.
-    expect(EXTRA_DEPENDS).toBe('node');
+    expect(EXTRA_DEPENDS).toBe('node (>=20.16)');
   });
 
   it('brings Node into an image that it is chosen for', () => {
@@ -131,7 +108,7 @@ describe('the package', () => {
   });
 
   it('says nothing of where it was built', () => {
-    for (const name of ['wg-slaacer', 'luci-app-wg-slaacer']) expect(control(name).SOURCE).toBe('wg-slaacer');
+    for (const name of PACKAGES) expect(control(name).SOURCE).toBe('wg-slaacer');
   });
 
   it.each(['x86_64', 'aarch64', 'arm', 'riscv64'])(
@@ -231,7 +208,7 @@ describe('the scripts that run after removal', () => {
     make('defined');
     for (const name of ours) mkdirSync(join(build, name), { recursive: true });
     put('lib/bpf/another.o', '');
-    for (const script of ['postrm', 'luci-postrm']) runScript(script, environment);
+    for (const name of PACKAGES) runScript(`${name}.postrm`, environment);
   }
 
   it('leave no empty folder, and those that others use', () => {
@@ -273,7 +250,7 @@ describe('the script that runs before removal', () => {
       `#!/bin/sh\necho "$@" >>${build}/calls\nread -r left <${build}/left\necho $((left - 1)) >${build}/left\n[ "$left" -le 0 ]\n`,
       0o755,
     );
-    runScript('prerm', environment);
+    runScript('wg-slaacer.prerm', environment);
     return content('calls').replaceAll(build, '').split('\n').slice(0, -1);
   }
 
