@@ -80,6 +80,8 @@ export class Engine {
   readonly #keeper: StateKeeper | undefined;
   #running = false;
   #lastReconcile = Number.NEGATIVE_INFINITY;
+  /** By interface: when WireGuard was last asked who has shaken hands. */
+  readonly #looked = new Map<string, number>();
   readonly #schedule: Schedule;
   readonly #surroundings: Surroundings;
 
@@ -251,6 +253,9 @@ export class Engine {
   }
 
   #standingOf(denial: Denial, owners?: Owners): Standing {
+    const on = denial.owner !== undefined && this.#watch.named(denial.interface);
+    // Where nothing is learned, nobody looks now and then.
+    if (on && (this.#looked.get(on.name) ?? 0) + RECONCILE_INTERVAL <= this.#clock.now()) this.#look(on);
     return this.#learner.standingOf(denial, this.#clock.now(), this.#clock.wall(), owners);
   }
 
@@ -363,6 +368,7 @@ export class Engine {
   #look(on: Active): Device | undefined {
     const device = this.#watch.dump(on);
     if (device) this.#learner.noteHandshakes(on.name, device, this.#clock.now(), this.#clock.wall());
+    this.#looked.set(on.name, this.#clock.now());
     return device;
   }
 

@@ -190,3 +190,18 @@ describe('with takeover, a peer that uses an address of another', () => {
     expectEverywhere(`${five} alice`);
   });
 });
+
+it('tells for how long the owner of a denied address has been silent, though nobody had looked for long', () => {
+  bench.kernel.setPeers('wg1', { [alice]: [`${five}/128`], [bob]: [] });
+  bench.start(config(on('wg1')));
+  bench.clock.advance(600_000);
+  bench.kernel.handshakes.set(alice, Math.floor(bench.clock.wall() / 1_000));
+  bench.clock.advance(60_000);
+  bench.kernel.calls.length = 0;
+  for (let n = 0; n < 3; n++) {
+    bench.packet('wg1', bob, five);
+    bench.clock.advance(1_000);
+  }
+  expect(bench.takeEvents()).toMatchObject([60, 61, 62].map((silent) => ({ state: 'configured', silent })));
+  expect(bench.kernel.calls.filter((call) => call === 'dump')).toHaveLength(1);
+});
