@@ -4,6 +4,7 @@
 import type { DeniedAddress, Owner, PeerName } from '../answers.ts';
 import type { AddressEvent, EngineEvent } from '../engine/events.ts';
 import type { ForgetReason } from '../engine/ledger.ts';
+import { SESSION } from '../engine/sessions.ts';
 import type { UbusTable } from '../ubus/types.ts';
 import { span } from './ages.ts';
 import { describeProblem, inLines } from './problems.ts';
@@ -28,9 +29,11 @@ const denyReasons = {
 } as const;
 
 /** How long the owner of a denied address has been away; empty if it may be there. */
-function silence({ state, silent }: Partial<Owner>): string {
-  if (state === undefined || state === 'present') return '';
-  return silent === undefined ? ', silent since the interface was made' : `, silent for ${span(silent)}`;
+function silence({ state, silent = Number.POSITIVE_INFINITY }: Partial<Owner>): string {
+  if (state === undefined || state === 'present' || silent < SESSION / 1_000) return '';
+  return silent < Number.POSITIVE_INFINITY
+    ? `, silent for ${span(silent)}`
+    : ', silent since the interface was made';
 }
 
 /** What can be done about an address that is another peer's, called `owner`; empty if that peer has a better claim. */

@@ -162,20 +162,24 @@ ${longest}  a descri…  reserved  123456  59 min ago`);
   });
 
   it.each([
-    [{ state: 'silent', silent: 300 }, `silent for 5 min: wg-slaacer give wg1 ${longest} ${bob} moves it`],
+    [{ state: 'silent', silent: 300 }, `, silent for 5 min: wg-slaacer give wg1 ${longest} ${bob} moves it`],
     [
       { state: 'silent' },
-      `silent since the interface was made: wg-slaacer give wg1 ${longest} ${bob} moves it`,
+      `, silent since the interface was made: wg-slaacer give wg1 ${longest} ${bob} moves it`,
     ],
     [
       { state: 'configured', silent: 7_200 },
-      'silent for 2 h: if it is to move, take it out of the allowed IPs that are configured for phone',
+      ', silent for 2 h: if it is to move, take it out of the allowed IPs that are configured for phone',
+    ],
+    [
+      { state: 'configured', silent: 179 },
+      ': if it is to move, take it out of the allowed IPs that are configured for phone',
     ],
   ])('whose a refused address is, and the cure: %j', (holder, told) => {
     const owned = { ...attempt, reason: 'owned', owner: alice, owner_description: 'phone', ...holder };
     expect(deniedLines({ denied: [owned] }, screen).slice(-2)).toEqual([
       '',
-      `wg1: ${longest} is phone's, ${told}`,
+      `wg1: ${longest} is phone's${told}`,
     ]);
   });
 

@@ -1053,7 +1053,7 @@ describe('the log', () => {
     expect(log).toEqual([
       'info: ready: wg-slaacer 1.2.3, hook fexit',
       expect.stringMatching(`^info: wg1: learned ${five} peer Alice's phone \\(`),
-      `info: wg1: denied ${five} peer Bob: another peer's (Alice's phone, silent for 0 s); wg-slaacer give wg1 ${five} ${bob} moves it`,
+      `info: wg1: denied ${five} peer Bob: another peer's (Alice's phone); wg-slaacer give wg1 ${five} ${bob} moves it`,
       `info: wg1: forgotten ${five} peer Alice's phone (on request)`,
     ]);
   });
