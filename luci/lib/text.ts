@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Values in words.
 
+import { SESSION } from '../../src/engine/sessions.ts';
+
 /** Enough of a public key to tell peers apart, as LuCI's WireGuard page shortens it. */
 export function shortKey(key: string): string {
   return key.length > 12 ? `${key.slice(0, 5)}…${key.slice(-6)}` : key;
@@ -73,15 +75,11 @@ export function reason(code: string, holder: Holder = {}): Reason {
 }
 
 function ownerHint({ state, silent }: Holder): string {
-  const silence =
-    silent === undefined
-      ? _('That peer has been silent since the interface was made.')
-      : _('That peer has been silent for %s.').format(duration(silent));
   switch (state) {
     case 'silent':
-      return `${silence} ${_('If the device has a new key, give the address to its new peer.')}`;
+      return `${silence(silent)}${_('If the device has a new key, give the address to its new peer.')}`;
     case 'configured':
-      return `${silence} ${_('The address is configured there: if it is meant to move, take it out of the allowed IPs of that peer.')}`;
+      return `${silence(silent)}${_('The address is configured there: if it is meant to move, take it out of the allowed IPs of that peer.')}`;
     case 'present':
       return _(
         'That peer is there, or was less than 3 minutes ago: the other one has to choose another address.',
@@ -89,6 +87,14 @@ function ownerHint({ state, silent }: Holder): string {
     default:
       return _('It is learned when the peer uses it again.');
   }
+}
+
+/** Nothing of a peer that may be there. */
+function silence(seconds = Number.POSITIVE_INFINITY): string {
+  if (seconds < SESSION / 1_000) return '';
+  return seconds < Number.POSITIVE_INFINITY
+    ? `${_('That peer has been silent for %s.').format(duration(seconds))} `
+    : `${_('That peer has been silent since the interface was made.')} `;
 }
 
 /** How addresses are learned. */

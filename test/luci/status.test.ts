@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { boot, textOf, useBrowser, visit } from './bench.ts';
 import { PRESHARED_KEY, PRIVATE_KEY, type RouterConfig } from './router.ts';
-import { guest, household, laptop, live, PREFIX, phone } from './scene.ts';
+import { camera, guest, household, laptop, live, PREFIX, phone } from './scene.ts';
 
 useBrowser();
 
@@ -71,10 +71,11 @@ describe('what it shows', () => {
     const running = await home();
     const { router } = running;
     for (let count = 1; count <= 40; count++) await router.use('wg0', phone.key, `${PREFIX}::f${count}`);
+    router.kernel.handshakes.set(camera.key, Date.now() / 1_000 - 60);
     const page = await visit(running, 'status');
     const told = (await textOf(page, denied)).join('\n');
     expect(told).toMatch(
-      /Untitled peer .* 2001:db8:1:1::ca Another peer has this address: Garden camera That peer .* configured there/,
+      /Untitled peer .* 2001:db8:1:1::ca Another peer has this address: Garden camera The address is configured there/,
     );
     expect(told).toMatch(
       /2001:db8:bad::1 Not in a prefix of this interface If peers may use it, add its prefix/,
