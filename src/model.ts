@@ -17,6 +17,12 @@ export interface AllowedIp extends PeerAddress {
   readonly length?: number;
 }
 
+/**
+ * WireGuard's REJECT_AFTER_TIME (drivers/net/wireguard/messages.h) in milliseconds: a peer whose latest handshake is older
+ * has no session, and can send nothing.
+ */
+export const SESSION = 180_000;
+
 export interface Endpoint {
   /** IPv4 addresses are mapped ones. */
   readonly address: AddressBytes;

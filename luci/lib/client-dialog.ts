@@ -95,7 +95,12 @@ class ClientDialog {
 
   private async ask(): Promise<void> {
     const question = ++this.questions;
-    const { interface: name, peer } = this.peers.find((each) => each.peer === this.peer.value)!;
+    const chosen = this.peers.find((each) => each.peer === this.peer.value);
+    if (!chosen) {
+      setText(this.problem, _('This peer is not configured any more.'));
+      return;
+    }
+    const { interface: name, peer } = chosen;
     const endpoint = this.endpoint.value.trim() || undefined;
     let failure = '';
     let answer: ClientAnswer | undefined;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Values in words.
 
-import { SESSION } from '../../src/engine/sessions.ts';
+import { SESSION } from '../../src/model.ts';
 
 /** Enough of a public key to tell peers apart, as LuCI's WireGuard page shortens it. */
 export function shortKey(key: string): string {

@@ -9,6 +9,7 @@ import { formatAddress } from '../address-text.ts';
 import type { Clock } from '../clock.ts';
 import { ALL_NODES } from '../kernel/all-nodes.ts';
 import { hasErrno } from '../kernel/netlink-socket.ts';
+import { SESSION } from '../model.ts';
 import { type Advertisement, encodeAdvertisement, fitting } from '../packets/advertisement.ts';
 import {
   type Announcement,
@@ -30,9 +31,7 @@ const REPEATS = [4_000, 12_000];
 /** Answers that a peer gets at once, and milliseconds until another. */
 const ANSWERS = 3;
 const ANSWER_INTERVAL = 1_000;
-/** WireGuard's REJECT_AFTER_TIME in seconds: a peer whose handshakes are farther apart was away. */
-const SESSION = 180;
-/** A little less than its REKEY_AFTER_TIME: a peer whose handshakes are closer has been started anew. */
+/** A little less than WireGuard's REKEY_AFTER_TIME in seconds: a peer whose handshakes are closer has been started anew. */
 const REKEY = 110;
 /** So many last advertisements go to ff02::1, as all do at once. */
 const MOST_FAREWELLS = 100;
@@ -240,7 +239,7 @@ export class Advertiser {
     recipient.shaken = this.#clock.now();
     // A new key after two minutes, as ever, may be that of a peer that was started anew all the same; but many are not told
     // so often at ff02::1.
-    const isAsEver = gap >= REKEY && gap <= SESSION && recipient.due < Number.POSITIVE_INFINITY;
+    const isAsEver = gap >= REKEY && gap <= SESSION / 1_000 && recipient.due < Number.POSITIVE_INFINITY;
     if (isAsEver && recipient.address === ALL_NODES && !recipient.mayHaveMissedNews) return;
     recipient.mayHaveMissedNews = false;
     const next = Math.max(this.#clock.now(), recipient.told + HANDSHAKE_INTERVAL);
@@ -254,7 +253,7 @@ export class Advertiser {
   }
 
   #hasSession({ shaken }: Correspondent): boolean {
-    return this.#clock.now() - shaken < 1_000 * SESSION;
+    return this.#clock.now() - shaken < SESSION;
   }
 
   #advertiseOrWait(recipient: Correspondent): void {

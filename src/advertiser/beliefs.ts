@@ -115,7 +115,8 @@ export class Beliefs {
 
   /** An advertisement was sent. */
   note({ routerLifetime, prefixes }: Advertisement, now: number): void {
-    this.#isBelievedIn = routerLifetime > 0;
+    // Who solicits meanwhile is told of what there is, but the others go on believing.
+    if (!this.isWaiting) this.#isBelievedIn = routerLifetime > 0;
     for (const { prefix, preferred, valid } of prefixes) {
       const text = formatPrefix(prefix);
       if (this.#gone.has(text)) continue;

@@ -3,11 +3,11 @@
 // answers with a plan of what is to be done in the kernel. No I/O.
 
 import { type AddressBytes, contains, type Prefix, parseAddress } from '../address.ts';
-import type { Device, PeerAddress, Scope, Sighting, Verdict } from '../model.ts';
+import { type Device, type PeerAddress, type Scope, SESSION, type Sighting, type Verdict } from '../model.ts';
 import { inScope, isLinkLocal } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
 import type { Departure, Entry, ForgetReason, Ledger } from './ledger.ts';
-import { SESSION, Sessions } from './sessions.ts';
+import { Sessions } from './sessions.ts';
 
 /** An interface on which addresses are learned. */
 export interface Watched {
@@ -221,7 +221,7 @@ export class Learner {
     { interface: name, address, owner }: Denial,
     now: number,
     wall: number,
-    owners?: Pick<Owners, 'of'>,
+    owners?: Pick<Owners, 'of' | 'isLearnedOf'>,
   ): Standing {
     if (owner === undefined) return {};
     const entry = this.#ledger.get(name, address);
@@ -234,8 +234,9 @@ export class Learner {
       learned ? (now - learned.lastSeen) / 1_000 : Number.POSITIVE_INFINITY,
     );
     const isPresent = this.#sessions.mayBe(name, owner, now);
+    const isLearned = learned !== undefined && (owners?.isLearnedOf(learned) ?? true);
     return {
-      state: learned ? (isPresent ? 'present' : 'silent') : 'configured',
+      state: isLearned ? (isPresent ? 'present' : 'silent') : 'configured',
       ...(silent < Number.POSITIVE_INFINITY && { silent: Math.max(0, Math.floor(silent)) }),
     };
   }

@@ -2,10 +2,7 @@
 // Which peers can send anything now. WireGuard tells of handshakes by the wall clock, which may be set at any moment: what
 // decides here is how long ago another one was last found.
 
-import type { Device } from '../model.ts';
-
-/** WireGuard's REJECT_AFTER_TIME in milliseconds: a peer whose handshake is older can send nothing. */
-export const SESSION = 180_000;
+import { type Device, SESSION } from '../model.ts';
 
 interface Handshake {
   /** Seconds since 1970. */

@@ -4,7 +4,7 @@
 import type { DeniedAddress, Owner, PeerName } from '../answers.ts';
 import type { AddressEvent, EngineEvent } from '../engine/events.ts';
 import type { ForgetReason } from '../engine/ledger.ts';
-import { SESSION } from '../engine/sessions.ts';
+import { SESSION } from '../model.ts';
 import type { UbusTable } from '../ubus/types.ts';
 import { span } from './ages.ts';
 import { describeProblem, inLines } from './problems.ts';

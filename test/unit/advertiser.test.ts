@@ -514,6 +514,24 @@ describe('the end', () => {
   });
 });
 
+it('who solicits before a default route has come is told of none, and the others go on believing in it', () => {
+  const earlier = { isDefaultRouter: true, prefixes: [parsePrefix(A)!] };
+  advertiser = new Advertiser(
+    clock,
+    (message) => sent.push({ to: '', what: read(message), at: 0 }),
+    onChange,
+    [],
+    earlier,
+  );
+  advertiser.announce(announcement(undefined, { isDefaultRouter: false }));
+  advertiser.setRecipients([one, two]);
+  solicit();
+  expect(sent.map(({ what }) => what)).toEqual([`router 0, ${A} 2700/5400`]);
+  expect(advertiser.advertised.isDefaultRouter).toBe(true);
+  clock.advance(60_000);
+  expect(advertiser.advertised.isDefaultRouter).toBe(false);
+});
+
 describe('a firewall', () => {
   it('that lets nothing out is noticed, and that it does again', () => {
     failure = new NetlinkError(1, 'sendto');

@@ -2,7 +2,7 @@
 // Addresses that move from one peer to another: a device that has a new key, while its old peer is still configured.
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { SESSION } from '../../src/engine/sessions.ts';
+import { SESSION } from '../../src/model.ts';
 import type { InterfaceSettings } from '../../src/settings.ts';
 import { alice, Bench, bob, config, nameOf, on } from './bench.ts';
 
@@ -62,10 +62,12 @@ describe('what is given', () => {
     expect(bench.told()).toEqual([]);
   });
 
-  it('is nothing that a wider allowed IP of anybody has', () => {
+  it('is nothing that a wider allowed IP of anybody has, nor is that offered', () => {
     started();
+    bench.packet('wg1', bob, five);
     bench.clock.advance(SESSION);
     bench.kernel.allow('wg1', alice, '2001:db8:1::/80');
+    expect(bench.engine.denied()).toMatchObject([{ owner: alice, state: 'configured' }]);
     expect(give()).toEqual({ code: 'configured', owner: alice });
   });
 

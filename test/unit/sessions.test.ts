@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { beforeEach, expect, it } from 'vitest';
-import { SESSION, Sessions } from '../../src/engine/sessions.ts';
+import { Sessions } from '../../src/engine/sessions.ts';
+import { SESSION } from '../../src/model.ts';
 import { alice, bob, deviceOf } from './bench.ts';
 
 let sessions: Sessions;

@@ -4,7 +4,16 @@
 import { type AddressBytes, contains, type Prefix, parseAddress } from '../../address.ts';
 import { formatAddress, formatPrefix } from '../../address-text.ts';
 import type { Clock } from '../../clock.ts';
-import type { Device, Limits, Link, Loan, Peer, Scope, Sighting } from '../../model.ts';
+import {
+  type Device,
+  type Limits,
+  type Link,
+  type Loan,
+  type Peer,
+  type Scope,
+  SESSION,
+  type Sighting,
+} from '../../model.ts';
 import { routerSolicitation } from '../../packets/solicitation.ts';
 import type { Problem } from '../../problem.ts';
 import { linkLocal } from '../../scope.ts';
@@ -15,8 +24,8 @@ import { type Account, Suspicion } from './suspicion.ts';
 /** How long a suspect has a loan before others get theirs: until TCP, which waits a second, has sent again. */
 const TRIAL = 1_300;
 
-/** REJECT_AFTER_TIME of a session (drivers/net/wireguard/messages.h) and some more, in milliseconds. */
-const SESSION = 190_000;
+/** Who has had no session for that long, and some more, can be suspected of nothing, in milliseconds. */
+const ABSENCE = SESSION + 10_000;
 
 /** A law broken during a loan counts like so many loans that did not help. */
 const LAW_BROKEN = 2;
@@ -358,7 +367,7 @@ export class Lending {
 
   #isLive(peer: string): boolean {
     const session = this.#sessions.get(peer);
-    return session !== undefined && this.#kernel.clock.now() - session.since < SESSION;
+    return session !== undefined && this.#kernel.clock.now() - session.since < ABSENCE;
   }
 
   #accounts(device: Device, before: ReadonlyMap<string, number>): Account[] {
