@@ -72,7 +72,8 @@ const machines: Readonly<Record<Cpu, Pick<Hardware, 'qemu' | 'args' | 'terminal'
     args: ['-M', 'virt', '-cpu', 'cortex-a7', '-accel', 'tcg,thread=multi'],
     terminal: 'ttyAMA0',
   },
-  arm64: { qemu: 'aarch64', args: ['-M', 'virt', '-cpu', 'cortex-a72', ...emulation], terminal: 'ttyAMA0' },
+  // An older one has no pages of 16 KB.
+  arm64: { qemu: 'aarch64', args: ['-M', 'virt', '-cpu', 'cortex-a76', ...emulation], terminal: 'ttyAMA0' },
   riscv64: { qemu: 'riscv64', args: ['-M', 'virt', ...emulation], terminal: 'ttyS0' },
 };
 
