@@ -207,8 +207,8 @@ describe('who has no link-local address that is known', () => {
     expect(take()).toEqual([`ff02::1 of bob: router 2700, ${A} 300/600`]);
     clock.advance(110_000);
     expect(take()).toHaveLength(1);
-    clock.advance(1_000_000); // its session has ended
-    expect(take().length).toBeLessThanOrEqual(1);
+    clock.advance(1_000_000); // its session has ended; as the lifetimes run out, refreshes come closer
+    expect(take().length).toBeLessThanOrEqual(2);
     expect(advertiser.hasRecipients).toBe(false);
   });
 
