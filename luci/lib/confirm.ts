@@ -29,7 +29,7 @@ export function confirmPin(entry: LearnedAddress, done: () => Promise<void>): vo
   ask(entry, done, {
     title: _('Make this address permanent?'),
     explanation: _(
-      'It is added to the allowed IPs of the peer in the network configuration. It does not expire any more, and no other peer can take it. Nobody is cut off now; but when the network is reloaded for another change, the interface is made anew, as after any change of a peer, and all its peers are cut off for some seconds.',
+      'It is added to the allowed IPs of the peer in the network configuration. It does not expire any more, and no other peer can take it. Nobody is cut off now; but when the network is reloaded for another change, the interface is made anew, as after any change of a peer, and all its peers are cut off for up to 15 s.',
     ),
     label: _('Make permanent'),
     kind: 'cbi-button-positive',

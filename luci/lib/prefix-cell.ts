@@ -59,7 +59,7 @@ function assignButton(name: string): HTMLElement {
     ui.showModal(_('Assign a /64 to %s?').format(name), [
       paragraph(
         _(
-          'The interface gets a /64 of what the provider delegates. It is started anew for that, which cuts off all of its peers for some seconds.',
+          'The interface gets a /64 of what the provider delegates. It is started anew for that, which cuts off all of its peers for up to 15 s.',
         ),
       ),
       element('div', { class: 'button-row' }, [

@@ -10,7 +10,7 @@ import type { Device, HookInUse, Link, PeerAddress, Scope, Sighting } from '../m
 import { type Assignment, failureOf, type Problem, ProblemList } from '../problem.ts';
 import { scopeOf } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
-import { Absences } from './absences.ts';
+
 import { Addressless, isNoAddress } from './addressless.ts';
 import { type DenialRecord, Denials } from './denials.ts';
 import { interfaceProblems, ownedProblems } from './diagnosis.ts';
@@ -19,6 +19,7 @@ import { execute, type Surroundings } from './executor.ts';
 import { type Denial, Learner, Owners, type Plan, type Refusal, type Standing } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { Memory } from './memory.ts';
+import { Presence } from './presence.ts';
 import { Schedule } from './schedule.ts';
 import { Source } from './source.ts';
 import { lastAddresses, type State } from './state.ts';
@@ -68,7 +69,7 @@ export class Engine {
   readonly ledger = new Ledger();
   readonly denials = new Denials();
   readonly #tally = new Tally();
-  readonly #absences = new Absences();
+  readonly #presence = new Presence();
   readonly #addressless = new Addressless(this.ledger);
   readonly #learner = new Learner(this.ledger, (entry) => this.#lastSeen(entry));
   readonly #problems: ProblemList;
@@ -374,8 +375,8 @@ export class Engine {
 
   #interfaceProblems({ device, settings, assignment }: InterfaceConfig, link: Link | undefined): Problem[] {
     const now = this.#clock.now();
-    this.#absences.note(device, link !== undefined, now);
-    if (this.#absences.isBrief(device, now)) return [];
+    this.#presence.note(device, link !== undefined, now);
+    if (this.#presence.hasJustChanged(device, now)) return [];
     return interfaceProblems(device, settings, link, this.#kernel.routing, assignment);
   }
 
@@ -523,7 +524,7 @@ export class Engine {
       this.#advertising.hasRecipients ||
       (this.#source.current?.seesHandshakes === false && this.#advertising.isOnAny) ||
       (this.#source.current !== undefined && this.#memory.hasLeftovers);
-    const end = this.#absences.nextEnd(this.#clock.now());
+    const end = this.#presence.nextEnd(this.#clock.now());
     this.#schedule.set(isBusy ? Math.min(next, end) : end);
   }
 
@@ -535,7 +536,7 @@ export class Engine {
   }
 
   #tick(): void {
-    const next = this.#absences.nextEnd(this.#lastReconcile);
+    const next = this.#presence.nextEnd(this.#lastReconcile);
     if (this.#schedule.hasCome(Math.min(next, this.#lastReconcile + RECONCILE_INTERVAL))) this.#sync();
     else {
       this.#carryOut(this.#learner.expire(this.#clock.now(), this.#watch.all()));

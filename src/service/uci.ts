@@ -102,5 +102,9 @@ export async function changeUntold(
       if (!(error instanceof UbusError) || error.status !== ubusStatus.notFound) throw error;
       throw new UbusError(error.status, 'rpcd cannot run /sbin/uci: install rpcd-mod-file');
     });
-  if (code !== 0) throw new UbusError(ubusStatus.unknownError, `uci ${params.join(' ')}: ${stderr ?? code}`);
+  if (code !== 0)
+    throw new UbusError(
+      ubusStatus.unknownError,
+      `uci ${params.join(' ')}: ${typeof stderr === 'string' ? stderr.trim() : code}`,
+    );
 }

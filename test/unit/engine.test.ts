@@ -384,6 +384,27 @@ describe('an absence', () => {
     expect(absent()).toEqual(['wg1', 'wg9']);
     expect(bench.clock.pending()).toEqual([]);
   });
+
+  it('is not followed by a complaint about a prefix that comes a moment after the interface', () => {
+    const codes = () => bench.engine.currentProblems().map(({ code }) => code);
+    const recreate = () => {
+      bench.kernel.deleteLink('wg1');
+      bench.kernel.announce();
+      bench.kernel.addLink('wg1', { addresses: [] });
+      bench.kernel.announce();
+      bench.clock.advance(1_000);
+      expect(codes()).toEqual([]);
+    };
+    bench.start(wg1);
+    recreate();
+    bench.kernel.setLinkAddresses('wg1', ['2001:db8:1::1/64']);
+    bench.kernel.announce();
+    bench.clock.advance(60_000);
+    expect(codes()).toEqual([]);
+    recreate();
+    bench.clock.advance(10_000);
+    expect(codes()).toEqual(['no-prefix']);
+  });
 });
 
 describe('the end', () => {
