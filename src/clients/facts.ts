@@ -75,3 +75,14 @@ export function withLength(address: string): string {
 export function endpointOf({ host = placeholders.host, port }: RouterSide): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
+
+export function publicKeyOf({ publicKey = placeholders.publicKey }: RouterSide): string {
+  return publicKey;
+}
+
+/** The lines that say it, below a comment that is indented as they are; none if the peer has no preshared key. */
+export function presharedKeyOf({ hasPresharedKey }: Client, ...lines: readonly string[]): readonly string[] {
+  if (!hasPresharedKey) return [];
+  const indent = lines[0]?.startsWith('\t') ? '\t' : '';
+  return [`${indent}# The one that is set for this peer on the router:`, ...lines];
+}

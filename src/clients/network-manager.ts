@@ -11,6 +11,8 @@ import {
   isIpv4,
   KEEPALIVE,
   mtuOf,
+  presharedKeyOf,
+  publicKeyOf,
   type RouterSide,
   withLength,
 } from './facts.ts';
@@ -42,14 +44,8 @@ function profile(client: Client, router: RouterSide): string {
     `private-key=${placeholders.privateKey}`,
     ...(mtu === undefined ? [] : [`mtu=${mtu}`]),
     '',
-    `[wireguard-peer.${router.publicKey ?? placeholders.publicKey}]`,
-    ...(client.hasPresharedKey
-      ? [
-          '# The one that is set for this peer on the router:',
-          `preshared-key=${placeholders.presharedKey}`,
-          'preshared-key-flags=0',
-        ]
-      : []),
+    `[wireguard-peer.${publicKeyOf(router)}]`,
+    ...presharedKeyOf(client, `preshared-key=${placeholders.presharedKey}`, 'preshared-key-flags=0'),
     `endpoint=${endpointOf(router)}`,
     `allowed-ips=${allowedIpsOf(client, router)
       .map((prefix) => `${prefix};`)

@@ -12,6 +12,8 @@ import {
   endpointOf,
   KEEPALIVE,
   mtuOf,
+  presharedKeyOf,
+  publicKeyOf,
   type RouterSide,
   withLength,
 } from './facts.ts';
@@ -29,10 +31,8 @@ export function networkd(client: Client, router: RouterSide): ClientSetup {
     `PrivateKey=${placeholders.privateKey}`,
     '',
     '[WireGuardPeer]',
-    `PublicKey=${router.publicKey ?? placeholders.publicKey}`,
-    ...(client.hasPresharedKey
-      ? ['# The one that is set for this peer on the router:', `PresharedKey=${placeholders.presharedKey}`]
-      : []),
+    `PublicKey=${publicKeyOf(router)}`,
+    ...presharedKeyOf(client, `PresharedKey=${placeholders.presharedKey}`),
     `Endpoint=${endpointOf(router)}`,
     `AllowedIPs=${allowedIpsOf(client, router).join(',')}`,
     `PersistentKeepalive=${KEEPALIVE}`,

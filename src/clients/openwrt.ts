@@ -10,6 +10,8 @@ import {
   DEVICE,
   KEEPALIVE,
   mtuOf,
+  presharedKeyOf,
+  publicKeyOf,
   type RouterSide,
   withLength,
 } from './facts.ts';
@@ -27,13 +29,8 @@ export function openwrt(client: Client, router: RouterSide): ClientSetup {
       ...(mtu === undefined ? [] : [option('mtu', mtu)]),
     ]),
     section(`wireguard_${DEVICE}`, undefined, [
-      option('public_key', router.publicKey ?? placeholders.publicKey),
-      ...(client.hasPresharedKey
-        ? [
-            '\t# The one that is set for this peer on the router:',
-            option('preshared_key', placeholders.presharedKey),
-          ]
-        : []),
+      option('public_key', publicKeyOf(router)),
+      ...presharedKeyOf(client, option('preshared_key', placeholders.presharedKey)),
       option('endpoint_host', router.host ?? placeholders.host),
       option('endpoint_port', router.port),
       option('persistent_keepalive', KEEPALIVE),

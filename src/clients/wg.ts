@@ -9,6 +9,8 @@ import {
   endpointOf,
   KEEPALIVE,
   mtuOf,
+  presharedKeyOf,
+  publicKeyOf,
   type RouterSide,
   withLength,
 } from './facts.ts';
@@ -68,10 +70,8 @@ function configuration(client: Client, router: RouterSide, ofInterface: readonly
     ...ofInterface,
     '',
     '[Peer]',
-    `PublicKey = ${router.publicKey ?? placeholders.publicKey}`,
-    ...(client.hasPresharedKey
-      ? ['# The one that is set for this peer on the router:', `PresharedKey = ${placeholders.presharedKey}`]
-      : []),
+    `PublicKey = ${publicKeyOf(router)}`,
+    ...presharedKeyOf(client, `PresharedKey = ${placeholders.presharedKey}`),
     `Endpoint = ${endpointOf(router)}`,
     `AllowedIPs = ${allowedIpsOf(client, router).join(', ')}`,
     `PersistentKeepalive = ${KEEPALIVE}`,
