@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Denied attempts, for people to look at. Bounded, and no peer can push out the others'.
 
-import type { Denial } from './learner.ts';
 import type { Entry, Follower } from './ledger.ts';
+import type { Denial } from './plan.ts';
 
 export interface DenialRecord extends Denial {
   /** Milliseconds of the monotonic clock. */

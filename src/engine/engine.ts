@@ -16,11 +16,16 @@ import { type DenialRecord, Denials } from './denials.ts';
 import { interfaceProblems, ownedProblems } from './diagnosis.ts';
 import { type EngineEvent, eventsOf } from './events.ts';
 import { execute, type Surroundings } from './executor.ts';
-import { type Denial, Learner, Owners, type Plan, type Refusal, type Standing } from './learner.ts';
+import { Learner } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { Memory } from './memory.ts';
+import { Moving, type Refusal, type Standing } from './moving.ts';
+import { Owners } from './owners.ts';
+import type { Denial, Plan } from './plan.ts';
 import { Presence } from './presence.ts';
+import { Room } from './room.ts';
 import { Schedule } from './schedule.ts';
+import { Sessions } from './sessions.ts';
 import { Source } from './source.ts';
 import { lastAddresses, type State } from './state.ts';
 import { StateKeeper } from './state-keeper.ts';
@@ -71,7 +76,10 @@ export class Engine {
   readonly #tally = new Tally();
   readonly #presence = new Presence();
   readonly #addressless = new Addressless(this.ledger);
-  readonly #learner = new Learner(this.ledger, (entry) => this.#lastSeen(entry));
+  readonly #sessions = new Sessions();
+  readonly #room = new Room(this.ledger, (entry) => this.#lastSeen(entry));
+  readonly #moving = new Moving(this.ledger, this.#sessions, this.#room);
+  readonly #learner = new Learner(this.ledger, this.#sessions, this.#room, this.#moving);
   readonly #problems: ProblemList;
   #config: EngineConfig = { hook: 'auto', interfaces: [] };
   readonly #source: Source;
@@ -257,7 +265,7 @@ export class Engine {
     const on = denial.owner !== undefined && this.#watch.named(denial.interface);
     // Where nothing is learned, nobody looks now and then.
     if (on && (this.#looked.get(on.name) ?? 0) + RECONCILE_INTERVAL <= this.#clock.now()) this.#look(on);
-    return this.#learner.standingOf(denial, this.#clock.now(), this.#clock.wall(), owners);
+    return this.#moving.standingOf(denial, this.#clock.now(), this.#clock.wall(), owners);
   }
 
   /** Moves a learned address, whose peer has no session, to another peer. Why not, if it cannot be. */
@@ -265,10 +273,10 @@ export class Engine {
     const on = this.#watch.named(name);
     const device = on && this.#look(on);
     if (!device) return { code: 'away' };
-    const refusal = this.#learner.refusalOf(on, device, address, peer, this.#clock.now());
+    const refusal = this.#moving.refusalOf(on, device, address, peer, this.#clock.now());
     const entry = this.ledger.get(name, address);
     if (refusal || entry?.peer === peer) return refusal;
-    this.#carryOut(this.#learner.give(on, entry!, peer, this.#clock.now()));
+    this.#carryOut(this.#moving.give(on, entry!, peer, this.#clock.now()));
     if (this.ledger.get(name, address)?.peer !== peer) return { code: 'failed', owner: entry!.peer };
     this.#meet(this.ledger.get(name, address)!);
     return undefined;

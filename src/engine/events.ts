@@ -4,8 +4,9 @@
 import type { Clock } from '../clock.ts';
 import type { HookInUse, PeerAddress } from '../model.ts';
 import type { Problem } from '../problem.ts';
-import type { Denial, Standing } from './learner.ts';
 import type { Arrival, Departure, Entry, Follower } from './ledger.ts';
+import type { Standing } from './moving.ts';
+import type { Denial } from './plan.ts';
 
 /** Seconds since 1970, with fractions. */
 interface At {

@@ -6,8 +6,8 @@ import type { Clock } from '../clock.ts';
 import type { Sightings, WireGuard } from '../kernel/ports.ts';
 import type { LearnedRecord } from '../model.ts';
 import { failureOf, type Problem } from '../problem.ts';
-import type { Addition, Delivery, Denial, Move, Plan, Removal } from './learner.ts';
 import type { Entry, Ledger } from './ledger.ts';
+import type { Addition, Delivery, Denial, Move, Plan, Removal } from './plan.ts';
 
 /** An interface that is there, and where its records are kept. */
 export interface Place {

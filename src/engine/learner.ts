@@ -2,102 +2,36 @@
 // The heart: what follows from a sighting, from the passing of time, from what WireGuard has. It keeps the ledger, and
 // answers with a plan of what is to be done in the kernel. No I/O.
 
-import { type AddressBytes, contains, type Prefix, parseAddress } from '../address.ts';
-import { type Device, type PeerAddress, type Scope, SESSION, type Sighting, type Verdict } from '../model.ts';
+import { parseAddress } from '../address.ts';
+import type { Device, Sighting } from '../model.ts';
 import { inScope, isLinkLocal } from '../scope.ts';
-import type { InterfaceSettings } from '../settings.ts';
 import type { Departure, Entry, ForgetReason, Ledger } from './ledger.ts';
-import { Sessions } from './sessions.ts';
-
-/** An interface on which addresses are learned. */
-export interface Watched {
-  readonly name: string;
-  readonly ifindex: number;
-  readonly settings: InterfaceSettings;
-  readonly scope: Scope;
-}
-
-export interface Addition {
-  readonly entry: Entry;
-  readonly event: 'learned' | 'restored';
-  /** The time of the sighting that led to it, and whether its packet was accepted. */
-  readonly seen?: number;
-  readonly accepted?: boolean;
-}
-
-export interface Removal {
-  readonly entry: Entry;
-  readonly departure: Departure;
-}
-
-/** From one peer to another. */
-export interface Move {
-  readonly from: Entry;
-  readonly to: Entry;
-  readonly reason: 'given' | 'taken';
-}
-
-export interface Denial extends PeerAddress {
-  readonly interface: string;
-  readonly reason: Exclude<Verdict, 'candidate' | 'restore'>;
-  readonly count: number;
-  /** With `owned`: whose it is. */
-  readonly owner?: string;
-}
-
-/** Why an address cannot be given to a peer. */
-export interface Refusal {
-  readonly code: 'away' | 'unknown-peer' | 'not-learned' | 'configured' | 'session' | 'failed';
-  /** Whose it is. */
-  readonly owner?: string;
-}
-
-/** What is known of the owner of an address that another peer was denied; nothing if it has none by now. */
-export interface Standing {
-  /** It may be there; it can send nothing now, so the address may be given away; or the address is not a learned one. */
-  readonly state?: 'present' | 'silent' | 'configured';
-  /** Seconds since it shook hands or used the address; absent if it has done neither since the interface was made. */
-  readonly silent?: number;
-}
-
-export interface Delivery {
-  readonly entry: Entry;
-  readonly ifindex: number;
-  readonly packet: Uint8Array;
-}
-
-/** To be done in this order: move, withdraw, add, deliver. The ledger already has it so. */
-export interface Plan {
-  readonly move: Move[];
-  readonly remove: Removal[];
-  readonly add: Addition[];
-  readonly deliver: Delivery[];
-  readonly denied: Denial[];
-  /** Interfaces whose allowed IPs something else has changed: compare them with the ledger. */
-  readonly wiped: Set<string>;
-}
+import type { Moving } from './moving.ts';
+import { Owners } from './owners.ts';
+import { type Denial, emptyPlan, type Plan, withoutPassing } from './plan.ts';
+import type { Room, Watched } from './room.ts';
+import type { Sessions } from './sessions.ts';
 
 const EXPIRED: Departure = { event: 'expired' };
-const EVICTED: Departure = { event: 'evicted' };
 const RELEASED: Departure = { event: 'released' };
 
 /** How long a peer may be missing, as while its configuration is replaced, before its addresses are free again. */
 const PEER_GRACE = 60_000;
 
-const MINUTE = 60_000;
-
 export class Learner {
   /** Peers with entries that WireGuard did not have at the last comparison, since when. */
   readonly #missing = new Map<string, number>();
-  readonly #sessions = new Sessions();
 
   readonly #ledger: Ledger;
-  readonly #lastSeen: (entry: Entry) => number | undefined;
+  readonly #sessions: Sessions;
+  readonly #room: Room;
+  readonly #moving: Moving;
 
-  /** `lastSeen` asks the kernel when an entry was last used; undefined if it does not know. */
-  constructor(ledger: Ledger, lastSeen: (entry: Entry) => number | undefined) {
+  constructor(ledger: Ledger, sessions: Sessions, room: Room, moving: Moving) {
     this.#ledger = ledger;
-    this.#lastSeen = lastSeen;
+    this.#sessions = sessions;
+    this.#room = room;
+    this.#moving = moving;
   }
 
   /**
@@ -135,7 +69,7 @@ export class Learner {
     owners: () => Owners | undefined,
   ): void {
     const { verdict, address, sender: peer } = sighting;
-    if (verdict === 'owned' && on.settings.takeover && this.#takeOver(plan, sighting, on, owners)) return;
+    if (verdict === 'owned' && this.#moving.takeOver(plan, sighting, on, owners)) return;
     if (verdict !== 'candidate' && verdict !== 'restore') {
       plan.denied.push(denialOf(on, sighting, verdict, sighting.owner));
       return;
@@ -156,91 +90,6 @@ export class Learner {
     if (sighting.packet) plan.deliver.push({ entry, ifindex: on.ifindex, packet: sighting.packet });
   }
 
-  /**
-   * Moves an address from a peer that has neither a session nor used it for as long as one lasts. It pushes nothing out, and
-   * there are no more in a minute than the rate allows to learn: it costs no token. False: it stays where it is.
-   */
-  #takeOver(
-    plan: Plan,
-    { address, sender: peer, owner, time }: Sighting,
-    on: Watched,
-    owners: () => Owners | undefined,
-  ): boolean {
-    const known = this.#ledger.get(on.name, address);
-    if (!known || known.peer !== owner || known.peer === peer) return false;
-    this.refresh(known);
-    if (time - known.lastSeen < SESSION || !inScope(on.scope, parseAddress(address)!)) return false;
-    if (this.#surplus(on, peer, 1) > 0 || !this.#isWithinRate(on, peer, time)) return false;
-    const present = owners(); // and sessions are known by now
-    if (!present?.isLearnedOf(known) || this.#sessions.mayBe(on.name, known.peer, time)) return false;
-    this.#move(plan, known, peer, time, 'taken');
-    return true;
-  }
-
-  #isWithinRate({ name, settings: { rate, burst } }: Watched, peer: string, now: number): boolean {
-    const recent = [...this.#ledger.ofPeer(name, peer)].filter(({ learned }) => learned > now - MINUTE);
-    return rate === 0 || recent.length < rate + burst;
-  }
-
-  /** Another peer is to have a learned address, whoever has it. What is too much for that peer makes room. */
-  give(on: Watched, entry: Entry, peer: string, now: number): Plan {
-    const plan = emptyPlan();
-    this.#makeRoom(plan, on, peer, 1);
-    this.#move(plan, entry, peer, now, 'given');
-    return plan;
-  }
-
-  #move(plan: Plan, from: Entry, peer: string, now: number, reason: Move['reason']): void {
-    const key = this.#ledger.keyOf(from.interface, peer);
-    const to = { ...from, peer: key, learned: now, lastSeen: now, confirmed: now };
-    this.#ledger.put(to);
-    plan.move.push({ from, to, reason });
-  }
-
-  /** Why an address cannot be given to a peer, if so; `device` is as it is now. */
-  refusalOf(
-    { name }: Watched,
-    device: Device,
-    address: string,
-    peer: string,
-    now: number,
-  ): Refusal | undefined {
-    this.#sessions.note(name, device, now);
-    const entry = this.#ledger.get(name, address);
-    const owners = new Owners(device);
-    const owner = entry?.peer ?? owners.of(address);
-    if (!device.peers.some(({ key }) => key === peer)) return { code: 'unknown-peer' };
-    if (owner === undefined) return { code: 'not-learned' };
-    if (owner === peer && entry) return undefined;
-    if (!entry || !owners.isLearnedOf(entry)) return { code: 'configured', owner };
-    return this.#sessions.mayBe(name, owner, now) ? { code: 'session', owner } : undefined;
-  }
-
-  /** `wall` is the time since 1970 in milliseconds; `owners` are those of now, if it is not just now that it was denied. */
-  standingOf(
-    { interface: name, address, owner }: Denial,
-    now: number,
-    wall: number,
-    owners?: Pick<Owners, 'of' | 'isLearnedOf'>,
-  ): Standing {
-    if (owner === undefined) return {};
-    const entry = this.#ledger.get(name, address);
-    const learned = entry?.peer === owner ? entry : undefined;
-    if (!learned && owners && owners.of(address) !== owner) return {};
-    if (learned) this.refresh(learned);
-    const handshake = this.#sessions.latest(name, owner);
-    const silent = Math.min(
-      handshake === undefined ? Number.POSITIVE_INFINITY : wall / 1_000 - handshake,
-      learned ? (now - learned.lastSeen) / 1_000 : Number.POSITIVE_INFINITY,
-    );
-    const isPresent = this.#sessions.mayBe(name, owner, now);
-    const isLearned = learned !== undefined && (owners?.isLearnedOf(learned) ?? true);
-    return {
-      state: isLearned ? (isPresent ? 'present' : 'silent') : 'configured',
-      ...(silent < Number.POSITIVE_INFINITY && { silent: Math.max(0, Math.floor(silent)) }),
-    };
-  }
-
   /** Restores what is known, else learns, if it still may be. */
   #allow(plan: Plan, known: Entry | undefined, sighting: Sighting, on: Watched): Entry | undefined {
     const { address, sender: peer, time } = sighting;
@@ -252,8 +101,8 @@ export class Learner {
     // Withdrawn, or no longer in scope, since the kernel saw it: its next packet will be judged anew.
     if (sighting.verdict === 'restore' || !inScope(on.scope, parseAddress(address)!)) return undefined;
     // What cost no token pushes nothing out: else one token would buy several changes.
-    if (sighting.repeat && this.#surplus(on, peer, 1) > 0) return undefined;
-    this.#makeRoom(plan, on, peer, 1);
+    if (sighting.repeat && this.#room.surplus(on, peer, 1) > 0) return undefined;
+    plan.remove.push(...this.#room.make(on, peer, 1));
     const key = this.#ledger.keyOf(on.name, peer);
     const entry = { interface: on.name, address, peer: key, learned: time, lastSeen: time, confirmed: time };
     this.#ledger.put(entry);
@@ -261,26 +110,11 @@ export class Learner {
     return entry;
   }
 
-  /** Evicts the least recently used addresses of a peer until there is room for so many others. */
-  #makeRoom(plan: Plan, on: Watched, peer: string, others: number): void {
-    const surplus = this.#surplus(on, peer, others);
-    if (surplus <= 0) return;
-    const entries = [...this.#ledger.ofPeer(on.name, peer)];
-    for (const entry of entries) this.refresh(entry);
-    entries.sort((a, b) => a.lastSeen - b.lastSeen);
-    for (const entry of entries.slice(0, surplus)) this.#remove(plan, entry, EVICTED);
-  }
-
-  /** By how many a peer would be over its number of addresses, had it so many others. */
-  #surplus({ name, settings }: Watched, peer: string, others: number): number {
-    return this.#ledger.ofPeer(name, peer).size + others - settings.maxAddresses;
-  }
-
   /** Withdraws what peers have too much of. */
   limit(on: Watched): Plan {
     const plan = emptyPlan();
     const peers = new Set([...this.#ledger.entries(on.name)].map(({ peer }) => peer));
-    for (const peer of peers) this.#makeRoom(plan, on, peer, 0);
+    for (const peer of peers) plan.remove.push(...this.#room.make(on, peer, 0));
     return plan;
   }
 
@@ -290,7 +124,7 @@ export class Learner {
     for (const { name, settings } of watched) {
       const isDue = (entry: Entry) => entry.lastSeen + settings.lifetime <= now;
       for (const entry of [...this.#ledger.entries(name)].filter(isDue)) {
-        this.refresh(entry);
+        this.#room.refresh(entry);
         if (isDue(entry)) this.#remove(plan, entry, EXPIRED);
       }
     }
@@ -305,7 +139,7 @@ export class Learner {
     this.#sessions.note(name, device, now);
     for (const { key, latestHandshake } of device.peers) {
       const entries = [...this.#ledger.ofPeer(name, key)].filter(({ address }) => isLinkLocal(address));
-      if (entries.length > 1) for (const entry of entries) this.refresh(entry);
+      if (entries.length > 1) for (const entry of entries) this.#room.refresh(entry);
       const [last] = entries.sort((a, b) => b.lastSeen - a.lastSeen);
       const found = this.#sessions.found(name, key) ?? now;
       const age = Math.max(now - found, wall - 1_000 * latestHandshake); // the clock may have been set back
@@ -401,11 +235,6 @@ export class Learner {
     return plan;
   }
 
-  /** Brings an entry's last-seen time up to date. */
-  refresh(entry: Entry): void {
-    entry.lastSeen = Math.max(entry.lastSeen, this.#lastSeen(entry) ?? 0);
-  }
-
   #remove(plan: Plan, entry: Entry, departure: Departure): void {
     this.#ledger.delete(entry);
     plan.remove.push({ entry, departure });
@@ -419,83 +248,4 @@ function denialOf(
   owner: string | undefined,
 ): Denial {
   return { interface: name, address, peer, reason, count, ...(owner !== undefined && { owner }) };
-}
-
-function emptyPlan(): Plan {
-  return { move: [], remove: [], add: [], deliver: [], denied: [], wiped: new Set() };
-}
-
-/**
- * Leaves out what a plan would add and remove again, when a peer uses more at once than it may have. What was to be
- * restored is removed still, as the kernel remembers it.
- */
-function withoutPassing(plan: Plan): Plan {
-  if (plan.remove.length === 0) return plan;
-  const removed = new Set(plan.remove.map(({ entry }) => entry));
-  const isPassing = ({ entry }: { entry: Entry }) => removed.has(entry);
-  const fresh = new Set(plan.add.filter(({ event }) => event === 'learned').map(({ entry }) => entry));
-  return {
-    ...plan,
-    remove: plan.remove.filter(({ entry }) => !fresh.has(entry)),
-    add: plan.add.filter((addition) => !isPassing(addition)),
-    deliver: plan.deliver.filter((delivery) => !isPassing(delivery)),
-  };
-}
-
-/** So many searches take as long as an index of all. */
-const SEARCHES = 20;
-
-/** Whose an address is, by the longest match among all peers' allowed IPs. */
-export class Owners {
-  /** The owners of single addresses; made when it pays. */
-  #index: Map<string, string> | undefined;
-  /** The wider ones: few, where peers are many. */
-  readonly #prefixes: readonly { prefix: Prefix; owner: string }[];
-
-  readonly #device: Device;
-  #searches;
-
-  /** `searches`: how many there are going to be, as far as that is known. */
-  constructor(device: Device, searches = 0) {
-    this.#device = device;
-    this.#searches = searches;
-    this.#prefixes = device.peers.flatMap(({ key: owner, prefixes }) =>
-      prefixes.map((prefix) => ({ prefix, owner })),
-    );
-  }
-
-  of(address: string): string | undefined {
-    if (!this.#index && ++this.#searches >= SEARCHES) this.#index = this.#makeIndex();
-    const owner = this.#index
-      ? this.#index.get(address)
-      : this.#device.peers.find(({ addresses }) => addresses.includes(address))?.key;
-    if (owner !== undefined || this.#prefixes.length === 0) return owner;
-    return this.#search(parseAddress(address)!);
-  }
-
-  /** Whether an address is its peer's, or nobody's for now, by itself: no allowed IP that is wider has anything to say on it. */
-  isLearnedOf({ address, peer }: Entry): boolean {
-    const owner = this.of(address);
-    const isWide = this.#search(parseAddress(address)!) !== undefined;
-    return (owner === undefined || owner === peer) && !isWide;
-  }
-
-  #makeIndex(): Map<string, string> {
-    const index = new Map<string, string>();
-    for (const { key, addresses } of this.#device.peers)
-      for (const address of addresses) index.set(address, key);
-    return index;
-  }
-
-  /** Among the prefixes that are wider than an address. */
-  #search(address: AddressBytes): string | undefined {
-    let longest = -1;
-    let owner: string | undefined;
-    for (const held of this.#prefixes) {
-      if (held.prefix.length <= longest || !contains(held.prefix, address)) continue;
-      longest = held.prefix.length;
-      owner = held.owner;
-    }
-    return owner;
-  }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What has happened since the start, in numbers.
 
-import type { Denial } from './learner.ts';
 import type { Arrival, Departure, Entry, Follower } from './ledger.ts';
+import type { Denial } from './plan.ts';
 
 type Change = (Arrival | Departure)['event'];
 

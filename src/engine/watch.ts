@@ -6,9 +6,10 @@ import type { WireGuard } from '../kernel/ports.ts';
 import type { Device, LearnedRecord, Link, Scope } from '../model.ts';
 import { failureOf, type Problem } from '../problem.ts';
 import type { Place } from './executor.ts';
-import type { Learner, Watched } from './learner.ts';
+import type { Learner } from './learner.ts';
 import type { Entry, Ledger } from './ledger.ts';
 import { alignRecords } from './records.ts';
+import type { Watched } from './room.ts';
 import { Settling } from './settling.ts';
 
 /** An interface that is enabled, there, and watched. */

@@ -3,7 +3,8 @@
 
 import type { Owner } from '../answers.ts';
 import type { EngineEvent } from '../engine/events.ts';
-import type { Denial, Standing } from '../engine/learner.ts';
+import type { Standing } from '../engine/moving.ts';
+import type { Denial } from '../engine/plan.ts';
 import type { UbusTable } from '../ubus/types.ts';
 
 export interface Notification {

@@ -12,7 +12,7 @@ import type {
 } from '../answers.ts';
 import type { Clock } from '../clock.ts';
 import type { EngineEvent } from '../engine/events.ts';
-import type { Refusal } from '../engine/learner.ts';
+import type { Refusal } from '../engine/moving.ts';
 import type { Totals } from '../engine/totals.ts';
 import type { Counters, PeerAddress } from '../model.ts';
 import type { Problem } from '../problem.ts';

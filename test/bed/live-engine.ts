@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // An engine on a lab's router whose configuration can change while it runs.
 
-import type { Refusal } from '../../src/engine/learner.ts';
+import type { Refusal } from '../../src/engine/moving.ts';
 import type { Way } from './bed.ts';
 import type { Host } from './client.ts';
 import { Daemon, INSTALLED } from './daemon.ts';

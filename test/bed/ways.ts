@@ -4,7 +4,7 @@
 // refuses stays unseen.
 
 import { expect } from 'vitest';
-import type { Denial } from '../../src/engine/learner.ts';
+import type { Denial } from '../../src/engine/plan.ts';
 import type { Client, PingOptions } from './client.ts';
 import type { Daemon } from './daemon.ts';
 import type { Lab } from './lab.ts';

@@ -4,6 +4,11 @@
 import { parsePrefix } from '../../src/address.ts';
 import { Engine, type EngineConfig } from '../../src/engine/engine.ts';
 import type { EngineEvent } from '../../src/engine/events.ts';
+import { Learner } from '../../src/engine/learner.ts';
+import type { Entry, Ledger } from '../../src/engine/ledger.ts';
+import { Moving } from '../../src/engine/moving.ts';
+import { Room } from '../../src/engine/room.ts';
+import { Sessions } from '../../src/engine/sessions.ts';
 import type { Device } from '../../src/model.ts';
 import { type InterfaceSettings, interfaceDefaults } from '../../src/settings.ts';
 import { parseAllowedIps } from './allowed-ips.ts';
@@ -50,6 +55,13 @@ export function on(device: string, changes: Partial<InterfaceSettings> = {}, nam
 
 export function config(...interfaces: EngineConfig['interfaces']): EngineConfig {
   return { hook: 'auto', interfaces };
+}
+
+/** `lastSeen` says when the kernel last saw an entry used. */
+export function learnerOf(ledger: Ledger, lastSeen: (entry: Entry) => number | undefined): Learner {
+  const sessions = new Sessions();
+  const room = new Room(ledger, lastSeen);
+  return new Learner(ledger, sessions, room, new Moving(ledger, sessions, room));
 }
 
 export class Bench {

@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { Denials } from '../../src/engine/denials.ts';
-import type { Denial } from '../../src/engine/learner.ts';
+import type { Denial } from '../../src/engine/plan.ts';
 import { alice, bob } from './bench.ts';
 import { key } from './fake-kernel.ts';
 

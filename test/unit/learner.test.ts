@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Learner, type Plan, type Watched } from '../../src/engine/learner.ts';
+import type { Learner } from '../../src/engine/learner.ts';
 import { type Entry, Ledger } from '../../src/engine/ledger.ts';
+import type { Plan } from '../../src/engine/plan.ts';
+import type { Watched } from '../../src/engine/room.ts';
 import type { Device, Sighting } from '../../src/model.ts';
 import type { InterfaceSettings } from '../../src/settings.ts';
-import { alice, bob, carol, deviceOf, nameOf, prefixes, settings } from './bench.ts';
+import { alice, bob, carol, deviceOf, learnerOf, nameOf, prefixes, settings } from './bench.ts';
 
 const scope = { learn: prefixes('2001:db8::/64', 'fe80::/64'), reserved: prefixes('2001:db8::1/128') };
 const watched = (changes: Partial<InterfaceSettings> = {}): Watched => ({
@@ -26,7 +28,7 @@ beforeEach(() => {
   ledger = new Ledger();
   used = new Map();
   device = deviceOf({});
-  learner = new Learner(ledger, ({ address }) => used.get(address));
+  learner = learnerOf(ledger, ({ address }) => used.get(address));
 });
 
 function known(address: string, peer = alice, times: Partial<Entry> = {}): Entry {

@@ -4,9 +4,9 @@
 import { bench, describe } from 'vitest';
 import { formatAddress } from '../../../src/address-text.ts';
 import { Denials } from '../../../src/engine/denials.ts';
-import { Learner } from '../../../src/engine/learner.ts';
 import { Ledger } from '../../../src/engine/ledger.ts';
 import type { Sighting } from '../../../src/model.ts';
+import { learnerOf } from '../../unit/bench.ts';
 import { addressOf, device, entries, keys, watched } from './scene.ts';
 
 function full(some = entries): Ledger {
@@ -20,7 +20,7 @@ const on = new Map([[watched.ifindex, watched]]);
 
 describe('the learner, with 16,000 addresses', () => {
   const ledger = full();
-  const learner = new Learner(ledger, () => undefined);
+  const learner = learnerOf(ledger, () => undefined);
   const address = formatAddress(addressOf(500, 99));
   const sighting: Sighting = {
     time: 2,
@@ -45,7 +45,7 @@ describe('the learner, with 16,000 addresses', () => {
 describe('the learner, with 10,000 addresses', () => {
   const some = entries.slice(0, 10_000);
   bench('expire all', () => {
-    new Learner(full(some), () => undefined).expire(90_000_000, [watched]);
+    learnerOf(full(some), () => undefined).expire(90_000_000, [watched]);
   });
   bench('… of which this is to have learned them', () => void full(some));
 });
