@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// npm run screenshots: pictures of both views for the README, on a router with a household behind it.
+// npm run screenshots: pictures of both views for README and docs, on a router with a household behind it.
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';

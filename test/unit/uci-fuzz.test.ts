@@ -124,7 +124,7 @@ const flag = (on: UbusValue, off: UbusValue) => () =>
     [...junk, '2', 'Yes'],
   );
 
-/** By option, as src/settings.ts and the README have them. */
+/** By option, as src/settings.ts and docs/configure.md have them. */
 const interfaceGenerators: Record<string, () => Given> = {
   rate: () => single(numbers(0, 1, 5, 6000), [...junk, '-1', '6001', '1.5']),
   burst: () => single(numbers(1, 16, 1000), [...junk, '0', '1001', long]),
