@@ -76,7 +76,8 @@ static __always_inline bool is_stray_answer(struct __sk_buff *skb, const __u8 *s
 
 /*
  * On a WireGuard interface: what it has accepted and decrypted. Configured addresses are in the scope trie,
- * so what is unknown here came from the borrower.
+ * so what is unknown here came from the borrower, and so did what is offered to it. Offered is only what has not been
+ * used for long.
  */
 SEC("socket")
 int accepted(struct __sk_buff *skb)
@@ -86,29 +87,39 @@ int accepted(struct __sk_buff *skb)
 	struct report report = {};
 	struct learned *known;
 	enum scope in_scope;
+	__u32 length = 0;
+	__u64 jiffies;
 
 	/* Neither what goes out nor a solicitation that was put in: WireGuard's packets are ours alone. */
 	if (skb->pkt_type != PACKET_HOST ||
 	    bpf_skb_load_bytes_relative(skb, IPV6_SADDR, source.address, 16, BPF_HDR_START_NET))
 		return 0;
 	known = bpf_map_lookup_elem(&learned, &source);
-	if (known) {
-		used(known, bpf_jiffies64());
+	jiffies = bpf_jiffies64();
+	if (known && !is_stale(known, jiffies))
+		return 0;
+	in_scope = scope_of(&source);
+	if (known && in_scope != SCOPE_OFFERED) {
+		used(known, jiffies);
 		return 0;
 	}
 	borrower = bpf_map_lookup_elem(&borrowers, &source.ifindex);
 	if (!borrower || is_stray_answer(skb, source.address))
 		return 0;
-	in_scope = scope_of(&source);
-	if (in_scope != SCOPE_LEARN && in_scope != SCOPE_RESERVED)
+	if (!known && in_scope != SCOPE_LEARN && in_scope != SCOPE_RESERVED)
 		return 0;
 	if (!begin_report(&report, &source))
 		return 0;
 	report.key.sender.id = *(__u64 *)borrower->peer;
 	report.verdict = in_scope == SCOPE_LEARN ? VERDICT_CANDIDATE : VERDICT_RESERVED;
 	__builtin_memcpy(report.sighting->sender, borrower->peer, WG_KEY_LEN);
+	if (known) {
+		report.verdict = VERDICT_OWNED;
+		__builtin_memcpy(report.sighting->more, known->peer, WG_KEY_LEN);
+		length = WG_KEY_LEN;
+	}
 	if (is_due(&report))
-		tell(&report, 0);
+		tell(&report, length);
 	end_report(&report);
 	return 0;
 }

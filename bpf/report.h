@@ -179,9 +179,14 @@ static __always_inline enum scope scope_of(const struct source *source)
 	return value ? *value : SCOPE_NONE;
 }
 
+static __always_inline bool is_stale(const struct learned *known, __u64 jiffies)
+{
+	return jiffies - known->last_seen_jiffies >= LAST_SEEN_SLACK;
+}
+
 static __always_inline void used(struct learned *known, __u64 jiffies)
 {
-	if (jiffies - known->last_seen_jiffies < LAST_SEEN_SLACK)
+	if (!is_stale(known, jiffies))
 		return;
 	known->last_seen_jiffies = jiffies;
 	known->last_seen = bpf_ktime_get_ns();

@@ -35,7 +35,9 @@ enum scope {
 	SCOPE_NONE,
 	SCOPE_LEARN,
 	SCOPE_RESERVED,
-	SCOPE_CONFIGURED, /* a peer's by configuration; only of interest where prefixes are lent */
+	/* Only of interest where prefixes are lent: */
+	SCOPE_CONFIGURED, /* a peer's by configuration */
+	SCOPE_OFFERED,	  /* a silent peer's, but not among its allowed IPs now */
 };
 
 struct source {

@@ -139,6 +139,8 @@ export interface Limits {
   readonly rate: number;
   /** … and at once. */
   readonly burst: number;
+  /** Whether a peer may get an address of another, which is silent, by using it. */
+  readonly takeover?: boolean;
 }
 
 /** Packets refused on an interface since it is watched, by verdict. */

@@ -136,7 +136,7 @@ function addDialog(grid: form.GridSection): void {
     'takeover',
     _('Take over addresses'),
     _(
-      'A peer that uses an address of another gets it, if that one has been silent for 3 minutes: for devices that get new keys. A hostile peer could wait for that, too. It has no effect with lending.',
+      'A peer that uses an address of another gets it, if that one has been silent for 3 minutes: for devices that get new keys. A hostile peer could wait for that, too.',
     ),
   );
   takeover.modalonly = true;

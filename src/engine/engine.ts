@@ -9,6 +9,7 @@ import type { Kernel, Sightings, StateFile } from '../kernel/ports.ts';
 import type { Device, HookInUse, Link, PeerAddress, Scope, Sighting } from '../model.ts';
 import { type Assignment, failureOf, type Problem, ProblemList } from '../problem.ts';
 import { scopeOf } from '../scope.ts';
+import { Sessions } from '../sessions.ts';
 import type { InterfaceSettings } from '../settings.ts';
 
 import { Addressless, isNoAddress } from './addressless.ts';
@@ -25,7 +26,6 @@ import type { Denial, Plan } from './plan.ts';
 import { Presence } from './presence.ts';
 import { Room } from './room.ts';
 import { Schedule } from './schedule.ts';
-import { Sessions } from './sessions.ts';
 import { Source } from './source.ts';
 import { lastAddresses, type State } from './state.ts';
 import { StateKeeper } from './state-keeper.ts';
@@ -455,9 +455,10 @@ export class Engine {
   }
 
   #see(batch: Sighting[]): void {
-    const plan = this.#learner.consider(batch, this.#watch.byIfindex, ({ ifindex }) =>
-      this.#watch.dump(this.#watch.byIfindex.get(ifindex)!),
-    );
+    const plan = this.#learner.consider(batch, this.#watch.byIfindex, ({ ifindex }) => {
+      const on = this.#watch.byIfindex.get(ifindex)!;
+      return on.settings.takeover ? this.#look(on) : this.#watch.dump(on);
+    });
     for (const { ifindex, packet } of plan.deliver) this.#advertising.expect(ifindex, packet);
     this.#carryOut(plan);
     for (const entry of [...plan.move.map(({ to }) => to), ...plan.add.map(({ entry }) => entry)])

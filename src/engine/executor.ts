@@ -35,10 +35,10 @@ export function execute(plan: Plan, surroundings: Surroundings): void {
   const delivered = deliver(plan.deliver, surroundings);
 
   const { ledger, deny } = surroundings;
-  for (const { from, to, reason, took } of moved) {
+  for (const { from, to, reason, accepted, took } of moved) {
     ledger.tellGone(from, { event: 'forgotten', reason });
     if (reason === 'given') ledger.tellPresent(to, { event: reason });
-    else ledger.tellPresent(to, { event: 'learned', took, delivered: false });
+    else ledger.tellPresent(to, { event: 'learned', took, delivered: accepted });
   }
   for (const { entry, departure } of removed) ledger.tellGone(entry, departure);
   for (const { entry, event, seen, accepted = false } of added) {

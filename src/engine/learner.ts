@@ -5,12 +5,12 @@
 import { parseAddress } from '../address.ts';
 import type { Device, Sighting } from '../model.ts';
 import { inScope, isLinkLocal } from '../scope.ts';
+import type { Sessions } from '../sessions.ts';
 import type { Departure, Entry, ForgetReason, Ledger } from './ledger.ts';
 import type { Moving } from './moving.ts';
 import { Owners } from './owners.ts';
 import { type Denial, emptyPlan, type Plan, withoutPassing } from './plan.ts';
 import type { Room, Watched } from './room.ts';
-import type { Sessions } from './sessions.ts';
 
 const EXPIRED: Departure = { event: 'expired' };
 const RELEASED: Departure = { event: 'released' };
@@ -49,7 +49,6 @@ export class Learner {
     const ownersOn = (on: Watched) => {
       if (!owners.has(on)) {
         const device = dump(on);
-        if (device) this.#sessions.note(on.name, device, sightings.at(-1)!.time);
         owners.set(on, device && new Owners(device, sightings.length));
       }
       return owners.get(on);
@@ -136,7 +135,7 @@ export class Learner {
    * counts as used whenever the peer shows itself by a handshake. `wall` is the time since 1970 in milliseconds.
    */
   noteHandshakes(name: string, device: Device, now: number, wall: number): void {
-    this.#sessions.note(name, device, now);
+    this.#sessions.note(name, device, now, wall);
     for (const { key, latestHandshake } of device.peers) {
       const entries = [...this.#ledger.ofPeer(name, key)].filter(({ address }) => isLinkLocal(address));
       if (entries.length > 1) for (const entry of entries) this.#room.refresh(entry);

@@ -4,11 +4,11 @@
 import { parseAddress } from '../address.ts';
 import { type Device, SESSION, type Sighting } from '../model.ts';
 import { inScope } from '../scope.ts';
+import type { Sessions } from '../sessions.ts';
 import type { Entry, Ledger } from './ledger.ts';
 import { Owners } from './owners.ts';
 import { type Denial, emptyPlan, type Move, type Plan } from './plan.ts';
 import type { Room, Watched } from './room.ts';
-import type { Sessions } from './sessions.ts';
 
 /** Why an address cannot be given to a peer. */
 export interface Refusal {
@@ -44,7 +44,7 @@ export class Moving {
    */
   takeOver(
     plan: Plan,
-    { address, sender: peer, owner, time }: Sighting,
+    { address, sender: peer, owner, time, accepted }: Sighting,
     on: Watched,
     owners: () => Owners | undefined,
   ): boolean {
@@ -56,7 +56,7 @@ export class Moving {
     if (this.#room.surplus(on, peer, 1) > 0 || !this.#isWithinRate(on, peer, time)) return false;
     const present = owners(); // and sessions are known by now
     if (!present?.isLearnedOf(known) || this.#sessions.mayBe(on.name, known.peer, time)) return false;
-    this.#move(plan, known, peer, time, 'taken');
+    this.#move(plan, known, peer, time, { reason: 'taken', accepted: accepted === true });
     return true;
   }
 
@@ -69,15 +69,15 @@ export class Moving {
   give(on: Watched, entry: Entry, peer: string, now: number): Plan {
     const plan = emptyPlan();
     plan.remove.push(...this.#room.make(on, peer, 1));
-    this.#move(plan, entry, peer, now, 'given');
+    this.#move(plan, entry, peer, now, { reason: 'given', accepted: false });
     return plan;
   }
 
-  #move(plan: Plan, from: Entry, peer: string, now: number, reason: Move['reason']): void {
+  #move(plan: Plan, from: Entry, peer: string, now: number, how: Pick<Move, 'reason' | 'accepted'>): void {
     const key = this.#ledger.keyOf(from.interface, peer);
     const to = { ...from, peer: key, learned: now, lastSeen: now, confirmed: now };
     this.#ledger.put(to);
-    plan.move.push({ from, to, reason });
+    plan.move.push({ from, to, ...how });
   }
 
   /** Why an address cannot be given to a peer, if so; `device` is as it is now. */
@@ -88,7 +88,6 @@ export class Moving {
     peer: string,
     now: number,
   ): Refusal | undefined {
-    this.#sessions.note(name, device, now);
     const entry = this.#ledger.get(name, address);
     const owners = new Owners(device);
     const owner = entry?.peer ?? owners.of(address);

@@ -22,6 +22,8 @@ export interface Move {
   readonly from: Entry;
   readonly to: Entry;
   readonly reason: 'given' | 'taken';
+  /** Whether the packet that led to it was accepted. */
+  readonly accepted: boolean;
 }
 
 export interface Denial extends PeerAddress {

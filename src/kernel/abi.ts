@@ -111,8 +111,8 @@ export function encodeInterface(limits: Limits, netns: number): Buffer {
   return buffer;
 }
 
-/** The answers of the scope trie: learn what matches, refuse it, or know that it is a peer's by configuration. */
-const scopeValues = { learn: 1, reserved: 2, configured: 3 } as const;
+/** The answers of the scope trie: learn what matches, refuse it, or know whose it is, be it for now that peer's alone or not. */
+const scopeValues = { learn: 1, reserved: 2, configured: 3, offered: 4 } as const;
 
 export type ScopeKind = keyof typeof scopeValues;
 

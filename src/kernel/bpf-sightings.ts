@@ -55,6 +55,14 @@ export function loadObject(
   return { object: load(false), trouble };
 }
 
+/** Whose prefixes are known without a look at what is learned: of interest where prefixes are lent. */
+export interface KnownPrefixes {
+  /** Some peer's by configuration. */
+  readonly configured?: readonly Prefix[];
+  /** Single addresses of silent peers, which are not among their allowed IPs now. */
+  readonly offered?: readonly Prefix[];
+}
+
 export abstract class BpfSightings {
   /** Whether what is learned outlives the process. */
   readonly outlives: boolean;
@@ -151,15 +159,15 @@ export abstract class BpfSightings {
     return this.#inScope.keys();
   }
 
-  protected put(ifindex: number, limits: Limits, scope: Scope, configured: readonly Prefix[] = []): void {
+  protected put(ifindex: number, limits: Limits, scope: Scope, known: KnownPrefixes = {}): void {
     const isNew = !this.isWatched(ifindex);
-    this.#updateScope(ifindex, scope, configured);
+    this.#updateScope(ifindex, { ...scope, ...known });
     if (isNew) this.#counts.update(abi.encodeIfindex(ifindex), Buffer.alloc(abi.layout.counters.size));
     this.#interfaces.update(abi.encodeIfindex(ifindex), abi.encodeInterface(limits, this.#netns));
   }
 
   protected drop(ifindex: number): void {
-    this.#updateScope(ifindex, { learn: [], reserved: [] }, []);
+    this.#updateScope(ifindex, {});
     this.#inScope.delete(ifindex);
     this.#interfaces.delete(abi.encodeIfindex(ifindex));
     this.#counts.delete(abi.encodeIfindex(ifindex));
@@ -172,12 +180,13 @@ export abstract class BpfSightings {
     throw new Error('the BPF object and the daemon are of different versions: install both from one package');
   }
 
-  /** Where prefixes are the same, `configured` prevails over what is reserved, and that over what is to be learned. */
-  #updateScope(ifindex: number, { learn, reserved }: Scope, configured: readonly Prefix[]): void {
+  /** Where prefixes are the same, the last prevails. */
+  #updateScope(ifindex: number, prefixes: Partial<Scope> & KnownPrefixes): void {
     const wanted = new Map<string, Buffer>();
-    for (const [kind, prefixes] of Object.entries({ learn, reserved, configured })) {
-      const value = abi.encodeScopeValue(kind as abi.ScopeKind);
-      for (const prefix of prefixes) wanted.set(abi.encodeScopeKey(ifindex, prefix).toString('hex'), value);
+    for (const kind of ['learn', 'reserved', 'offered', 'configured'] as const) {
+      const value = abi.encodeScopeValue(kind);
+      for (const prefix of prefixes[kind] ?? [])
+        wanted.set(abi.encodeScopeKey(ifindex, prefix).toString('hex'), value);
     }
     const present = this.#inScope.get(ifindex) ?? new Map<string, Buffer>();
     for (const [key, value] of wanted) {

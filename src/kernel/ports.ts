@@ -102,7 +102,7 @@ export interface Sightings {
   watch(link: Pick<Link, 'name' | 'ifindex'>, limits: Limits, scope: Scope): void;
   /** Calls back while ff02::1 is an allowed IP of one peer, and nobody else's: it must not be anybody's so far. */
   lendAllNodes(link: Pick<Link, 'name' | 'ifindex'>, peer: string, act: () => void): void;
-  /** What an interface has by configuration and by learning: without what is lent. */
+  /** What an interface has by configuration and by learning: without what is lent, with what is offered. */
   withoutLoan(device: Device): Device;
   /** No error if it is not watched. */
   unwatch(ifindex: number): void;

@@ -250,9 +250,10 @@ export class FakeKernel implements Kernel {
     return owner === sender;
   }
 
-  /** A packet from an address that is lent to its sender. */
-  accepted(name: string, sender: string, address: string): void {
-    this.#hook?.accepted({ ifindex: this.#link(name).ifindex, address, sender });
+  /** A packet from an address that is lent to its sender, or offered to it, if it has an owner. */
+  accepted(name: string, sender: string, address: string, owner?: string): void {
+    const { ifindex } = this.#link(name);
+    this.#hook?.accepted({ ifindex, address, sender, ...(owner !== undefined && { owner }) });
   }
 
   /** Something that the hook's user should know comes up. */
@@ -469,9 +470,10 @@ class FakeHook implements Sightings {
     return this.#interfaces.get(ifindex)?.counters ?? noCounters();
   }
 
-  accepted(sighting: Pick<Sighting, 'ifindex' | 'address' | 'sender'>): void {
+  accepted(sighting: Pick<Sighting, 'ifindex' | 'address' | 'sender' | 'owner'>): void {
     const time = this.#kernel.clock.now();
-    this.#observer.see([{ ...sighting, time, verdict: 'candidate', count: 1, accepted: true }]);
+    const verdict = sighting.owner === undefined ? 'candidate' : 'owned';
+    this.#observer.see([{ ...sighting, time, verdict, count: 1, accepted: true }]);
   }
 
   shakeHands(ifindex: number, peer: string): void {

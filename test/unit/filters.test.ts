@@ -317,6 +317,25 @@ describe.skipIf(!canLoadPrograms(native))('the filter of', () => {
       expect(abi.decodeLastSeen(object.map('learned').lookup(key)!)).toBeGreaterThan(0);
     });
 
+    test('tells of a known source that is offered as another peer’s, whose use of it that is not', async () => {
+      const record = { ifindex: LOOPBACK, device: 'lo', address: '2001:db8:1::5', peer: bob };
+      const key = abi.encodeSource(LOOPBACK, record.address);
+      object.map('learned').update(key, abi.encodeLearned({ ...record, learned: 1, lastSeen: 1 }));
+      put('2001:db8:1::5/128', 'offered');
+      receive('2001:db8:1::5');
+      expect(abi.decodeLastSeen(object.map('learned').lookup(key)!)).toBe(1);
+      expect(await sighted()).toEqual([{ ...candidate('2001:db8:1::5'), verdict: 'owned', owner: bob }]);
+      object.map('scope').delete(abi.encodeScopeKey(LOOPBACK, parsePrefix('2001:db8:1::5/128')!));
+      receive('2001:db8:1::5');
+      expect(abi.decodeLastSeen(object.map('learned').lookup(key)!)).toBeGreaterThan(1);
+    });
+
+    test('says nothing of what is offered, but known no more', async () => {
+      put('2001:db8:1::5/128', 'offered');
+      receive('2001:db8:1::5');
+      expect(await sighted()).toEqual([]);
+    });
+
     test('takes what is known on another interface for unknown', async () => {
       const key = abi.encodeSource(LOOPBACK + 1, '2001:db8:1::5');
       object.map('learned').update(key, Buffer.alloc(abi.layout.learned.size));

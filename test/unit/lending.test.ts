@@ -4,8 +4,20 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { contains, type Prefix, parseAddress, parsePrefix } from '../../src/address.ts';
 import { formatAddress, formatPrefix } from '../../src/address-text.ts';
+import type { KnownPrefixes } from '../../src/kernel/bpf-sightings.ts';
 import { type KernelSide, Lending, strangers } from '../../src/kernel/lending/lending.ts';
-import type { AllowedIp, Device, Limits, Loan, Peer, Scope, Sighting, Verdict } from '../../src/model.ts';
+import { type Learned, withOffered } from '../../src/kernel/lending/offers.ts';
+import {
+  type AllowedIp,
+  type Device,
+  type Limits,
+  type Loan,
+  type Peer,
+  type Scope,
+  SESSION,
+  type Sighting,
+  type Verdict,
+} from '../../src/model.ts';
 import { routerSolicitation } from '../../src/packets/solicitation.ts';
 import { parseAllowedIps } from './allowed-ips.ts';
 import { alice, bob, carol, nameOf, prefixes } from './bench.ts';
@@ -49,8 +61,14 @@ class World implements KernelSide {
   attributed: string | undefined;
   scope: Scope | undefined;
   configured: readonly Prefix[] = [];
+  offered: readonly Prefix[] = [];
   /** Their peers. */
   readonly learnedAddresses = new Map<string, string>();
+  /** When they were last used, other than at the very beginning. */
+  readonly used = new Map<string, number>();
+  limits: Limits = limits;
+  /** Whether the engine lets who uses what is offered have it. */
+  takesOver = true;
   lending = this.newLending();
   /** After so many allowed IPs, adding fails, once. */
   failAdd: number | undefined;
@@ -123,7 +141,18 @@ class World implements KernelSide {
 
   /** bpf/lending.h */
   #filter(peer: string, address: string): void {
-    if (this.learnedAddresses.get(address) === peer || this.attributed === undefined) return;
+    const owner = this.learnedAddresses.get(address);
+    if (owner !== undefined && !this.offered.some(({ bytes }) => formatAddress(bytes) === address)) {
+      if (owner !== peer) this.outrages.push(`${address} of ${nameOf(owner)} used by ${nameOf(peer)}`);
+      this.used.set(address, this.clock.now());
+      return;
+    }
+    if (this.attributed === undefined) return;
+    if (owner !== undefined) {
+      if (this.attributed !== peer) this.outrages.push(`${address} attributed to ${nameOf(this.attributed)}`);
+      this.sight('owned', address, this.attributed, owner);
+      return;
+    }
     const longest = (all: readonly Prefix[]) =>
       Math.max(
         -1,
@@ -142,15 +171,16 @@ class World implements KernelSide {
     this.sight(reserved >= learn ? 'reserved' : 'candidate', address, this.attributed);
   }
 
-  sight(verdict: Verdict, address: string, sender: string): void {
+  sight(verdict: Verdict, address: string, sender: string, owner?: string): void {
     const { ifindex } = this;
-    this.#queue.push({ time: this.clock.now(), ifindex, verdict, count: 1, address, sender });
+    const sighting = { time: this.clock.now(), ifindex, verdict, count: 1, address, sender };
+    this.#queue.push(owner === undefined ? sighting : { ...sighting, owner });
   }
 
   // The lender's part
 
   configure(scopeNow = scope()): void {
-    this.lending.configure({ name: this.name, ifindex: this.ifindex }, limits, scopeNow);
+    this.lending.configure({ name: this.name, ifindex: this.ifindex }, this.limits, scopeNow);
   }
 
   /** Whether it was worth finding out about. */
@@ -216,7 +246,8 @@ class World implements KernelSide {
     see: (sightings: Sighting[]) => {
       this.seen.push(...sightings);
       for (const { verdict, address, sender } of sightings) {
-        if (verdict !== 'candidate' || !this.peers.has(sender)) continue;
+        const isWelcome = verdict === 'candidate' || (verdict === 'owned' && this.takesOver);
+        if (!isWelcome || !this.peers.has(sender)) continue;
         this.learnedAddresses.set(address, sender);
         this.allowed.set(`${address}/128`, sender);
       }
@@ -248,7 +279,8 @@ class World implements KernelSide {
     add: (name: string, entries: readonly AllowedIp[]) => {
       if (name !== this.name) throw new Error('ENODEV');
       this.log.push(`add ${nameOf(entries[0]!.peer)}`);
-      if (this.attributed !== undefined) this.outrages.push('a loan moved while it is attributed');
+      const isLoan = entries.some(({ length = 128 }) => length < 128);
+      if (isLoan && this.attributed !== undefined) this.outrages.push('a loan moved while it is attributed');
       for (const entry of entries) {
         if (this.failAdd !== undefined && this.failAdd-- === 0) {
           this.failAdd = undefined;
@@ -279,7 +311,8 @@ class World implements KernelSide {
       if (prefix.length <= length && contains(prefix, parseAddress(address)!))
         this.outrages.push(`${text} lent, although ${other} is configured`);
     }
-    if (this.records.get(text)?.peer !== peer) this.outrages.push(`${text} lent without a record`);
+    if (this.records.get(text)?.peer !== peer && this.learnedAddresses.get(address) !== peer)
+      this.outrages.push(`${text} lent without a record`);
     if (this.peers.has(peer)) this.allowed.set(text, peer); // UPDATE_ONLY
   }
 
@@ -291,9 +324,10 @@ class World implements KernelSide {
     return this.#refusals;
   }
 
-  put(_: Limits, scope: Scope, configured: readonly Prefix[]): void {
+  put(_: Limits, scope: Scope, { configured = [], offered = [] }: KnownPrefixes): void {
     this.scope = scope;
     this.configured = configured;
+    this.offered = offered;
   }
 
   attribute(peer: string | undefined): void {
@@ -320,8 +354,13 @@ class World implements KernelSide {
     this.log.push(from ? `ask from ${formatAddress(from)}` : 'ask');
   }
 
-  learned(): Map<string, string> {
-    return new Map(this.learnedAddresses);
+  learned(): Map<string, Learned> {
+    return new Map(
+      [...this.learnedAddresses].map(([address, peer]) => [
+        address,
+        { peer, lastSeen: this.used.get(address) ?? 0 },
+      ]),
+    );
   }
 
   nextToken(peer: string): number {
@@ -1007,6 +1046,136 @@ describe('a peer without a session', () => {
   });
 });
 
+describe('where peers may take over addresses', () => {
+  const five = '2001:db8:1::5';
+
+  /** Alice has an address, of which nothing has been heard for long; bob uses it, and has all that can be lent. */
+  function wanted({ silence = SESSION, takeover = true } = {}): void {
+    world.sends(alice, five);
+    world.sends(alice, five);
+    world.clock.advance(silence);
+    world.limits = { ...limits, takeover };
+    world.configure();
+    world.look();
+    world.sends(bob, five);
+    world.sends(bob, five); // it may have been sent before the loan
+    world.takeLog();
+    world.rechecks = 0;
+    world.seen = [];
+  }
+
+  const owner = () => nameOf(world.allowed.get(`${five}/128`) ?? 'nobody');
+  /** Whose it is for the engine. */
+  const apparent = () => {
+    const device = withOffered(world.wireguard.dump('wg1')!, world.lending.offered);
+    return device.peers.filter(({ addresses }) => addresses.includes(five)).map(({ key }) => nameOf(key));
+  };
+
+  it('a silent peer’s is not in WireGuard for a trial of who is refused even with the loan, who gets it by using it', () => {
+    wanted();
+    expect(world.sends(bob, five)).toBe(false);
+    expect(world.takeLog()).toEqual([
+      'attribute nobody',
+      'remove alice 1',
+      'settle',
+      'attribute bob',
+      'ask',
+      'ask from 2001:db8:1::1',
+    ]);
+    expect([owner(), apparent()]).toEqual(['nobody', ['alice']]);
+    expect(world.sends(bob, five)).toBe(true);
+    expect(world.seen).toMatchObject([{ verdict: 'owned', owner: alice, sender: bob, accepted: true }]);
+    expect([owner(), apparent()]).toEqual(['bob', ['bob']]);
+    world.clock.advance(1_300);
+    expect([owner(), world.lending.offered]).toEqual(['bob', []]);
+    expect(world.lending.problems()).toEqual([]);
+    expect(world.rechecks).toBe(0);
+    expect(world.clock.pending()).toEqual([]);
+  });
+
+  it('it is there again when nobody has used it in that time, and nobody was told that it was wiped', () => {
+    wanted();
+    world.sends(bob, five);
+    world.look();
+    world.clock.advance(1_299);
+    expect(owner()).toBe('nobody');
+    world.clock.advance(1);
+    expect([owner(), apparent(), world.rechecks]).toEqual(['alice', ['alice'], 0]);
+    expect(world.used.has(five)).toBe(false);
+    expect(world.offered).toEqual([]);
+    expect(world.clock.pending()).toEqual([]);
+  });
+
+  it.each([
+    ['that is not wanted', { takeover: false }],
+    ['it was used less than 3 minutes ago', { silence: SESSION - 1_000 }],
+  ])('it stays where it is if %s', (_, how) => {
+    wanted(how);
+    for (let n = 0; n < 3; n++) world.sends(bob, five);
+    expect([owner(), world.lending.offered]).toEqual(['alice', []]);
+  });
+
+  it('it stays where it is if its peer may have a session, or anything wider has a say', () => {
+    wanted();
+    world.peers.get(alice)!.latestHandshake = world.clock.wall() / 1_000 - 179;
+    world.sends(bob, five);
+    world.peers.get(alice)!.latestHandshake = 0;
+    world.configurePrefix(alice, '2001:db8:1::/96');
+    world.clock.advance(SESSION);
+    for (let n = 0; n < 3; n++) world.sends(bob, five);
+    expect([owner(), world.lending.offered]).toEqual(['alice', []]);
+  });
+
+  it('its peer that comes back has it again after the trial at the latest', () => {
+    wanted();
+    world.sends(bob, five);
+    expect(world.sends(alice, five)).toBe(false);
+    world.clock.advance(1_300);
+    expect(world.sends(alice, five)).toBe(true);
+    expect(owner()).toBe('alice');
+  });
+
+  it('it is there again when nothing is lent any more, and when something has wiped all', () => {
+    wanted();
+    world.sends(bob, five);
+    world.wipe();
+    world.packet(bob, five);
+    world.look();
+    expect([owner(), world.lending.offered]).toEqual(['alice', []]);
+    world.clock.advance(SESSION);
+    world.sends(bob, five);
+    world.sends(bob, five);
+    expect(owner()).toBe('nobody');
+    world.lending.end();
+    expect(owner()).toBe('alice');
+    expect(world.clock.pending()).toEqual([]);
+  });
+
+  it('it is not put back if it was forgotten, or configured for somebody else meanwhile', () => {
+    wanted();
+    world.sends(bob, five);
+    world.learnedAddresses.delete(five);
+    world.clock.advance(1_300);
+    expect(owner()).toBe('nobody');
+    wanted();
+    world.sends(bob, five);
+    world.addPeer(carol, `${five}/128`);
+    world.clock.advance(1_300);
+    expect(owner()).toBe('carol');
+  });
+
+  it('who uses it and may not have it is no better off than before', () => {
+    world.takesOver = false;
+    wanted();
+    world.sends(bob, five);
+    world.sends(bob, five);
+    expect(world.borrower).toBeUndefined();
+    expect(owner()).toBe('alice');
+    world.sends(bob, five);
+    expect(world.borrower).toBeUndefined();
+  });
+});
+
 describe('a look', () => {
   it('finds nothing where nothing was refused, however much came', () => {
     world.configurePrefix(alice, '2001:db8:9::/64');
@@ -1152,6 +1321,39 @@ describe('whatever happens', () => {
     world.lending.end();
     conclude();
   }
+
+  it('with takeover, what is learned is its peer’s or offered, and offered is only what is a silent peer’s', () => {
+    const silence: fc.Arbitrary<Step> = fc.record({ act: fc.constant('wait'), time: fc.constant(SESSION) });
+    const fate = fc.record({ takesOver: fc.boolean(), steps: oftenPackets(silence, departures) });
+    const holdAll = ({ takesOver, steps }: { takesOver: boolean; steps: readonly Step[] }) => {
+      begin();
+      world.takesOver = takesOver;
+      world.limits = { ...limits, takeover: true };
+      world.configure();
+      for (const step of steps) {
+        const before = new Map(world.lending.offered.map(({ address, peer }) => [address, peer]));
+        take(step);
+        check();
+        const offered = new Map(world.lending.offered.map(({ address, peer }) => [address, peer]));
+        for (const [address, peer] of offered) {
+          const { latestHandshake } = world.peers.get(peer) ?? { latestHandshake: 0 };
+          const isNew = !before.has(address);
+          if (isNew) expect(world.clock.wall() / 1_000 - latestHandshake).toBeGreaterThanOrEqual(180);
+        }
+        for (const [address, peer] of world.learnedAddresses) {
+          if (!world.peers.has(peer)) continue;
+          const owner = world.allowed.get(`${address}/128`);
+          if (offered.get(address) !== peer) expect(owner).toBe(peer);
+        }
+      }
+      world.lending.end();
+      conclude();
+      expect(world.lending.offered).toEqual([]);
+      for (const [address, peer] of world.learnedAddresses)
+        if (world.peers.has(peer)) expect(world.allowed.get(`${address}/128`)).toBe(peer);
+    };
+    fc.assert(fc.property(fate, holdAll));
+  });
 
   it(law, () => fc.assert(fc.property(oftenPackets(changes), hold)));
 

@@ -108,6 +108,14 @@ describe('with takeover, a peer that uses an address of another', () => {
     expect(bench.packet('wg1', bob, five)).toBe(true);
   });
 
+  it('has it with the packet that shows it, where that was accepted', () => {
+    started(takeover);
+    bench.clock.advance(SESSION);
+    bench.kernel.accepted('wg1', bob, five, alice);
+    expectEverywhere(`${five} bob`);
+    expect(bench.takeEvents().at(-1)).toMatchObject({ event: 'learned', peer: bob, delivered: true });
+  });
+
   it('does not get it by itself unless that is switched on', () => {
     started();
     bench.clock.advance(SESSION);

@@ -14,6 +14,7 @@ import type { Links, Observer, Sightings, WireGuard } from '../ports.ts';
 import { askAllNodes } from './echo.ts';
 import { type KernelSide, Lending, strangers } from './lending.ts';
 import { withoutLoan } from './loans.ts';
+import { withOffered } from './offers.ts';
 import { recallLoans } from './recall.ts';
 import { barrier, ETH_P_IP, ETH_P_IPV6, openTap } from './tap.ts';
 
@@ -137,7 +138,8 @@ export class Lender extends BpfSightings implements Sightings {
   }
 
   withoutLoan(device: Device): Device {
-    return this.#allNodes.without(withoutLoan(device, this.loan(device.ifindex)));
+    const lending = this.#lendings.get(device.ifindex);
+    return this.#allNodes.without(withOffered(withoutLoan(device, lending?.loan), lending?.offered ?? []));
   }
 
   /** What is among an interface's allowed IPs now, but neither configured nor learned. */
@@ -282,7 +284,7 @@ export class Lender extends BpfSightings implements Sightings {
       after: (milliseconds, callback) =>
         clock.after(milliseconds, () => this.#attempt(ifindex, callback, true)),
       refused: () => links.refused(ifindex),
-      put: (limits, scope, configured) => this.put(ifindex, limits, scope, configured),
+      put: (limits, scope, known) => this.put(ifindex, limits, scope, known),
       attribute: (peer) => {
         if (peer === undefined) this.#borrowers.delete(key);
         else this.#borrowers.update(key, abi.encodeBorrower(peer));
@@ -299,7 +301,7 @@ export class Lender extends BpfSightings implements Sightings {
         new Map(
           this.records()
             .filter((record) => record.ifindex === ifindex)
-            .map(({ peer, address }) => [address, peer]),
+            .map(({ peer, address, lastSeen }) => [address, { peer, lastSeen }]),
         ),
       nextToken: (peer, { rate, burst }) => {
         const budget = this.#budgets.lookup(abi.encodeBorrowerId(ifindex, peer));

@@ -4,28 +4,22 @@
 import { type AddressBytes, contains, type Prefix, parseAddress } from '../../address.ts';
 import { formatAddress, formatPrefix } from '../../address-text.ts';
 import type { Clock } from '../../clock.ts';
-import {
-  type Device,
-  type Limits,
-  type Link,
-  type Loan,
-  type Peer,
-  type Scope,
-  SESSION,
-  type Sighting,
-} from '../../model.ts';
+import type { Device, Limits, Link, Loan, PeerAddress, Scope, Sighting } from '../../model.ts';
 import { routerSolicitation } from '../../packets/solicitation.ts';
 import type { Problem } from '../../problem.ts';
 import { linkLocal } from '../../scope.ts';
+import { Sessions } from '../../sessions.ts';
+import type { KnownPrefixes } from '../bpf-sightings.ts';
 import type { Observer, WireGuard } from '../ports.ts';
 import { allNodes, allowedIpsOf, isInPlace, lendable, withoutLoan } from './loans.ts';
+import { type Learned, offerable } from './offers.ts';
 import { type Account, Suspicion } from './suspicion.ts';
 
 /** How long a suspect has a loan before others get theirs: until TCP, which waits a second, has sent again. */
 const TRIAL = 1_300;
 
-/** Who has had no session for that long, and some more, can be suspected of nothing, in milliseconds. */
-const ABSENCE = SESSION + 10_000;
+/** There is but one here, whatever it is called. */
+const INTERFACE = '';
 
 /** A law broken during a loan counts like so many loans that did not help. */
 const LAW_BROKEN = 2;
@@ -42,8 +36,8 @@ export interface KernelSide {
   after(milliseconds: number, callback: () => void): () => void;
   /** How many packets WireGuard has refused. */
   refused(): number;
-  /** What the socket filter is to know: where to learn, and what is a peer's by configuration. */
-  put(limits: Limits, scope: Scope, configured: readonly Prefix[]): void;
+  /** What the socket filter is to know: where to learn, and what is a peer's besides. */
+  put(limits: Limits, scope: Scope, known: KnownPrefixes): void;
   /** Whose unknown addresses are from now on; undefined: nobody can tell. */
   attribute(peer: string | undefined): void;
   /** Keeps in mind what is lent, for whoever comes after this process. */
@@ -53,8 +47,8 @@ export interface KernelSide {
   settle(): void;
   /** Asks the borrower for an address that it uses to talk to this one, or to a link-local one. */
   ask(from?: AddressBytes): void;
-  /** The peers of learned addresses. */
-  learned(): Map<string, string>;
+  /** Learned addresses. */
+  learned(): Map<string, Learned>;
   /** When the peer may register another address. */
   nextToken(peer: string, limits: Limits): number;
   /** Counts encrypted bytes from the endpoints of these peers; answers with the texts of these, by peer. */
@@ -77,6 +71,9 @@ interface Survey {
 export class Lending {
   /** The loan; more than one only if what was to be moved or withdrawn could not be. */
   #loans: readonly Loan[] = [];
+  /** What silent peers have learned, but do not have for as long as the borrower's trial lasts. */
+  #offered: readonly PeerAddress[] = [];
+  #cancelOfferEnd: (() => void) | undefined;
   readonly #suspicion = new Suspicion();
   #limits: Limits = { rate: 0, burst: 1 };
   #scope: Scope = { learn: [], reserved: [] };
@@ -92,9 +89,7 @@ export class Lending {
   #isFresh = false;
   #cancelTimer: (() => void) | undefined;
   #refusedPeers: readonly string[] = [];
-  /** Of each peer, its latest handshake, in seconds since 1970, and when that was by our own clock, at the earliest. */
-  #sessions = new Map<string, { readonly handshake: number; readonly since: number }>();
-  #sessionsNoted = Number.NEGATIVE_INFINITY;
+  readonly #sessions = new Sessions();
 
   /** Whether WireGuard has been looked at once. */
   #hasBegun = false;
@@ -121,6 +116,11 @@ export class Lending {
     return this.#loans.at(-1);
   }
 
+  /** What peers have by learning, although WireGuard does not have it for a moment. */
+  get offered(): readonly PeerAddress[] {
+    return this.#offered;
+  }
+
   /** Peers whose packets go on being refused. */
   problems(): Problem[] {
     return this.#refusedPeers
@@ -134,7 +134,7 @@ export class Lending {
     this.#link = link;
     this.#limits = limits;
     this.#scope = scope;
-    this.#kernel.put(limits, scope, this.#configured);
+    this.#put();
     const survey = this.#survey();
     if (!survey || this.#hasBegun) return;
     this.#hasBegun = true;
@@ -145,6 +145,7 @@ export class Lending {
 
   end(): void {
     this.#cancelTimer?.();
+    this.#cancelOfferEnd?.();
     this.#kernel.watchEndpoints({ peers: [], listenPort: 0 });
     this.#withdraw();
   }
@@ -181,18 +182,17 @@ export class Lending {
     const now = this.#kernel.clock.now();
     const borrower = this.loan?.peer;
     const guilty = this.#suspicion.accuse(this.#accounts(survey.device, before), now);
-    // It had all that can be lent.
-    if (
+    const isInVain =
       borrower !== undefined &&
       this.#suspicion.isAccused(borrower) &&
       guilty.includes(borrower) &&
-      !this.#isFresh
-    )
-      this.#suspicion.fail(borrower, now);
-    this.#isFresh = false;
+      !this.#isFresh;
+    this.#isFresh = isInVain && this.#offer(this.loan!, survey.device);
+    // It had all that can be lent.
+    if (isInVain && !this.#isFresh) this.#suspicion.fail(borrower, now);
     this.#decide(survey.device);
     this.#tell();
-    return this.loan?.peer !== borrower;
+    return this.loan?.peer !== borrower || this.#isFresh;
   }
 
   /** What was refused may have come from an address that is there again then: nobody is blamed. */
@@ -231,9 +231,10 @@ export class Lending {
     return this.#kernel.nextToken(peer, this.#limits) <= this.#kernel.clock.now();
   }
 
-  #judge({ verdict, sender }: Sighting): void {
+  #judge({ verdict, address, sender }: Sighting): void {
     const now = this.#kernel.clock.now();
-    if (verdict === 'candidate') {
+    const hasTakenOver = verdict === 'owned' && this.#kernel.learned().get(address)?.peer === sender;
+    if (verdict === 'candidate' || hasTakenOver) {
       this.#suspicion.clear(sender);
       return;
     }
@@ -271,6 +272,7 @@ export class Lending {
     const loan = { peer, allowedIps };
     const kept = new Set(allowedIps.map(formatPrefix));
     this.#attribute(undefined);
+    this.#endOffer();
     this.#giveBack((prefix) => !kept.has(formatPrefix(prefix)));
     this.#kernel.record(this.#link, loan);
     this.#loans = [...this.#loans, loan];
@@ -286,6 +288,62 @@ export class Lending {
     this.#kernel.settle();
     this.#attribute(peer);
     if (allowedIps.includes(allNodes)) this.#ask();
+  }
+
+  /**
+   * What a borrower sends is refused still: it may use what is a silent peer's, if it may take that over. Whether there is
+   * anything to offer. Until the end of its trial, what is sent there reaches the borrower.
+   */
+  #offer(loan: Loan, device: Device): boolean {
+    const now = this.#kernel.clock.now();
+    if (!this.#limits.takeover || this.#offered.length > 0) return false;
+    const offered = offerable(this.#kernel.learned(), device, loan, now, (peer) =>
+      this.#sessions.mayBe(INTERFACE, peer, now),
+    );
+    if (offered.length === 0) return false;
+    this.#attribute(undefined);
+    this.#offered = offered;
+    this.#expectOfferEnd();
+    this.#kernel.wireguard.remove(this.#link.name, offered);
+    this.#kernel.settle();
+    this.#put();
+    this.#attribute(loan.peer);
+    this.#trialEnd = now + TRIAL;
+    if (loan.allowedIps.includes(allNodes)) this.#ask();
+    return true;
+  }
+
+  /** Tried again if it fails. */
+  #expectOfferEnd(): void {
+    this.#cancelOfferEnd = this.#kernel.after(TRIAL, () => {
+      this.#expectOfferEnd();
+      this.#endOffer();
+    });
+  }
+
+  /** What was offered is its peers' again, unless somebody else has got it, or it is no more. */
+  #endOffer(): void {
+    if (this.#offered.length > 0) {
+      const device = this.#kernel.wireguard.dump(this.#link.name);
+      const taken = new Set(device?.peers.flatMap(({ addresses }) => addresses));
+      const learned = this.#kernel.learned();
+      const due = this.#offered.filter(
+        ({ peer, address }) => learned.get(address)?.peer === peer && !taken.has(address),
+      );
+      if (device?.ifindex === this.#link.ifindex && due.length > 0) {
+        this.#kernel.wireguard.add(this.#link.name, due);
+        this.#kernel.settle(); // what came before is not to pass for theirs
+      }
+      this.#offered = [];
+      this.#put();
+    }
+    this.#cancelOfferEnd?.();
+    this.#cancelOfferEnd = undefined;
+  }
+
+  #put(): void {
+    const offered = this.#offered.map(({ address }) => ({ bytes: parseAddress(address)!, length: 128 }));
+    this.#kernel.put(this.#limits, this.#scope, { configured: this.#configured, offered });
   }
 
   /** For an address in each prefix. */
@@ -306,6 +364,7 @@ export class Lending {
 
   #withdraw(): void {
     this.#attribute(undefined);
+    this.#endOffer();
     this.#giveBack(() => true);
     this.#loans = [];
   }
@@ -334,16 +393,18 @@ export class Lending {
 
     const missing = this.#kernel.learned();
     const isLearned = (key: string, address: string) =>
-      missing.get(address) === key && missing.delete(address);
+      missing.get(address)?.peer === key && missing.delete(address);
     const configured = device.peers.flatMap(({ key, addresses, prefixes }) => {
       const others = addresses.filter((address) => !isLearned(key, address));
       return [...others.map((address) => ({ bytes: parseAddress(address)!, length: 128 })), ...prefixes];
     });
-    const withMissing = new Set(missing.values());
+    for (const { peer, address } of this.#offered)
+      if (missing.get(address)?.peer === peer) missing.delete(address);
+    const withMissing = new Set([...missing.values()].map(({ peer }) => peer));
     const isMissing = device.peers.some(({ key }) => withMissing.has(key));
     if (texts(configured) !== texts(this.#configured)) {
       this.#configured = configured;
-      this.#kernel.put(this.#limits, this.#scope, configured);
+      this.#put();
     }
     const isWiped = isMissing || (this.loan !== undefined && !isInPlace(raw, this.loan));
     if (this.loan && !isWiped && texts(lendable(this.#scope, device)) !== texts(this.loan.allowedIps))
@@ -351,28 +412,13 @@ export class Lending {
     return { device, isWiped };
   }
 
-  /** When a session began is told by a clock that may be set at any moment, so it is looked at but once for each. */
-  #noteSessions({ peers }: Device): void {
-    const before = this.#sessions;
-    const now = this.#kernel.clock.now();
-    const sessionOf = ({ key, latestHandshake: handshake }: Peer) => {
-      const known = before.get(key);
-      if (known?.handshake === handshake) return known;
-      const age = Math.max(0, this.#kernel.clock.wall() - 1_000 * handshake);
-      return { handshake, since: known ? Math.max(this.#sessionsNoted, now - age) : now - age };
-    };
-    this.#sessions = new Map(peers.map((peer) => [peer.key, sessionOf(peer)]));
-    this.#sessionsNoted = now;
-  }
-
   #isLive(peer: string): boolean {
-    const session = this.#sessions.get(peer);
-    return session !== undefined && this.#kernel.clock.now() - session.since < ABSENCE;
+    return this.#sessions.isLive(INTERFACE, peer, this.#kernel.clock.now());
   }
 
   #accounts(device: Device, before: ReadonlyMap<string, number>): Account[] {
     const after = this.#kernel.traffic();
-    this.#noteSessions(device);
+    this.#sessions.note(INTERFACE, device, this.#kernel.clock.now(), this.#kernel.clock.wall());
     return device.peers.flatMap(({ key, latestHandshake, rxBytes }) => {
       const endpoint = this.#endpoints.get(key);
       if (endpoint === undefined) return [];
@@ -393,9 +439,10 @@ export class Lending {
 
 /**
  * The packet that was seen has arrived. But the first one from a link-local address was a solicitation most likely, which
- * was refused, and would be sent again after 4 s: it is made up for.
+ * was refused, and would be sent again after 4 s: it is made up for, unless the address is another peer's.
  */
 function withWhatWasLost(sighting: Sighting): Sighting {
+  if (sighting.verdict === 'owned') return { ...sighting, accepted: true };
   if (sighting.verdict !== 'candidate') return sighting;
   const from = parseAddress(sighting.address)!;
   const isSolicitor = contains(linkLocal, from) && !sighting.repeat;
