@@ -30,7 +30,8 @@ export interface Surroundings {
 
 export function execute(plan: Plan, surroundings: Surroundings): void {
   const moved = move(plan.move, surroundings);
-  const removed = remove(withoutStaying(plan, moved), surroundings);
+  const removals = [...withoutStaying(plan, moved), ...moved.flatMap(({ room }) => room)];
+  const removed = remove(removals, surroundings);
   const added = add(plan.add, surroundings);
   const delivered = deliver(plan.deliver, surroundings);
 
@@ -57,10 +58,13 @@ function move(
   { ledger, wireguard, clock, locate, report }: Surroundings,
 ): (Move & { took: number })[] {
   return moves.flatMap((each) => {
-    const { from, to } = each;
+    const { from, to, room } = each;
     const place = locate(to.interface);
+    const takeBack = () => {
+      for (const entry of [from, ...room.map(({ entry }) => entry)]) ledger.put(entry);
+    };
     if (!place) {
-      ledger.put(from);
+      takeBack();
       return [];
     }
     try {
@@ -69,7 +73,7 @@ function move(
       to.confirmed = clock.now();
       return [{ ...each, took: to.confirmed - to.learned }];
     } catch (error) {
-      ledger.put(from);
+      takeBack();
       report({ code: 'add-failed', data: { device: place.device, ...failureOf(error) } });
       try {
         place.sightings.keepRecord(recordOf(from, place));

@@ -56,7 +56,7 @@ export class Moving {
     if (this.#room.surplus(on, peer, 1) > 0 || !this.#isWithinRate(on, peer, time)) return false;
     const present = owners(); // and sessions are known by now
     if (!present?.isLearnedOf(known) || this.#sessions.mayBe(on.name, known.peer, time)) return false;
-    this.#move(plan, known, peer, time, { reason: 'taken', accepted: accepted === true });
+    this.#move(plan, known, peer, time, { reason: 'taken', accepted: accepted === true, room: [] });
     return true;
   }
 
@@ -68,12 +68,12 @@ export class Moving {
   /** Another peer is to have a learned address, whoever has it. What is too much for that peer makes room. */
   give(on: Watched, entry: Entry, peer: string, now: number): Plan {
     const plan = emptyPlan();
-    plan.remove.push(...this.#room.make(on, peer, 1));
-    this.#move(plan, entry, peer, now, { reason: 'given', accepted: false });
+    const room = this.#room.make(on, peer, 1);
+    this.#move(plan, entry, peer, now, { reason: 'given', accepted: false, room });
     return plan;
   }
 
-  #move(plan: Plan, from: Entry, peer: string, now: number, how: Pick<Move, 'reason' | 'accepted'>): void {
+  #move(plan: Plan, from: Entry, peer: string, now: number, how: Omit<Move, 'from' | 'to'>): void {
     const key = this.#ledger.keyOf(from.interface, peer);
     const to = { ...from, peer: key, learned: now, lastSeen: now, confirmed: now };
     this.#ledger.put(to);

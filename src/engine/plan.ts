@@ -24,6 +24,8 @@ export interface Move {
   readonly reason: 'given' | 'taken';
   /** Whether the packet that led to it was accepted. */
   readonly accepted: boolean;
+  /** What makes room for it, once it has moved; the ledger does not have it any more. */
+  readonly room: readonly Removal[];
 }
 
 export interface Denial extends PeerAddress {

@@ -90,6 +90,20 @@ describe('what is given', () => {
     bench.clock.advance(30_000);
     expectEverywhere(`${five} alice`);
   });
+
+  it('pushes nothing out at its new peer if it cannot be moved', () => {
+    started({ maxAddresses: 1 });
+    bench.packet('wg1', bob, six);
+    bench.clock.advance(SESSION);
+    bench.takeEvents();
+    bench.kernel.failures.add = 0;
+    expect(give()).toEqual({ code: 'failed', owner: alice });
+    delete bench.kernel.failures.add;
+    expect(bench.told()).toEqual(['problem add-failed']);
+    expectEverywhere(`${five} alice`, `${six} bob`);
+    expect(give()).toBeUndefined();
+    expectEverywhere(`${five} bob`);
+  });
 });
 
 describe('with takeover, a peer that uses an address of another', () => {
