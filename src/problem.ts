@@ -105,10 +105,12 @@ export interface ProblemData {
   'no-bpf-events': Nothing;
   'no-kprobes': Nothing;
   'no-ftrace': Nothing;
-  /** What was learned does not outlive the process. */
+  /** What was learned is kept in a file instead. */
   'not-pinned':
     | { readonly reason: 'unmounted' }
     | { readonly reason: 'read-only' | 'occupied' | 'foreign' | 'layout'; readonly file: string };
+  /** … which cannot be written, so that nothing outlives the process. */
+  'not-kept': { readonly file: string } & Failure;
   /** It is the way of learning since there is no hook, and that is for another problem. */
   lending: { readonly because: Problem };
 

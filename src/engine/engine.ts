@@ -315,6 +315,7 @@ export class Engine {
       this.#watch.isIncomplete = true;
     }
     this.#keeper?.note();
+    this.#source.current?.save(this.#clock.now());
     this.#scheduleNext();
   }
 

@@ -5,6 +5,7 @@
 import { type Prefix, parseAddress } from '../address.ts';
 import { formatAddressAt } from '../address-text.ts';
 import type { Counters, Endpoint, LearnedRecord, Limits, Sighting, Verdict } from '../model.ts';
+import type { BpfMap } from './native.ts';
 import { readS64, readU16, readU32, writeU32, writeU64 } from './netlink.ts';
 
 const verdicts = ['candidate', 'restore', 'owned', 'scope', 'reserved', 'rate'] as const satisfies Verdict[];
@@ -88,7 +89,7 @@ export function encodeLearned(record: LearnedRecord): Buffer {
 /** The records in a dump of the learned map. */
 export function decodeRecords(dump: Buffer): LearnedRecord[] {
   const { source, learned } = layout;
-  return pairs(dump, source.size, learned.size).map(([key, value]) => ({
+  return pairsIn(dump, source.size, learned.size).map(([key, value]) => ({
     ifindex: readU32(key, source.ifindex),
     device: readName(value, learned.interface),
     address: formatAddressAt(key, source.address),
@@ -170,7 +171,7 @@ export function encodeLent(record: LentRecord): { key: Buffer; value: Buffer } {
 /** The records in a dump of the lent map. */
 export function decodeLent(dump: Buffer): LentRecord[] {
   const { scope_key: at, lent } = layout;
-  return pairs(dump, at.size, lent.size).map(([key, value]) => ({
+  return pairsIn(dump, at.size, lent.size).map(([key, value]) => ({
     ifindex: readU32(key, at.ifindex),
     device: readName(value, lent.interface),
     peer: value.toString('base64', lent.peer, lent.peer + KEY),
@@ -195,15 +196,20 @@ export function encodeEndpoint({ address, port }: Endpoint, localPort: number): 
 export function decodeTraffic(dump: Buffer): Map<string, number> {
   const { endpoint, traffic } = layout;
   return new Map(
-    pairs(dump, endpoint.size, traffic.size).map(([key, value]) => [
+    pairsIn(dump, endpoint.size, traffic.size).map(([key, value]) => [
       key.toString('hex'),
       readS64(value, traffic.bytes),
     ]),
   );
 }
 
+/** The entries of a map. */
+export function pairs(map: Pick<BpfMap, 'dump' | 'keySize' | 'valueSize'>): [key: Buffer, value: Buffer][] {
+  return pairsIn(map.dump(), map.keySize, map.valueSize);
+}
+
 /** The entries in a dump of a map. */
-function pairs(dump: Buffer, keySize: number, valueSize: number): [key: Buffer, value: Buffer][] {
+function pairsIn(dump: Buffer, keySize: number, valueSize: number): [key: Buffer, value: Buffer][] {
   return Array.from({ length: dump.length / (keySize + valueSize) }, (_, i) => {
     const at = i * (keySize + valueSize);
     return [dump.subarray(at, at + keySize), dump.subarray(at + keySize, at + keySize + valueSize)];

@@ -2,10 +2,12 @@
 // What all sources of sightings have in common: the BPF object, and its maps of what is watched and what is learned.
 
 import { statSync } from 'node:fs';
+import { basename } from 'node:path';
 import type { Prefix } from '../address.ts';
 import type { Counters, LearnedRecord, Limits, Scope } from '../model.ts';
-import type { Problem } from '../problem.ts';
+import { failureOf, type Problem } from '../problem.ts';
 import * as abi from './abi.ts';
+import { Journal, type MapEntry } from './journal.ts';
 import type { BpfMap, BpfObject, Native } from './native.ts';
 import { type PinTrouble, pinned, pinTrouble, troubleOf } from './pins.ts';
 
@@ -18,42 +20,54 @@ export interface ObjectOptions {
   readonly native: Native;
   /** The BPF object. */
   readonly file: string;
-  /** Whether what is learned outlives the process. */
-  readonly keep: boolean;
+  /** The file that what is learned outlives the process in, where it cannot be pinned; undefined if it need not. */
+  readonly keep: string | undefined;
 }
 
-/**
- * Loads an object with these programs, and with pins if what it learns is to outlive the process, and nothing is in the
- * way of that. What libbpf or the kernel refuses is thrown as SystemError.
- */
+/** Loads an object with these programs and pinned maps. What libbpf or the kernel refuses is thrown as SystemError. */
 export function loadObject(
+  { native, file }: Pick<ObjectOptions, 'native' | 'file'>,
+  programs: readonly string[],
+  pins: readonly (readonly [map: string, path: string])[],
+  types?: string,
+): BpfObject {
+  const object = new native.BpfObject(file, types, 'wireguard');
+  try {
+    for (const program of programs) object.enable(program);
+    for (const [map, path] of pins) object.pin(map, path);
+    object.load();
+    return object;
+  } catch (error) {
+    object.close();
+    throw error;
+  }
+}
+
+/** With pins, if what it learns is to outlive the process, and nothing is in the way of that. */
+function loadForKeeps(
   options: ObjectOptions,
   programs: readonly string[],
   types?: string,
 ): { object: BpfObject; trouble: PinTrouble | undefined } {
-  const load = (isPinned: boolean) => {
-    const object = new options.native.BpfObject(options.file, types, 'wireguard');
+  let trouble = options.keep === undefined ? undefined : pinTrouble();
+  if (options.keep !== undefined && !trouble) {
     try {
-      for (const program of programs) object.enable(program);
-      if (isPinned) for (const [map, path] of Object.entries(pinned)) object.pin(map, path);
-      object.load();
-      return object;
-    } catch (error) {
-      object.close();
-      throw error;
-    }
-  };
-  let trouble = options.keep ? pinTrouble() : undefined;
-  if (options.keep && !trouble) {
-    try {
-      return { object: load(true), trouble };
+      return { object: loadObject(options, programs, Object.entries(pinned), types), trouble };
     } catch (error) {
       trouble = troubleOf(error);
       if (!trouble) throw error;
     }
   }
-  return { object: load(false), trouble };
+  return { object: loadObject(options, programs, [], types), trouble };
 }
+
+type PinnedMap = keyof typeof pinned;
+
+/** The name of a map together with its layout. */
+const layoutOf = (name: PinnedMap) => basename(pinned[name]);
+
+/** Shortest time between two writes of all that is kept in a file, in milliseconds, as long as little changes. */
+const SAVE_INTERVAL = 60_000;
 
 /** Whose prefixes are known without a look at what is learned: of interest where prefixes are lent. */
 export interface KnownPrefixes {
@@ -64,8 +78,12 @@ export interface KnownPrefixes {
 }
 
 export abstract class BpfSightings {
-  /** Whether what is learned outlives the process. */
-  readonly outlives: boolean;
+  readonly #isPinned: boolean;
+  /** Where what is learned is kept instead. */
+  readonly #journal: Journal | undefined;
+  #journalFailure: Problem | undefined;
+  /** When the journal was last written anew, in milliseconds of the monotonic clock. */
+  #saved = Number.NEGATIVE_INFINITY;
   /** What does not work as it should since it was opened. */
   readonly lasting: Problem[] = [];
   protected readonly object: BpfObject;
@@ -84,9 +102,9 @@ export abstract class BpfSightings {
    * that the programs are relocated against, unless the kernel tells.
    */
   constructor(options: ObjectOptions, programs: readonly string[], types?: string) {
-    const { object, trouble } = loadObject(options, [...programs, 'inject'], types);
+    const { object, trouble } = loadForKeeps(options, [...programs, 'inject'], types);
     if (trouble) this.lasting.push({ code: 'not-pinned', data: trouble });
-    this.outlives = options.keep && !trouble;
+    this.#isPinned = options.keep !== undefined && !trouble;
     this.object = object;
     try {
       this.#learned = this.map('learned', abi.layout.source.size, abi.layout.learned.size);
@@ -94,6 +112,10 @@ export abstract class BpfSightings {
       this.#interfaces = this.map('interfaces', 4, abi.layout.interface.size);
       this.#counts = this.map('counters', 4, abi.layout.counters.size);
       this.#scope = this.map('scope', abi.layout.scope_key.size, 1);
+      const journal = options.keep === undefined ? undefined : new Journal(options.keep);
+      if (journal) this.#takeUp(journal);
+      if (!this.#isPinned) this.#journal = journal;
+      this.#writeJournal();
     } catch (error) {
       this.object.close();
       throw error;
@@ -101,7 +123,19 @@ export abstract class BpfSightings {
   }
 
   get warnings(): readonly Problem[] {
-    return this.lasting;
+    return this.#journalFailure ? [...this.lasting, this.#journalFailure] : this.lasting;
+  }
+
+  /** Whether what is learned outlives the process. */
+  get outlives(): boolean {
+    return this.#isPinned || (this.#journal !== undefined && !this.#journalFailure);
+  }
+
+  /** Times of last use outlive the process as of now, unless that was done less than a minute ago. */
+  save(now: number): void {
+    if (now - this.#saved < SAVE_INTERVAL) return;
+    this.#saved = now;
+    this.#writeJournal();
   }
 
   counters(ifindex: number): Counters {
@@ -121,11 +155,11 @@ export abstract class BpfSightings {
   }
 
   keepRecord(record: LearnedRecord): void {
-    this.#learned.update(abi.encodeSource(record.ifindex, record.address), abi.encodeLearned(record));
+    this.#put('learned', abi.encodeSource(record.ifindex, record.address), abi.encodeLearned(record));
   }
 
   dropRecords(ifindex: number, addresses: readonly string[]): void {
-    for (const address of addresses) this.#learned.delete(abi.encodeSource(ifindex, address));
+    for (const address of addresses) this.#delete('learned', abi.encodeSource(ifindex, address));
   }
 
   lastSeen(ifindex: number, address: string): number | undefined {
@@ -140,14 +174,71 @@ export abstract class BpfSightings {
 
   rememberLent(record: abi.LentRecord): void {
     const { key, value } = abi.encodeLent(record);
-    this.#lent.update(key, value);
+    this.#put('lent', key, value);
   }
 
   forgetLent(record: abi.LentRecord): void {
-    this.#lent.delete(abi.encodeLent(record).key);
+    this.#delete('lent', abi.encodeLent(record).key);
+  }
+
+  #put(name: PinnedMap, key: Buffer, value: Buffer): void {
+    this.#mapOf(name).update(key, value);
+    this.#inJournal((journal) => journal.put({ map: layoutOf(name), key, value }));
+  }
+
+  #delete(name: PinnedMap, key: Buffer): void {
+    if (this.#mapOf(name).delete(key)) this.#inJournal((journal) => journal.delete(layoutOf(name), key));
+  }
+
+  #mapOf(name: PinnedMap): BpfMap {
+    return name === 'learned' ? this.#learned : this.#lent;
+  }
+
+  /** What an earlier process could not pin. What is pinned by now is newer. */
+  #takeUp(journal: Journal): void {
+    let left: readonly MapEntry[] = [];
+    try {
+      left = journal.read();
+    } catch {
+      // It is as if it were not there; if it is to be written, what is wrong is told then.
+    }
+    for (const name of Object.keys(pinned) as PinnedMap[]) {
+      const map = this.#mapOf(name);
+      for (const { key, value } of left.filter((entry) => entry.map === layoutOf(name))) {
+        const fits = key.length === map.keySize && value.length === map.valueSize;
+        if (fits && !map.lookup(key)) map.update(key, value);
+      }
+    }
+    if (this.#isPinned && left.length > 0) journal.write([]);
+  }
+
+  /** If that fails, all is written, as there may be no file. */
+  #inJournal(act: (journal: Journal) => void): void {
+    if (!this.#journal || this.#journalFailure) return;
+    try {
+      act(this.#journal);
+      if (!this.#journal.isLong) return;
+    } catch {
+      // What is wrong is told if the next step fails, too.
+    }
+    this.#writeJournal();
+  }
+
+  /** If that fails, it is told; then nothing is written until it is tried again. */
+  #writeJournal(): void {
+    if (!this.#journal) return;
+    const entriesOf = (name: PinnedMap) =>
+      abi.pairs(this.#mapOf(name)).map(([key, value]) => ({ map: layoutOf(name), key, value }));
+    try {
+      this.#journal.write([...entriesOf('learned'), ...entriesOf('lent')]);
+      this.#journalFailure = undefined;
+    } catch (error) {
+      this.#journalFailure = { code: 'not-kept', data: { file: this.#journal.path, ...failureOf(error) } };
+    }
   }
 
   close(): void {
+    this.#writeJournal();
     this.object.close();
   }
 

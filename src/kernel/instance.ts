@@ -3,8 +3,13 @@
 import { closeSync, constants, openSync, statSync } from 'node:fs';
 import type { Native, SystemError } from './native.ts';
 
-/** Only root may make files in there, so nobody else can keep the service from starting. */
-const FOLDER = '/var/run';
+/** For what goes with a reboot. Only root may make files in there, so nobody else can keep the service from starting. */
+const RUN = '/var/run';
+
+/** A file for this network namespace alone. */
+export function runFile(what: string, folder = RUN): string {
+  return `${folder}/wg-slaacer-${statSync('/proc/self/ns/net').ino}.${what}`;
+}
 
 /** Two daemons would withdraw each other's addresses. */
 export class AlreadyRunning extends Error {
@@ -17,8 +22,8 @@ export class AlreadyRunning extends Error {
  * Held until the answer is called, or the process ends: the lock on a file, of which each network namespace has one of its
  * own. Throws AlreadyRunning, or the error of a system call.
  */
-export function lockInstance(native: Native, folder = FOLDER): () => void {
-  const file = `${folder}/wg-slaacer-${statSync('/proc/self/ns/net').ino}.lock`;
+export function lockInstance(native: Native, folder = RUN): () => void {
+  const file = runFile('lock', folder);
   const fd = openSync(file, constants.O_CREAT | constants.O_RDWR | constants.O_NOFOLLOW, 0o600);
   try {
     native.flock(fd);

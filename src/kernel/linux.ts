@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The real kernel.
 
-import { existsSync, realpathSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import type { Hook } from '../model.ts';
 import { isSame, type Problem } from '../problem.ts';
 import { BpfSightings, loadObject } from './bpf-sightings.ts';
-import { lockInstance } from './instance.ts';
+import { lockInstance, runFile } from './instance.ts';
 import { type Dependencies, Lender } from './lending/lender.ts';
 import { recallLoans } from './lending/recall.ts';
 import { RtnetlinkLinks } from './links.ts';
 import { loadNative, type Native, type SystemError } from './native.ts';
-import { FOLDER, type PinTrouble, pinned } from './pins.ts';
+import { expectedPinTrouble, type PinTrouble, pinned, troubleOf } from './pins.ts';
 import { HookError, type Kernel, type Links, type Observer, type Sightings } from './ports.ts';
 import { openProbe } from './probe.ts';
 import { explain, unmet } from './requirements.ts';
@@ -41,7 +41,7 @@ export function openLinux(root = installed): Kernel {
     openSightings(hook, observer) {
       const problems: Problem[] = [];
       for (const candidate of hook === 'auto' ? hooks : [hook]) {
-        const opened = tryHook(native, root, candidate, dependencies, observer, true);
+        const opened = tryHook(native, root, candidate, dependencies, observer, runFile('learned'));
         if (opened instanceof BpfSightings) {
           if (candidate === 'lending' && problems[0])
             opened.lasting.push({ code: 'lending', data: { because: problems[0] } });
@@ -71,7 +71,7 @@ export function checkHooks(): [Hook, Problem | undefined][] {
       hook,
       dependencies,
       { see: () => {}, recheck: () => {}, shakeHands: () => {} },
-      false,
+      undefined,
     );
     if (!(opened instanceof BpfSightings)) return [hook, opened];
     opened.close();
@@ -79,17 +79,18 @@ export function checkHooks(): [Hook, Problem | undefined][] {
   });
 }
 
-/** What keeps addresses that are learned here from outliving the process; undefined if nothing does. It is tried. */
+/** What keeps maps from being pinned here; undefined if nothing does. Nothing is changed: what is pinned is but opened. */
 export function checkPins(): PinTrouble | undefined {
-  const file = join(installed, 'lib/bpf/wg-slaacer.o');
-  const missing = Object.values(pinned).filter((path) => !existsSync(path));
-  const isNew = !existsSync(FOLDER);
-  const { object, trouble } = loadObject({ native: openNative(installed), file, keep: true }, [], file);
-  object.close();
+  const trouble = expectedPinTrouble();
   if (trouble) return trouble;
-  for (const path of missing) rmSync(path);
-  if (isNew) rmdirSync(FOLDER);
-  return undefined;
+  const file = join(installed, 'lib/bpf/wg-slaacer.o');
+  const present = Object.entries(pinned).filter(([, path]) => existsSync(path));
+  try {
+    loadObject({ native: openNative(installed), file }, [], present, file).close();
+    return undefined;
+  } catch (error) {
+    return troubleOf(error);
+  }
 }
 
 function openDependencies(native: Native): Dependencies & { links: Links } {
@@ -106,7 +107,7 @@ function tryHook(
   hook: Hook,
   dependencies: Dependencies,
   observer: Observer,
-  keep: boolean,
+  keep: string | undefined,
 ): (BpfSightings & Sightings) | Problem {
   const options = { native, file: join(root, 'lib/bpf/wg-slaacer.o'), keep };
   try {
@@ -115,7 +116,7 @@ function tryHook(
       return missing ?? new Lender(options, dependencies, observer);
     }
     const probe = openProbe(options, dependencies.wireguard, hook, observer);
-    if (keep) recallLoans(probe, dependencies.wireguard);
+    if (keep !== undefined) recallLoans(probe, dependencies.wireguard);
     return probe;
   } catch (error) {
     return explain(hook, error as SystemError);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Where what is learned outlives the process: maps that are pinned in the BPF file system, by root and for root alone.
 
-import { accessSync, constants, lstatSync, type Stats, statfsSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readFileSync, type Stats, statfsSync } from 'node:fs';
 import type { ProblemData } from '../problem.ts';
 
 const MOUNT = '/sys/fs/bpf';
 export const FOLDER = `${MOUNT}/wg-slaacer`;
 
 /** By map; versioned by the layout of their keys and values. */
-export const pinned: Readonly<Record<string, string>> = {
+export const pinned = {
   learned: `${FOLDER}/learned-v1`,
   lent: `${FOLDER}/lent-v1`,
-};
+} as const;
 
 // <linux/magic.h>
 const BPF_FS_MAGIC = 0xcafe4a11;
@@ -23,6 +23,15 @@ export type PinTrouble = ProblemData['not-pinned'];
 /** What can be seen to be in the way of pinning. Mounts the file system where there is nothing. */
 export function pinTrouble(): PinTrouble | undefined {
   if (fileSystem() === SYSFS_MAGIC) mount();
+  return seenTrouble();
+}
+
+/** The same, but changes nothing: a file system that could be mounted is none that is missing. */
+export function expectedPinTrouble(): PinTrouble | undefined {
+  return fileSystem() === SYSFS_MAGIC && isMountable() ? undefined : seenTrouble();
+}
+
+function seenTrouble(): PinTrouble | undefined {
   if (fileSystem() !== BPF_FS_MAGIC) return { reason: 'unmounted' };
   const folder = status(FOLDER);
   if (folder && !folder.isDirectory()) return { reason: 'occupied', file: FOLDER };
@@ -60,6 +69,10 @@ function mount(): void {
   // Not imported: it is hardly ever needed.
   const { spawnSync } = process.getBuiltinModule('node:child_process');
   spawnSync('mount', ['-t', 'bpf', '-o', 'nosuid,nodev,noexec,mode=0700', 'bpf', MOUNT]);
+}
+
+function isMountable(): boolean {
+  return process.geteuid!() === 0 && /^nodev\tbpf$/m.test(readFileSync('/proc/filesystems', 'utf8'));
 }
 
 function status(file: string): Stats | undefined {

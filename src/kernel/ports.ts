@@ -92,7 +92,7 @@ export interface Routing {
 /** A source of sightings, together with the kernel's memory of what was learned. */
 export interface Sightings {
   readonly hook: Hook;
-  /** Whether the kernel remembers what was learned when the process is no more. */
+  /** Whether what was learned is remembered when the process is no more. */
   readonly outlives: boolean;
   /** Whether new sessions of peers are told; else only a look at all peers finds them. */
   readonly seesHandshakes: boolean;
@@ -115,6 +115,8 @@ export interface Sightings {
   dropRecords(ifindex: number, addresses: readonly string[]): void;
   /** When a remembered address was last used, to within a second. */
   lastSeen(ifindex: number, address: string): number | undefined;
+  /** Where the process has to see to it: times of last use outlive it, as of now or of less than a minute ago. */
+  save(now: number): void;
   /** Records stay, sightings end. */
   close(): void;
 }

@@ -289,36 +289,46 @@ export const catalogue: Catalogue = {
       case 'unmounted':
         return [
           _(
-            'there is no BPF file system at /sys/fs/bpf, so all that is learned is withdrawn when wg-slaacer stops',
+            'there is no BPF file system at /sys/fs/bpf, so what is learned is kept in a file in /var/run, where times of last use may be a minute old',
           ),
           _('mount -t bpf -o mode=0700 bpf /sys/fs/bpf, and restart wg-slaacer'),
         ];
       case 'read-only':
         return [
-          _('{file} cannot be written, so all that is learned is withdrawn when wg-slaacer stops'),
+          _(
+            '{file} cannot be written, so what is learned is kept in a file in /var/run, where times of last use may be a minute old',
+          ),
           _('mount -o remount,rw {file}, and restart wg-slaacer'),
         ];
       case 'occupied':
         return [
-          _('{file} is in the way, so all that is learned is withdrawn when wg-slaacer stops'),
+          _(
+            '{file} is in the way, so what is learned is kept in a file in /var/run, where times of last use may be a minute old',
+          ),
           _('rm -r {file}, and restart wg-slaacer'),
         ];
       case 'foreign':
         return [
           _(
-            '{file} is not wg-slaacer’s own, or others may write to it, so it is not used, and all that is learned is withdrawn when wg-slaacer stops',
+            '{file} is not wg-slaacer’s own, or others may write to it, so what is learned is kept in a file in /var/run, where times of last use may be a minute old',
           ),
           _('see who has made it (ls -ld {file}), then rm -r {file}, and restart wg-slaacer'),
         ];
       case 'layout':
         return [
           _(
-            '{file} is of another version of wg-slaacer, or cannot be made, so all that is learned is withdrawn when wg-slaacer stops',
+            '{file} is of another version of wg-slaacer, or cannot be made, so what is learned is kept in a file in /var/run, where times of last use may be a minute old',
           ),
           _('rm -r {file}, and restart wg-slaacer'),
         ];
     }
   },
+  'not-kept': (_) => [
+    _(
+      'what is learned cannot be written to {file}: {meaning}; it is withdrawn when wg-slaacer stops, and nobody’s to withdraw if it is killed',
+    ),
+    _('make room there (df says how full it is), or cure what keeps maps from being pinned'),
+  ],
   lending: (_) => [
     _(
       'new addresses are found by lending prefixes, as {because}: a first packet is lost, and arrives when it is sent again',

@@ -431,6 +431,8 @@ interface Watch {
 
 class FakeHook implements Sightings {
   readonly warnings: Problem[] = [];
+  save(): void {}
+
   get outlives(): boolean {
     return this.#kernel.remembers;
   }

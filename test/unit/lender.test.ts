@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { contains, parseAddress, parsePrefix } from '../../src/address.ts';
 import { formatPrefix } from '../../src/address-text.ts';
 import * as abi from '../../src/kernel/abi.ts';
@@ -18,7 +21,14 @@ const lent = ['2001:db8:1::/65', '2001:db8:1:0:8000::/65', 'ff02::/127'];
 const u16 = (value: number) => Buffer.from(new Uint16Array([value]).buffer);
 const u32 = (value: number) => Buffer.from(new Uint32Array([value]).buffer);
 // Nothing is to be mounted here, and nothing to be pinned.
-vi.mock('../../src/kernel/pins.ts', () => ({ pinTrouble: () => ({ reason: 'unmounted' }) }));
+vi.mock('../../src/kernel/pins.ts', async (original) => ({
+  ...(await original<typeof import('../../src/kernel/pins.ts')>()),
+  pinTrouble: () => ({ reason: 'unmounted' }),
+}));
+
+/** Where what is learned is kept instead. */
+const kept = join(mkdtempSync(join(tmpdir(), 'wg-slaacer-')), 'learned');
+afterAll(() => rmSync(dirname(kept), { recursive: true }));
 
 const u64 = (value: number) => Buffer.from(new BigUint64Array([BigInt(value)]).buffer);
 
@@ -48,7 +58,7 @@ class World {
   failing: string | undefined;
   lender!: Lender;
 
-  open(keep = false): this {
+  open(keep?: string): this {
     const native = fakeNative(this.object, this.taps, this.opened);
     const around = { wireguard: this.wireguard, links: this.links, clock: this.clock };
     const observer = {
@@ -273,7 +283,7 @@ describe('opening', () => {
 
   it('withdraws what an earlier process had lent, and lends it to the same peer as soon as that is watched', () => {
     leave();
-    world.open(true);
+    world.open(kept);
     expect(world.allowed.size).toBe(0);
     expect(world.object.maps.lent!.content.size).toBe(0);
     expect(world.lender.loan(7)).toBeUndefined();
@@ -284,14 +294,14 @@ describe('opening', () => {
 
   it('leaves it alone if it is only to find out whether it can', () => {
     leave();
-    world.open(false).lender.close();
+    world.open().lender.close();
     expect([...world.allowed.keys()]).toEqual(lent);
   });
 
   it('leaves nothing open when that fails', () => {
     leave();
     world.failing = 'dump';
-    expect(() => world.open(true)).toThrow('ENOMEM');
+    expect(() => world.open(kept)).toThrow('ENOMEM');
     expect(world.taps.left).toEqual([]);
     expect(world.object.log.at(-1)).toBe('close');
     expect(world.clock.pending()).toEqual([]);
@@ -566,7 +576,7 @@ it('who had a loan from an earlier process does not get it each time that the in
   const prefix = parsePrefix('2001:db8:1::/65')!;
   const { key, value } = abi.encodeLent({ ifindex: 7, device: 'wg1', peer: bob, prefix });
   world.object.maps.lent!.update(key, value);
-  world.open(true).watch();
+  world.open(kept).watch();
   expect(world.borrower).toBe('bob');
   world.lender.unwatch(7);
   world.watch();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { pinTrouble, troubleOf } from '../../src/kernel/pins.ts';
+import { expectedPinTrouble, pinTrouble, troubleOf } from '../../src/kernel/pins.ts';
 
 const SYSFS = 0x62656572n;
 const BPF = 0xcafe4a11n;
@@ -19,6 +19,7 @@ const world = vi.hoisted(() => ({
   nodes: new Map<string, unknown>(),
   isReadOnly: false,
   mounted: [] as string[],
+  filesystems: '',
 }));
 
 vi.mock('node:fs', async (original) => ({
@@ -33,13 +34,14 @@ vi.mock('node:fs', async (original) => ({
     const { kind = 'file', uid = process.geteuid!(), mode = 0o600 } = node;
     return { uid, mode, isDirectory: () => kind === 'folder', isFile: () => kind === 'file' };
   },
+  readFileSync: () => world.filesystems,
   accessSync: () => {
     if (world.isReadOnly) throw new Error('EROFS');
   },
 }));
 
 beforeEach(() => {
-  Object.assign(world, { type: BPF, isReadOnly: false, mounted: [] });
+  Object.assign(world, { type: BPF, isReadOnly: false, mounted: [], filesystems: 'nodev\tbpf\n' });
   world.nodes.clear();
   vi.spyOn(process, 'getBuiltinModule').mockReturnValue({
     spawnSync: (command: string, args: string[]) => {
@@ -73,6 +75,17 @@ describe('what is in the way of pinning', () => {
       expect(pinTrouble()).toEqual({ reason: 'unmounted' });
     }
     expect(world.mounted).toHaveLength(1);
+  });
+
+  it('is expected to be nothing where it can be mounted, which is not tried', () => {
+    world.type = SYSFS;
+    expect(expectedPinTrouble()).toBeUndefined();
+    world.filesystems = 'nodev\tsysfs\n';
+    expect(expectedPinTrouble()).toEqual({ reason: 'unmounted' });
+    world.type = BPF;
+    world.isReadOnly = true;
+    expect(expectedPinTrouble()).toEqual({ reason: 'read-only', file: '/sys/fs/bpf' });
+    expect(world.mounted).toEqual([]);
   });
 
   it('is known where the type of a file system has a sign', () => {

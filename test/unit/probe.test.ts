@@ -23,7 +23,7 @@ function open(hook: ProbeHook = 'fexit', object = new FakeObject()) {
     recheck: () => {},
     shakeHands: (ifindex: number, peer: string | undefined) => handshakes.push([ifindex, peer]),
   };
-  const options = { native: fakeNative(object), file: 'wg-slaacer.o', keep: false };
+  const options = { native: fakeNative(object), file: 'wg-slaacer.o', keep: undefined };
   const probe = openProbe(options, new FakeKernel(new FakeClock()).wireguard, hook, observer);
   return { probe, object, sightings, handshakes };
 }

@@ -80,6 +80,7 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
     { reason: 'foreign', file: '/sys/fs/bpf/wg-slaacer' },
     { reason: 'layout', file: '/sys/fs/bpf/wg-slaacer/lent-v1' },
   ],
+  'not-kept': [{ file: '/var/run/wg-slaacer-4026531840.learned', ...failure }],
   lending: [{ because: { code: 'no-btf', data: {} } }],
   'no-fexit': [failure],
   'no-kprobe': [failure],

@@ -89,7 +89,7 @@ export class Lender extends BpfSightings implements Sightings {
       this.object.onRecords('sightings', (batch) => this.#see(abi.decodeSightings(batch)));
       this.#countFrom(strangers);
       for (const protocol of [ETH_P_IP, ETH_P_IPV6]) this.#openOuterTap(protocol);
-      this.#former = options.keep ? recallLoans(this, dependencies.wireguard) : new Map();
+      this.#former = options.keep !== undefined ? recallLoans(this, dependencies.wireguard) : new Map();
       this.#waitFor(HANDSHAKE);
       this.#arm();
     } catch (error) {
@@ -101,7 +101,7 @@ export class Lender extends BpfSightings implements Sightings {
 
   override get warnings(): readonly Problem[] {
     const ofLendings = [...this.#lendings.values()].flatMap((lending) => lending.problems());
-    return [...this.lasting, ...this.#failures.values(), ...ofLendings];
+    return [...super.warnings, ...this.#failures.values(), ...ofLendings];
   }
 
   watch(link: Pick<Link, 'name' | 'ifindex'>, limits: Limits, scope: Scope): void {

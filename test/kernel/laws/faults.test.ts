@@ -81,22 +81,51 @@ describe.each([anyHook, 'lending'] as const)('on a router, by %s', (hook) => {
       `rm -r ${PINS}`,
       `rm -r ${PINS}/learned-v1`,
     ],
-  ])('with %s it learns, names the cure, and leaves nothing behind', async (_, spoil, mend, cure) => {
-    await guest.run(spoil);
-    try {
-      daemon = await Daemon.start(lab.router, { hook });
-      const { hint } = await daemon.event('problem', { code: 'not-pinned' });
-      expect(hint).toContain(cure);
-      const { stdout } = await guest.run(`${PROGRAM} doctor`, { check: false });
-      expect(stdout).toContain(hint);
-      await expectLearning(daemon, fresh());
-      expect(await daemon.stop()).toBe(0);
-      expect((await lab.allowedIps()).laptop).toEqual([]);
-    } finally {
-      await guest.run(mend);
-    }
-    expect((await guest.run(`${PROGRAM} doctor`, { check: false })).stdout).not.toContain(cure);
-    expect((await guest.run(`ls -A /sys/fs/bpf`)).stdout).toBe('');
+  ])(
+    'with %s it learns, names the cure, and knows what it has learned after a kill',
+    async (_, spoil, mend, cure) => {
+      const address = fresh();
+      await guest.run(spoil);
+      try {
+        daemon = await Daemon.start(lab.router, { hook });
+        const { hint } = await daemon.event('problem', { code: 'not-pinned' });
+        expect(hint).toContain(cure);
+        const { stdout } = await guest.run(`${PROGRAM} doctor`, { check: false });
+        expect(stdout).toContain(hint);
+        await expectLearning(daemon, address);
+        await daemon.stop('SIGKILL');
+        expect((await lab.allowedIps()).laptop).toContain(`${address}/128`);
+        await guest.sleep(5_000);
+        daemon = await Daemon.start(lab.router, { hook, set: { lifetime: '8s' } });
+        await daemon.event('adopted', { address });
+        await daemon.event('expired', { address }, 7_000);
+        expect((await lab.allowedIps()).laptop).not.toContain(`${address}/128`);
+        expect(await daemon.stop()).toBe(0);
+        await guest.run(`${PROGRAM} withdraw`); // the link-local address, if there is one
+        expect((await lab.allowedIps()).laptop).toEqual([]);
+        expect((await guest.run('ls /var/run')).stdout).not.toContain('.learned');
+      } finally {
+        await guest.run(mend);
+      }
+      expect((await guest.run(`${PROGRAM} doctor`, { check: false })).stdout).not.toContain(cure);
+      expect((await guest.run(`ls -A /sys/fs/bpf`)).stdout).toBe('');
+    },
+  );
+
+  test('doctor mounts nothing, and leaves what is pinned as it is', async () => {
+    await guest.run('umount /sys/fs/bpf');
+    const { stdout } = await guest.run(`${PROGRAM} doctor && stat -fc %T /sys/fs/bpf`, { check: false });
+    expect(stdout).toMatch(/sysfs$/m);
+    expect(stdout).not.toContain('BPF file system');
+    daemon = await Daemon.start(lab.router, { hook });
+    const pins = async () => (await guest.run(`ls -li ${PINS}`)).stdout;
+    const before = await pins();
+    await guest.run(`${PROGRAM} doctor`, { check: false });
+    expect(await pins()).toBe(before);
+    await daemon.stop();
+    await guest.run(`rm ${PINS}/lent-v1; ${PROGRAM} doctor`, { check: false });
+    expect(await pins()).not.toContain('lent-v1');
+    await lab.forgetAll();
   });
 
   test('an interface without a prefix and one that is not there are problems, told with their cure and when solved', async () => {
