@@ -3,14 +3,17 @@
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { foreignCpu, foreignCpus } from './scripts/cpus.ts';
 
+/** What is proved on one kernel and on each CPU. */
+const alsoIn: Readonly<Record<string, string[]>> = { 'kernel/cpus': ['test/kernel/once/package.test.ts'] };
+
 /**
  * What is proved where: test/kernel/README.md. A project's files share its guests: so they run in one process, one by one.
  */
 const onKernel = (kernel: string): TestProjectInlineConfiguration[] =>
-  ['kernel/laws', 'kernel/two-cpus', 'kernel/once', 'clients'].map((folder) => ({
+  ['kernel/laws', 'kernel/two-cpus', 'kernel/once', 'kernel/cpus', 'clients'].map((folder) => ({
     test: {
       name: `${folder.replace('kernel/', '')}-${kernel}`,
-      include: [`test/${folder}/**/*.test.ts`],
+      include: [`test/${folder}/**/*.test.ts`, ...(alsoIn[folder] ?? [])],
       // Its guests have the host's clock, and no client systems.
       exclude: foreignCpu(kernel) ? ['test/kernel/once/clock.test.ts', 'test/clients/**'] : [],
       globalSetup: ['test/bed/programs.ts'],

@@ -64,9 +64,13 @@ scripts/setup.sh
 for kernel in "${kernels[@]}"; do scripts/kernel.sh "$kernel" >/dev/null; done
 say 'building'
 npm run --silent build
+foreign=()
 for kernel in "${kernels[@]}"; do
 	case $kernel in
-	arm* | riscv*) npm run --silent build -- "$kernel" ;;
+	arm* | riscv*)
+		npm run --silent build -- "$kernel"
+		foreign+=("$kernel")
+		;;
 	esac
 done
 
@@ -92,6 +96,7 @@ run_side_by_side() {
 options=("$@")
 quick=(unit luci)
 on_kernels=("${kernels[@]/#/laws-}" "once-${kernels[-1]}" "${kernels[@]/#/two-cpus-}")
+on_kernels+=("${foreign[@]/#/cpus-}")
 projects=("${quick[@]}" "${on_kernels[@]}")
 run_side_by_side 2 "${quick[@]}"
 run_side_by_side $(($(nproc) + 1)) "${on_kernels[@]}"
