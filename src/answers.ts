@@ -9,7 +9,7 @@ export interface StatusAnswer {
   /** "none" if new addresses cannot be seen. */
   readonly hook: 'fexit' | 'kprobe' | 'lending' | 'none';
   /** Those of /etc/config/wg-slaacer that are in force. */
-  readonly options: { readonly hook: string; readonly log_level: string };
+  readonly options: { readonly hook: string; readonly log_level: string; readonly history_file?: string };
   readonly problems: readonly StatusProblem[];
   readonly interfaces: readonly InterfaceStatus[];
   readonly totals: StatusTotals;
@@ -117,6 +117,29 @@ export interface Owner {
 
 export interface DeniedAnswer {
   readonly denied: readonly DeniedAddress[];
+  readonly omitted?: number;
+}
+
+/** For how long a peer has, or had, an address. */
+export interface Stay extends PeerAddress {
+  readonly from: number;
+  /** Absent while it goes on. */
+  readonly to?: number;
+  readonly last_seen: number;
+  /**
+   * "present", or how it ended: "expired", "evicted", "released", "forgotten", as the notification is called, or
+   * "interrupted": it was present when the history was last written, and not any more when the service was started again.
+   */
+  readonly how: string;
+  /** Why it was forgotten. */
+  readonly reason?: string;
+}
+
+export interface HistoryAnswer {
+  /** By the router's clock. */
+  readonly now: number;
+  /** Those that began last come first. */
+  readonly history: readonly Stay[];
   readonly omitted?: number;
 }
 

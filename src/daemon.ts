@@ -4,6 +4,8 @@
 import type { Clock } from './clock.ts';
 import { Engine, type EngineConfig } from './engine/engine.ts';
 import type { EngineEvent } from './engine/events.ts';
+import { History } from './history/history.ts';
+import { HistoryKeeper } from './history/history-keeper.ts';
 import type { Kernel, StateFile } from './kernel/ports.ts';
 import type { PeerAddress } from './model.ts';
 import { type Problem, ProblemList } from './problem.ts';
@@ -27,6 +29,8 @@ export interface Foundation {
   readonly ubus: Ubus;
   /** For what has to be known after a reboot. */
   readonly stateFile?: StateFile | undefined;
+  /** A file of that name, be it there or not. */
+  openFile(path: string): StateFile;
   write(level: LogLevel, line: string): void;
 }
 
@@ -44,11 +48,15 @@ export class Daemon implements Subject {
   readonly version: string;
   readonly clock: Clock;
   readonly engine: Engine;
+  readonly history: History;
   readonly #pinner: Pinner;
   readonly #log: Log;
   readonly #reader: Reader;
   /** Of the configuration; the engine has its own. */
   readonly #complaints: ProblemList;
+  /** Of the file in which the history is kept. */
+  readonly #fileComplaints: ProblemList;
+  #historyKeeper: HistoryKeeper | undefined;
   #object: ServiceObject | undefined;
   #isLearning = false;
   #isStopped = false;
@@ -69,11 +77,20 @@ export class Daemon implements Subject {
     this.#log = new Log(clock, write, (name, peer) => this.describePeer(name, peer));
     this.#reader = new Reader(ubus);
     this.engine = new Engine(kernel, clock, (event) => this.#tell(event), stateFile);
-    this.#pinner = new Pinner(ubus);
-    this.#complaints = new ProblemList(
-      (problem) => this.#log.problem(problem),
-      (problem) => this.#log.line('info', `solved: ${describeProblem(problem).message}`),
+    this.history = new History(
+      clock,
+      () => this.engine.addresses(),
+      () => this.#historyKeeper?.note(),
     );
+    this.engine.ledger.follow(this.history);
+    this.#pinner = new Pinner(ubus);
+    const listOfProblems = () =>
+      new ProblemList(
+        (problem) => this.#log.problem(problem),
+        (problem) => this.#log.line('info', `solved: ${describeProblem(problem).message}`),
+      );
+    this.#complaints = listOfProblems();
+    this.#fileComplaints = listOfProblems();
   }
 
   get interfaces() {
@@ -85,9 +102,8 @@ export class Daemon implements Subject {
   }
 
   problems(): Problem[] {
-    return [...this.#complaints.list(), ...this.engine.currentProblems()].map((problem) =>
-      this.#withDescription(problem),
-    );
+    const lists = [this.#complaints.list(), this.#fileComplaints.list(), this.engine.currentProblems()];
+    return lists.flat().map((problem) => this.#withDescription(problem));
   }
 
   /** Learning begins when the configuration can be read. */
@@ -112,6 +128,7 @@ export class Daemon implements Subject {
     this.#isStopped = true;
     this.#cancelRetry?.();
     this.engine.stop();
+    this.#historyKeeper?.stop();
     this.#foundation.ubus.close();
     this.#foundation.kernel.close();
   }
@@ -181,6 +198,7 @@ export class Daemon implements Subject {
       isConfigured: (device, address) => peers.isConfigured(device, address),
       isGone: (device, peer) => peers.isGone(device, peer),
     };
+    this.#keepHistory(configuration!.global.historyFile);
     if (this.#isLearning) {
       this.engine.configure(config);
       this.#log.line('debug', 'the configuration has been read again');
@@ -190,6 +208,19 @@ export class Daemon implements Subject {
     this.engine.start(config);
     const time = this.clock.wall() / 1000;
     this.#log.event({ event: 'ready', time, hook: this.engine.hook, version: this.version });
+  }
+
+  /** Before anything is adopted, so that what an earlier process has seen begin goes on. */
+  #keepHistory(path: string | undefined): void {
+    if (path === this.#historyKeeper?.path) return;
+    this.#historyKeeper?.stop();
+    this.#fileComplaints.set([]);
+    this.#historyKeeper =
+      path === undefined
+        ? undefined
+        : new HistoryKeeper(this.#foundation.openFile(path), this.clock, this.history, (problems) =>
+            this.#fileComplaints.set(problems),
+          );
   }
 
   #retryAfter(milliseconds: number): void {

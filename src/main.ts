@@ -3,6 +3,7 @@
 
 import { client } from './cli/client.ts';
 import { doctor } from './cli/doctor.ts';
+import { history } from './cli/history.ts';
 import { watchOutput } from './cli/output.ts';
 import { run } from './cli/run.ts';
 import { overUbus } from './cli/service.ts';
@@ -21,6 +22,7 @@ const commands: Record<string, (args: string[], version: string) => Promise<numb
   ...overUbus(connect),
   watch: (args) => watch(connect, args),
   client: (args) => client(connect, args),
+  history: (args) => history(connect, args),
   withdraw,
   '--version': (_, version) => print(version),
   '--help': () => print(usage().trimEnd()),

@@ -95,6 +95,15 @@ export interface ProblemData {
   'state-foreign': { readonly file: string };
   'state-failed': { readonly file: string } & Failure;
 
+  // The file of the history
+  'history-corrupt': {
+    readonly file: string /** How many of them cannot be read. */;
+    readonly lines: number;
+  };
+  /** Something else has written it. */
+  'history-foreign': { readonly file: string };
+  'history-failed': { readonly file: string } & Failure;
+
   // What a hook needs
   'no-permission': Nothing;
   'no-module': Nothing;

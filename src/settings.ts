@@ -43,6 +43,8 @@ export type LogLevel = (typeof logLevels)[number];
 /** What the service has besides. */
 export interface ServiceSettings extends GlobalSettings {
   readonly logLevel: LogLevel;
+  /** Where the history is kept; undefined: in memory only. */
+  readonly historyFile: string | undefined;
 }
 
 /** What a section for an interface says besides. */
@@ -52,7 +54,11 @@ export interface SectionSettings extends InterfaceSettings {
   readonly device: string | undefined;
 }
 
-export const serviceDefaults: ServiceSettings = { ...globalDefaults, logLevel: 'info' };
+export const serviceDefaults: ServiceSettings = {
+  ...globalDefaults,
+  logLevel: 'info',
+  historyFile: undefined,
+};
 
 export const sectionDefaults: SectionSettings = { ...interfaceDefaults, enabled: false, device: undefined };
 
@@ -117,6 +123,11 @@ export function parseDevice(text: string): string | undefined {
   return /^[\w.@-]{1,15}$/.test(text) && text !== '.' && text !== '..' ? text : undefined;
 }
 
+/** The absolute name of a file, without spaces. */
+export function parseFile(text: string): string | undefined {
+  return /^\/\S*[^\s/]$/.test(text) ? text : undefined;
+}
+
 /** Prefixes of unicast addresses only. */
 function parsePrefixes(texts: readonly string[]): Prefix[] | undefined {
   const prefixes = texts.map((text) => parsePrefix(text.trim()));
@@ -157,6 +168,11 @@ export const globalOptions: Options<GlobalSettings> = {
 export const serviceOptions: Options<ServiceSettings> = {
   ...globalOptions,
   log_level: { key: 'logLevel', allowed: 'error, warn, info or debug', parse: oneOf(logLevels) },
+  history_file: {
+    key: 'historyFile',
+    allowed: 'the name of a file, from / on, such as /etc/wg-slaacer/history',
+    parse: only(parseFile),
+  },
 };
 
 export const sectionOptions: Options<SectionSettings> = {

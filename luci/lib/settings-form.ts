@@ -169,6 +169,18 @@ function addGlobals(map: form.Map): void {
   level.value('warn', _('Warnings'));
   level.value('info', _('Information'));
   level.value('debug', _('Everything'));
+
+  const history = globals.option(
+    form.Value,
+    'history_file',
+    _('File for the history'),
+    _(
+      'Where to keep which peer had which address across restarts, written at most every 10 minutes. None: in memory only.',
+    ),
+  );
+  history.optional = true;
+  history.placeholder = '/etc/wg-slaacer/history';
+  history.validate = (_section, text) => optionError('history_file', text) ?? true;
 }
 
 /** One of a few values; `preset` is in force where none is set. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What may be typed into the form: what src/settings.ts allows.
 
-import { sectionOptions } from '../../src/settings.ts';
+import { sectionOptions, serviceOptions } from '../../src/settings.ts';
 
-/** Undefined if the text is a value of an option of an interface's section, or empty. */
+/** Undefined if the text is a value of that option, or empty. */
 export function optionError(name: string, text: string): string | undefined {
-  const { parse, allowed } = sectionOptions[name]!;
+  const { parse, allowed } = { ...serviceOptions, ...sectionOptions }[name]!;
   if (text === '' || parse([text]) !== undefined) return undefined;
   const translate = _; // the texts are collected from src/settings.ts
   return translate(allowed);

@@ -90,6 +90,50 @@ export function parseClientArguments(args: string[]): ClientArguments {
   return { peer, system, interface: values.interface, endpoint: values.endpoint, json: values.json };
 }
 
+export interface HistoryArguments {
+  /** An address, a public key, or a description. */
+  readonly wanted: string | undefined;
+  /** Seconds since 1970. */
+  readonly at: number | undefined;
+  readonly json: boolean;
+}
+
+/** Throws UsageError. */
+export function parseHistoryArguments(args: string[], now: Date): HistoryArguments {
+  const { values, positionals } = parse(
+    args,
+    { at: { type: 'string' }, json: { type: 'boolean', default: false } } as const,
+    true,
+  );
+  const [wanted, unexpected] = positionals;
+  if (unexpected !== undefined) throw new UsageError(`unexpected argument "${unexpected}"`);
+  return { wanted, at: values.at === undefined ? undefined : parseTime(values.at, now), json: values.json };
+}
+
+/** In seconds since 1970. A time of day is the last one that there was. */
+function parseTime(text: string, now: Date): number {
+  if (/^\d{9,10}$/.test(text)) return Number(text);
+  const isTimeOfDay = /^\d\d:\d\d(:\d\d)?$/.test(text);
+  const isDay = /^\d{4}-\d\d-\d\d$/.test(text);
+  const isTime = /^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?$/.test(text);
+  const time = new Date(
+    isTimeOfDay ? `${dayOf(now)}T${text}` : isDay ? `${text}T00:00` : text.replace(' ', 'T'),
+  );
+  if (!(isTimeOfDay || isDay || isTime) || Number.isNaN(time.getTime())) {
+    throw new UsageError(
+      `--at ${text}: not a time such as 18:30, 2026-11-28, "2026-11-28 18:30", or seconds since 1970`,
+    );
+  }
+  if (isTimeOfDay && time > now) time.setDate(time.getDate() - 1);
+  return time.getTime() / 1_000;
+}
+
+/** "2026-11-28", here. */
+function dayOf(date: Date): string {
+  const [month, day] = [date.getMonth() + 1, date.getDate()].map((number) => String(number).padStart(2, '0'));
+  return `${date.getFullYear()}-${month}-${day}`;
+}
+
 /** `--json` alone. */
 export function parseJsonFlag(args: string[]): boolean {
   return parse(args, { json: { type: 'boolean' } } as const).values.json ?? false;

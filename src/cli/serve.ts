@@ -20,8 +20,9 @@ export async function serve(version: string, state?: string): Promise<number> {
   });
   const kernel = openKernel();
   const ubus = new UbusClient(undefined, ({ message }) => write('warn', message));
-  const stateFile = state === undefined ? undefined : new FlashFile(state);
-  const daemon = new Daemon({ version, kernel, clock: systemClock, ubus, write, stateFile });
+  const openFile = (path: string) => new FlashFile(path);
+  const stateFile = state === undefined ? undefined : openFile(state);
+  const daemon = new Daemon({ version, kernel, clock: systemClock, ubus, write, openFile, stateFile });
   process.on('SIGHUP', () => void daemon.reload());
   // Who reads the log may go; learning goes on.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});

@@ -5,14 +5,16 @@ import type {
   AddressesAnswer,
   DeniedAddress,
   DeniedAnswer,
+  HistoryAnswer,
   InterfaceStatus,
   LearnedAddress,
   StatusAnswer,
+  Stay,
 } from '../answers.ts';
 import { formatDuration } from '../settings.ts';
 import { ago, ahead, span } from '../words/ages.ts';
 import { describeOwner, peerName } from '../words/describe.ts';
-import { plain } from '../words/text.ts';
+import { plain, truncate } from '../words/text.ts';
 import { type Screen, styled } from './screen.ts';
 import { type Column, tableLines } from './table.ts';
 
@@ -107,8 +109,40 @@ export function deniedLines({ denied, omitted }: DeniedAnswer, screen: Screen): 
   ];
 }
 
-function omittedLines(omitted = 0): string[] {
-  return omitted > 0 ? ['', `… and ${omitted} more: name an interface to see fewer at once.`] : [];
+/** `wanted` is the address or the peer that was asked for. */
+export function historyLines(
+  { history, omitted }: Pick<HistoryAnswer, 'history' | 'omitted'>,
+  wanted: string | undefined,
+  screen: Screen,
+): string[] {
+  const columns: Column<Stay>[] = [
+    { title: 'ADDRESS', text: ({ address }) => address },
+    // Long addresses leave it no room in 80 columns: rather a longer line than no name.
+    { title: 'PEER', text: (stay) => truncate(plain(peerName(stay)), 24) },
+    { title: 'FROM', text: ({ from }) => localTime(from) },
+    { title: 'LAST SEEN', text: ({ last_seen }) => localTime(last_seen) },
+    { title: 'TO', text: ({ to }) => (to === undefined ? '' : localTime(to)) },
+    { title: 'HOW', text: ({ how, reason }) => (reason === undefined ? how : `${how} (${reason})`) },
+  ];
+  if (history.length === 0)
+    return [`There is nothing${wanted ? ` of ${plain(wanted)}` : ''} in the history.`];
+  return [...byInterface(history, columns, screen), ...omittedLines(omitted, 'an address or a peer')];
+}
+
+/** "11-28 18:02". */
+function localTime(seconds: number): string {
+  const date = new Date(seconds * 1_000);
+  const [month, day, hour, minute] = [
+    date.getMonth() + 1,
+    date.getDate(),
+    date.getHours(),
+    date.getMinutes(),
+  ].map((number) => String(number).padStart(2, '0'));
+  return `${month}-${day} ${hour}:${minute}`;
+}
+
+function omittedLines(omitted = 0, filter = 'an interface'): string[] {
+  return omitted > 0 ? ['', `… and ${omitted} more: name ${filter} to see fewer at once.`] : [];
 }
 
 /** A table for each interface. */

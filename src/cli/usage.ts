@@ -56,6 +56,10 @@ Usage:
       Keys that the router does not know are left to be put in. HOST is where
       the peer finds the router, if the router is wrong about that.
 
+  wg-slaacer history [ADDRESS | PEER] [--at TIME] [--json]
+      Tell which peer had which address, from when to when. TIME is such as
+      18:30, "2026-11-28 18:30", or seconds since 1970.
+
   wg-slaacer run [--state FILE]
       The service itself, in the foreground. procd starts it.
   wg-slaacer run --interface NAME [--interface NAME …] [--set OPTION=VALUE …]

@@ -223,7 +223,10 @@ export class Learner {
   forget(entries: Iterable<Entry>, reason: ForgetReason): Plan {
     const plan = emptyPlan();
     const departure = { event: 'forgotten', reason } as const;
-    for (const entry of [...entries]) this.#remove(plan, entry, departure);
+    for (const entry of [...entries]) {
+      this.#room.refresh(entry); // followers are told of the last use
+      this.#remove(plan, entry, departure);
+    }
     return plan;
   }
 

@@ -34,6 +34,14 @@ export function address(args: UbusTable): string {
   return formatAddress(bytes);
 }
 
+/** Undefined if it is not there. */
+export function seconds(args: UbusTable, name: string): number | undefined {
+  const value = args[name];
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && value >= 0) return value;
+  throw invalid(name, 'a number of seconds, 0 or more');
+}
+
 /** An interface by its name, be it known here or not. */
 export function device(args: UbusTable): string {
   const name = parseDevice(required(args, 'interface'));

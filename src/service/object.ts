@@ -9,11 +9,13 @@ import type {
   LearnedAddress,
   StatusAnswer,
   StatusTotals,
+  Stay,
 } from '../answers.ts';
 import type { Clock } from '../clock.ts';
 import type { EngineEvent } from '../engine/events.ts';
 import type { Refusal } from '../engine/moving.ts';
 import type { Totals } from '../engine/totals.ts';
+import type { History } from '../history/history.ts';
 import type { Counters, PeerAddress } from '../model.ts';
 import type { Problem } from '../problem.ts';
 import type { InterfaceSettings, ServiceSettings } from '../settings.ts';
@@ -51,6 +53,7 @@ const refusals = {
 export interface Subject extends ClientSubject {
   readonly version: string;
   readonly clock: Clock;
+  readonly history: History;
   /** What is in force for all of it. */
   readonly global: ServiceSettings;
   /** All that are configured, disabled ones as well. */
@@ -89,6 +92,10 @@ export class ServiceObject {
       status: { arguments: {}, call: () => this.#status() },
       get_addresses: { arguments: some, call: (args) => this.#addresses(args) },
       get_denied: { arguments: { interface: 'String' }, call: (args) => this.#denied(args) },
+      get_history: {
+        arguments: { address: 'String', peer: 'String', at: 'Integer', last: 'Integer' },
+        call: (args) => this.#history(args),
+      },
       get_peers: { arguments: { interface: 'String' }, call: (args) => this.#peers(args) },
       get_client: {
         arguments: { interface: 'String', peer: 'String', for: 'String', endpoint: 'String' },
@@ -116,7 +123,11 @@ export class ServiceObject {
       version,
       uptime: Math.floor((clock.now() - this.#started) / 1000),
       hook,
-      options: { hook: global.hook, log_level: global.logLevel },
+      options: {
+        hook: global.hook,
+        log_level: global.logLevel,
+        ...(global.historyFile !== undefined && { history_file: global.historyFile }),
+      },
       problems: this.#subject.problems().map((problem) => ({
         code: problem.code,
         ...describeProblem(problem),
@@ -183,6 +194,25 @@ export class ServiceObject {
         } satisfies DeniedAddress;
       }),
     );
+  }
+
+  #history(args: UbusTable): UbusTable {
+    const now = this.#seconds(this.#subject.clock.now());
+    const last = argument.seconds(args, 'last');
+    const stays = this.#subject.history.stays({
+      address: args.address === undefined ? undefined : argument.address(args),
+      peer: argument.peer(args),
+      at: argument.seconds(args, 'at'),
+      since: last === undefined ? undefined : now - last,
+    });
+    const answer = bounded(
+      'history',
+      stays.map(({ interface: name, address, peer, from, to, lastSeen, how, reason }) => {
+        const end = { ...(to !== undefined && { to }), last_seen: lastSeen, how, ...(reason && { reason }) };
+        return { interface: name, address, peer, ...this.#named(name, peer), from, ...end } satisfies Stay;
+      }),
+    );
+    return { now, ...answer };
   }
 
   #peers(args: UbusTable): UbusTable {

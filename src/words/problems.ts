@@ -243,7 +243,20 @@ export const catalogue: Catalogue = {
   ],
   'state-failed': (_, { error }) => [
     _('{file}: what has to be known after a reboot cannot be kept there: {detail}'),
-    fileHintOf(_, error),
+    fileHintOf(_, error, _('name another file: wg-slaacer run --state FILE')),
+  ],
+
+  'history-corrupt': (_) => [
+    _('{file}: {lines} of its lines cannot be read, so the history does not have what they said'),
+    _('the rest of the history is there: see dmesg for errors of the flash'),
+  ],
+  'history-foreign': (_) => [
+    _('{file}: wg-slaacer has not written this file, so the history is not kept there'),
+    _('move the file away, or name another one as option history_file'),
+  ],
+  'history-failed': (_, { error }) => [
+    _('{file}: the history cannot be kept there: {detail}'),
+    fileHintOf(_, error, _('name another file as option history_file')),
   ],
 
   'no-permission': (_) => [
@@ -432,8 +445,8 @@ function hintOf(_: Translate, error: string): string {
   }
 }
 
-/** What an errno means for a file. */
-function fileHintOf(_: Translate, error: string): string {
+/** What an errno means for a file; `other` says how to name another one. */
+function fileHintOf(_: Translate, error: string, other: string): string {
   switch (error) {
     case 'EROFS':
       return _(
@@ -454,7 +467,7 @@ function fileHintOf(_: Translate, error: string): string {
         'move away what is in its place: neither a folder, nor a device, nor a file for its folder can be there',
       );
     case 'ENAMETOOLONG':
-      return _('name another file: wg-slaacer run --state FILE');
+      return other;
     case 'EIO':
       return _('check the flash: see dmesg');
     default:

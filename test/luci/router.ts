@@ -12,6 +12,7 @@ import { type Method, UbusError, type UbusTable, type UbusValue, ubusStatus } fr
 import { Broker } from '../bed/ubus-broker/broker.ts';
 import { uciCommand, uciObject } from '../bed/ubus-broker/uci-object.ts';
 import { FakeKernel } from '../unit/fake-kernel.ts';
+import { FakeStateFile } from '../unit/fake-state-file.ts';
 import { AccessControl, type Permission } from './acl.ts';
 import type { Bus } from './uhttpd.ts';
 
@@ -91,6 +92,7 @@ export class Router {
       kernel: this.kernel,
       clock: systemClock,
       ubus,
+      openFile: (path) => new FakeStateFile(path),
       write: () => {},
     });
     this.#daemon.start();

@@ -15,6 +15,7 @@ const floors = [
   ['kernel/'],
   ['advertiser/'],
   ['engine/'],
+  ['history/'],
   ['words/'],
   ['clients/'],
   ['service/'],

@@ -13,6 +13,7 @@ import { Broker } from '../bed/ubus-broker/broker.ts';
 import { fileObject, uciObject } from '../bed/ubus-broker/uci-object.ts';
 import { alice, bob } from './bench.ts';
 import { FakeKernel } from './fake-kernel.ts';
+import { FakeStateFile } from './fake-state-file.ts';
 
 const five = '2001:db8:1::5';
 const six = '2001:db8:1::6';
@@ -57,6 +58,7 @@ config wireguard_wg1
     kernel,
     clock: systemClock,
     ubus: new UbusClient(socket),
+    openFile: (path) => new FakeStateFile(path),
     write: (_, line) => log.push(line),
   });
   daemon.start();

@@ -21,6 +21,8 @@ let kernel: FakeKernel;
 let ubus: FakeUbus;
 let rpcd: FakeRpcd;
 let stateFile: FakeStateFile;
+/** What was ever opened, by its name. */
+let files: Map<string, FakeStateFile>;
 let daemon: Daemon;
 let log: string[];
 /** Whatever has left the program. */
@@ -47,6 +49,7 @@ beforeEach(() => {
   kernel = new FakeKernel(clock);
   ubus = new FakeUbus();
   stateFile = new FakeStateFile();
+  files = new Map();
   rpcd = new FakeRpcd({
     network: network(),
     'wg-slaacer': {
@@ -74,6 +77,11 @@ function start(): void {
     clock,
     ubus,
     stateFile,
+    openFile(path) {
+      const file = files.get(path) ?? new FakeStateFile(path);
+      files.set(path, file);
+      return file;
+    },
     write: (level, line) => {
       log.push(`${level}: ${line}`);
       said.push(line);
@@ -1157,5 +1165,92 @@ describe('what is to be known after a reboot', () => {
     await started();
     daemon.stop();
     expect(stateFile.text).toBe(line);
+  });
+});
+
+describe('the history', () => {
+  const stays = async (args: UbusTable = {}) =>
+    ((await call('get_history', args)) as { history: UbusTable[] }).history;
+  const seconds = () => Math.round(clock.wall() / 1_000);
+
+  it('tells which peer had which address, and when', async () => {
+    await started();
+    learn(five);
+    const from = seconds();
+    clock.advance(60_000);
+    await call('forget', { interface: 'wg1', address: five });
+    learn(six, bob);
+    expect(await stays()).toEqual([
+      {
+        interface: 'wg1',
+        address: six,
+        peer: bob,
+        description: 'Bob',
+        from: from + 60,
+        last_seen: from + 60,
+        how: 'present',
+      },
+      {
+        interface: 'wg1',
+        address: five,
+        peer: alice,
+        description: "Alice's phone",
+        from,
+        to: from + 60,
+        last_seen: from,
+        how: 'forgotten',
+        reason: 'user',
+      },
+    ]);
+    expect(await stays({ address: '2001:DB8:1::5', at: from + 1 })).toHaveLength(1);
+    expect(await stays({ address: five, at: from + 61 })).toEqual([]);
+    expect(await stays({ peer: bob })).toHaveLength(1);
+    expect(await stays({ last: 0 })).toHaveLength(2);
+    clock.advance(1_000);
+    expect(await stays({ last: 0 })).toHaveLength(1);
+    expect(await call('get_history')).toMatchObject({ now: from + 61 });
+  });
+
+  it.each([{ address: 'five' }, { peer: 'bob' }, { at: -1 }, { last: -1 }])('refuses %j', async (args) => {
+    await started();
+    expect(await statusOf('get_history', args)).toBe(ubusStatus.invalidArgument);
+  });
+
+  it('is kept in a file, if that is configured, from then on and across restarts', async () => {
+    await started();
+    learn(five);
+    expect(files.size).toBe(0);
+    const { globals } = rpcd.packages['wg-slaacer']!;
+    globals!.history_file = '/mnt/history';
+    await call('reload');
+    await call('flush');
+    expect((await call('status'))!.options).toMatchObject({ history_file: '/mnt/history' });
+    daemon.stop();
+    clock.advance(60_000);
+    await started();
+    expect(await stays()).toMatchObject([{ address: five, how: 'forgotten' }]);
+    delete globals!.history_file;
+    await call('reload');
+    const { text } = files.get('/mnt/history')!;
+    learn(six);
+    daemon.stop();
+    expect(files.get('/mnt/history')!.text).toBe(text);
+  });
+
+  it('tells what is in the way of its file, until it is not', async () => {
+    files.set('/mnt/history', new FakeStateFile('/mnt/history'));
+    const { failures } = files.get('/mnt/history')!;
+    failures.write = 'ENOSPC';
+    rpcd.packages['wg-slaacer']!.globals!.history_file = '/mnt/history';
+    await started();
+    learn(five);
+    clock.advance(60_000);
+    expect(await problems()).toMatchObject([{ code: 'history-failed', data: { error: 'ENOSPC' } }]);
+    await call('reload');
+    expect(await problems()).toHaveLength(1);
+    delete failures.write;
+    clock.advance(600_000);
+    expect(await problems()).toEqual([]);
+    expect(log.at(-1)).toMatch(/^info: solved: \/mnt\/history/);
   });
 });

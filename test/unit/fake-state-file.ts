@@ -4,12 +4,16 @@ import type { StateFile } from '../../src/kernel/ports.ts';
 
 /** A file on flash without flash. */
 export class FakeStateFile implements StateFile {
-  readonly path = '/etc/wg-slaacer/state';
+  readonly path: string;
   text = '';
   /** How often it was written. */
   writes = 0;
   /** The errno with which reading, or writing, is to fail. */
   readonly failures: { read?: string; write?: string } = {};
+
+  constructor(path = '/etc/wg-slaacer/state') {
+    this.path = path;
+  }
 
   read(): string {
     fail(this.failures.read);

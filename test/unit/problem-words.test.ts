@@ -64,6 +64,13 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
     error,
     detail: `${error}: open`,
   })),
+  'history-corrupt': [{ file: '/mnt/history', lines: 2 }],
+  'history-foreign': [{ file: '/mnt/passwd' }],
+  'history-failed': ['EROFS', 'ENAMETOOLONG'].map((error) => ({
+    file: '/mnt/history',
+    error,
+    detail: `${error}: open`,
+  })),
   'no-permission': [{}],
   'no-module': [{}],
   'no-btf': [{}],

@@ -10,6 +10,7 @@ import type { UbusTable, UbusValue } from '../../src/ubus/types.ts';
 import { alice, bob } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeKernel } from './fake-kernel.ts';
+import { FakeStateFile } from './fake-state-file.ts';
 import { FakeUbus } from './fake-ubus.ts';
 
 const CONFIGURATIONS = Number(process.env.FUZZ_CONFIGURATIONS ?? 3_000);
@@ -175,6 +176,7 @@ const device = () =>
 const globalGenerators: Record<string, () => Given> = {
   hook: () => single(words('auto', 'fexit', 'kprobe', 'lending'), [...junk, 'ftrace']),
   log_level: () => single(words('error', 'warn', 'info', 'debug'), [...junk, 'loud']),
+  history_file: () => single(words('/mnt/history', '/etc/wg-slaacer/history'), [...junk, '/mnt/', 'history']),
 };
 
 const defaults = {
@@ -419,7 +421,14 @@ it(`${CONFIGURATIONS} configurations are never an error, and each value counts f
   ubus.objects.set('network.interface', { dump: { arguments: {}, call: () => ({ interface: dump }) } });
   let warnings: string[] = [];
   const write = (level: string, line: string) => level === 'warn' && warnings.push(line);
-  const daemon = new Daemon({ version: '1', kernel, clock, ubus, write });
+  const daemon = new Daemon({
+    version: '1',
+    kernel,
+    clock,
+    ubus,
+    openFile: (path) => new FakeStateFile(path),
+    write,
+  });
   daemon.start();
   const reader = new Reader(ubus);
   const status = async () => (await ubus.objects.get('wg-slaacer')!.status!.call({})) as UbusTable;
