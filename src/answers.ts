@@ -54,6 +54,12 @@ export interface InterfaceOptions {
   readonly lifetime: number;
   readonly prefix: readonly string[];
   readonly ra: string;
+  readonly ra_default: string;
+  readonly ra_preference: string;
+  readonly ra_route: readonly string[];
+  readonly ra_dns: readonly string[];
+  readonly ra_search: readonly string[];
+  readonly ra_mtu: string;
   /** 1 or 0. */
   readonly takeover: number;
 }

@@ -134,6 +134,9 @@ export interface Scope {
   readonly reserved: readonly Prefix[];
 }
 
+/** Of a router's routes, among those that hosts have of other routers (RFC 4191, 2.1). */
+export type Preference = 'low' | 'medium' | 'high';
+
 export interface Limits {
   /** New addresses that a peer may register per minute; 0: no limit. */
   readonly rate: number;

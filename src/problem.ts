@@ -81,8 +81,13 @@ export interface ProblemData {
   'no-64': OnDevice;
   /** The kernel has made an address of a peer's advertisement. */
   'ra-taken': OnDevice & { readonly prefix: string };
-  /** So many prefixes and DNS search domains do not fit. */
-  'ra-too-long': OnDevice & { readonly prefixes: number; readonly domains: number };
+  /** So many prefixes, routes, DNS servers and DNS search domains do not fit. */
+  'ra-too-long': OnDevice & {
+    readonly prefixes: number;
+    readonly routes: number;
+    readonly servers: number;
+    readonly domains: number;
+  };
   'ra-blocked': OnDevice;
   /** `prefix`: the announced ones, separated by commas. */
   'ra-unheeded': OfPeer & { readonly prefix: string };

@@ -2,8 +2,8 @@
 // What can be configured: each option's default, the values allowed, and how text becomes a value. The same options
 // come from UCI and from --set.
 
-import { contains, type Prefix, parsePrefix } from './address.ts';
-import type { Hook, Limits } from './model.ts';
+import { type AddressBytes, contains, type Prefix, parseAddress, parsePrefix } from './address.ts';
+import type { Hook, Limits, Preference } from './model.ts';
 import { neverUnicast } from './scope.ts';
 
 export interface InterfaceSettings extends Limits {
@@ -15,6 +15,18 @@ export interface InterfaceSettings extends Limits {
   readonly prefixes: readonly Prefix[];
   /** Router Advertisements: auto leaves them to another program that is configured to send them. */
   readonly ra: 'auto' | '1' | '0';
+  /** Whether this is a default router to peers; auto: if anything leads on from an announced prefix. */
+  readonly raDefault: 'auto' | '1' | '0';
+  /** Of this router's default route and others, among those of other routers. */
+  readonly raPreference: Preference;
+  /** Where else this router leads to. */
+  readonly raRoutes: readonly Prefix[];
+  /** DNS servers; auto: the router, if one listens there. */
+  readonly raDns: readonly ('auto' | AddressBytes)[];
+  /** DNS search domains; auto: those of the router. */
+  readonly raSearch: readonly string[];
+  /** Bytes; auto: that of the interface. */
+  readonly raMtu: 'auto' | number;
   /** Whether a learned address goes to another peer that uses it, when its own is silent. */
   readonly takeover: boolean;
 }
@@ -30,6 +42,12 @@ export const interfaceDefaults: InterfaceSettings = {
   lifetime: 24 * 3_600_000,
   prefixes: [],
   ra: 'auto',
+  raDefault: 'auto',
+  raPreference: 'medium',
+  raRoutes: [],
+  raDns: ['auto'],
+  raSearch: ['auto'],
+  raMtu: 'auto',
   takeover: false,
 };
 
@@ -128,14 +146,33 @@ export function parseFile(text: string): string | undefined {
   return /^\/\S*[^\s/]$/.test(text) ? text : undefined;
 }
 
-/** Prefixes of unicast addresses only. */
-function parsePrefixes(texts: readonly string[]): Prefix[] | undefined {
-  const prefixes = texts.map((text) => parsePrefix(text.trim()));
+/** Each text gives any number of elements; undefined if one is no value. */
+function listOf<Element>(
+  parse: (text: string) => readonly Element[] | undefined,
+): (texts: readonly string[]) => readonly Element[] | undefined {
+  return (texts) => {
+    const elements = texts.map((text) => parse(text.trim()));
+    return elements.every((each) => each !== undefined) ? elements.flat() : undefined;
+  };
+}
+
+/** One of unicast addresses only. */
+function parseUnicastPrefix(text: string): Prefix[] | undefined {
+  const prefix = parsePrefix(text);
   const isUnicast = (prefix: Prefix) =>
     !neverUnicast.some((other) => other.length <= prefix.length && contains(other, prefix.bytes));
-  return prefixes.every((prefix) => prefix !== undefined && isUnicast(prefix))
-    ? (prefixes as Prefix[])
-    : undefined;
+  return prefix && isUnicast(prefix) ? [prefix] : undefined;
+}
+
+function parseServer(text: string): ('auto' | AddressBytes)[] | undefined {
+  if (text === '0' || text === 'auto') return text === '0' ? [] : [text];
+  const address = parseAddress(text);
+  return address && !neverUnicast.some((prefix) => contains(prefix, address)) ? [address] : undefined;
+}
+
+function parseDomain(text: string): string[] | undefined {
+  if (text === '0') return [];
+  return text.length <= 253 && /^([\w-]{1,63}\.)*[\w-]{1,63}\.?$/.test(text) ? [text] : undefined;
 }
 
 export const interfaceOptions: Options<InterfaceSettings> = {
@@ -151,9 +188,38 @@ export const interfaceOptions: Options<InterfaceSettings> = {
     key: 'prefixes',
     allowed: 'an IPv6 unicast prefix such as 2001:db8:1::/64',
     isList: true,
-    parse: parsePrefixes,
+    parse: listOf(parseUnicastPrefix),
   },
   ra: { key: 'ra', allowed: 'auto, 1 or 0', parse: oneOf(['auto', '1', '0']) },
+  ra_default: { key: 'raDefault', allowed: 'auto, 1 or 0', parse: oneOf(['auto', '1', '0']) },
+  ra_preference: {
+    key: 'raPreference',
+    allowed: 'low, medium or high',
+    parse: oneOf(['low', 'medium', 'high']),
+  },
+  ra_route: {
+    key: 'raRoutes',
+    allowed: 'an IPv6 unicast prefix such as 2001:db8:1::/64',
+    isList: true,
+    parse: listOf(parseUnicastPrefix),
+  },
+  ra_dns: {
+    key: 'raDns',
+    allowed: 'auto, 0 (none) or an IPv6 address such as 2001:db8:1::1',
+    isList: true,
+    parse: listOf(parseServer),
+  },
+  ra_search: {
+    key: 'raSearch',
+    allowed: 'auto, 0 (none) or a domain such as home.example',
+    isList: true,
+    parse: listOf(parseDomain),
+  },
+  ra_mtu: {
+    key: 'raMtu',
+    allowed: 'auto, or 1280 to 65535 bytes',
+    parse: (texts) => oneOf(['auto'])(texts) ?? integer(1_280, 65_535)(texts),
+  },
   takeover: { key: 'takeover', allowed: '1 or 0', parse: only(parseBoolean) },
 };
 

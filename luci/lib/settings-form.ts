@@ -131,6 +131,59 @@ function addDialog(grid: form.GridSection): void {
   advertisements.value('1', _('Always'));
   advertisements.value('0', _('Never'));
 
+  const asDefault = choice(
+    grid,
+    'ra_default',
+    _('Default router'),
+    _(
+      'Whether peers send here what they have no other route for. Automatic: if there is a route to the Internet from their prefixes, which a unique local one (fd00::/8) never has.',
+    ),
+    interfaceDefaults.raDefault,
+  );
+  asDefault.modalonly = true;
+  asDefault.value('auto', _('Automatic'));
+  asDefault.value('1', _('Always'));
+  asDefault.value('0', _('Never'));
+
+  const preference = choice(
+    grid,
+    'ra_preference',
+    _('Preference'),
+    _('For peers that have several routers.'),
+    interfaceDefaults.raPreference,
+  );
+  preference.modalonly = true;
+  preference.value('low', _('Low'));
+  preference.value('medium', _('Medium'));
+  preference.value('high', _('High'));
+
+  const route = value(
+    form.DynamicList,
+    'ra_route',
+    _('Routes'),
+    _('Other networks that peers reach by this router.'),
+  );
+  route.placeholder = 'fd00:1::/48';
+
+  const servers = value(
+    form.DynamicList,
+    'ra_dns',
+    _('DNS servers'),
+    _('For peers. auto: this router, if it is one. 0: none.'),
+  );
+  servers.placeholder = interfaceDefaults.raDns.join();
+
+  const search = value(
+    form.DynamicList,
+    'ra_search',
+    _('DNS search domains'),
+    _("For peers. auto: the router's, and those of the interface. 0: none."),
+  );
+  search.placeholder = interfaceDefaults.raSearch.join();
+
+  const mtu = value(form.Value, 'ra_mtu', _('MTU'), _("For peers, in bytes. auto: the interface's."));
+  mtu.placeholder = String(interfaceDefaults.raMtu);
+
   const takeover = grid.option(
     form.Flag,
     'takeover',

@@ -4,13 +4,13 @@
 // global address it could be sent, too, but that may be of a host behind the peer.
 
 import { constants } from 'node:os';
-import { type AddressBytes, parseAddress } from '../address.ts';
+import { type AddressBytes, type Prefix, parseAddress } from '../address.ts';
 import { formatAddress } from '../address-text.ts';
 import type { Clock } from '../clock.ts';
 import { ALL_NODES } from '../kernel/all-nodes.ts';
 import { hasErrno } from '../kernel/netlink-socket.ts';
 import { SESSION } from '../model.ts';
-import { type Advertisement, encodeAdvertisement, fitting } from '../packets/advertisement.ts';
+import { type Advertisement, encodeAdvertisement, fitting, type LeftOut } from '../packets/advertisement.ts';
 import {
   type Announcement,
   contentOf,
@@ -302,10 +302,11 @@ export class Advertiser {
   end(): void {
     this.stop();
     let turns = MOST_FAREWELLS;
+    const message = farewell(this.#withdrawnRoutes(nothing.routes));
     for (const recipient of this.#recipients.values()) {
       if (!this.#isReachable(recipient) || (recipient.address === ALL_NODES && turns-- <= 0)) continue;
       try {
-        this.#send(farewell, parseAddress(recipient.address)!, recipient.peer);
+        this.#send(message, parseAddress(recipient.address)!, recipient.peer);
       } catch {
         // Then it believes in us until the lifetime that it was told is over.
       }
@@ -354,8 +355,8 @@ export class Advertiser {
   }
 
   /** How much of what there is to announce does not fit. */
-  get leftOut(): { readonly prefixes: number; readonly domains: number } {
-    return fitting(this.#all(this.#clock.now()));
+  get leftOut(): LeftOut {
+    return fitting(this.#all(this.#clock.now())).leftOut;
   }
 
   #content(now: number): Advertisement {
@@ -363,7 +364,12 @@ export class Advertiser {
   }
 
   #all(now: number): Advertisement {
-    return contentOf(this.#announcement, this.departed, now);
+    const withdrawn = this.#withdrawnRoutes(this.#announcement.routes);
+    return contentOf(this.#announcement, this.departed, withdrawn, now);
+  }
+
+  #withdrawnRoutes(routes: readonly Prefix[]): Prefix[] {
+    return this.#beliefs.withdrawnRoutes(routes, this.#clock.now());
   }
 
   /** By the earliest of what is due: a refresh, the end of a departed prefix, or of waiting for what was there before. */

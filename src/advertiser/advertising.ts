@@ -6,7 +6,7 @@ import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { Clock } from '../clock.ts';
 import { ALL_NODES } from '../kernel/all-nodes.ts';
 import type { AdvertisementSocket, Routing, WireGuard } from '../kernel/ports.ts';
-import type { Device, Link, LinkAddress, Peer } from '../model.ts';
+import type { Device, Limits, Link, LinkAddress, Peer } from '../model.ts';
 import { solicitorOf } from '../packets/advertisement.ts';
 import { routerSolicitation } from '../packets/solicitation.ts';
 import { failureOf, type Problem } from '../problem.ts';
@@ -18,7 +18,7 @@ import type { Advertised } from './beliefs.ts';
 
 /** An interface on which addresses are learned. */
 export interface Enabled {
-  readonly settings: Pick<InterfaceSettings, 'ra' | 'prefixes'>;
+  readonly settings: Omit<InterfaceSettings, keyof Limits | 'maxAddresses' | 'lifetime' | 'takeover'>;
   /** Who else is configured to advertise there, in words. */
   readonly otherAdvertiser?: string;
   /** DNS domains to search in. */
@@ -187,9 +187,9 @@ export class Advertising {
   #dismiss(link: Link): void {
     const device = link.up && this.#wireguard.dump(link.name);
     const known = device ? recipientsOf(device, !isAllNodesTaken(device)) : [];
+    if (known.length > 0) this.#open(link).advertiser.setRecipients(known);
     this.#earlier.delete(link.name);
     if (known.length === 0) return;
-    this.#open(link).advertiser.setRecipients(known);
     this.#end(link.ifindex);
   }
 
@@ -302,13 +302,19 @@ export class Advertising {
     const { advertiser } = this.#active.get(link.ifindex) ?? {};
     const inUse = [...onLinkPrefixes(link), ...settings.prefixes, ...(advertiser?.advertised.prefixes ?? [])];
     const prefixes = announcedPrefixes(link, this.#clock.now());
-    const servers = this.#servers(link, prefixes);
+    const { raDefault, raPreference, raRoutes, raDns, raSearch, raMtu } = settings;
+    const isDefaultRouter =
+      raDefault === 'auto'
+        ? this.#routing.isForwarding(link.name) && this.#leadsOn(link, inUse)
+        : raDefault === '1';
     return {
-      isDefaultRouter: this.#routing.isForwarding(link.name) && this.#leadsOn(link, inUse),
-      mtu: link.mtu,
+      isDefaultRouter,
+      preference: raPreference,
+      mtu: raMtu === 'auto' ? link.mtu : raMtu,
       prefixes,
-      servers,
-      search: [...search],
+      routes: raRoutes,
+      servers: raDns.flatMap((each) => (each === 'auto' ? this.#servers(link, prefixes) : [each])),
+      search: raSearch.flatMap((each) => (each === 'auto' ? search : [each])),
     };
   }
 
@@ -342,8 +348,9 @@ export class Advertising {
     );
     if (hasPrefix && announcedPrefixes(link, 0).length === 0)
       problems.push({ code: 'no-64', data: { device } });
-    const { prefixes = 0, domains = 0 } = advertiser?.leftOut ?? {};
-    if (prefixes + domains > 0) problems.push({ code: 'ra-too-long', data: { device, prefixes, domains } });
+    const leftOut = advertiser?.leftOut;
+    if (leftOut && Object.values(leftOut).some((count) => count > 0))
+      problems.push({ code: 'ra-too-long', data: { device, ...leftOut } });
     if (advertiser?.isBlocked) problems.push({ code: 'ra-blocked', data: { device } });
     const prefix = announced.map(formatPrefix).join(', ');
     for (const peer of (prefix && advertiser?.unheeding) || [])

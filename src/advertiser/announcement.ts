@@ -3,12 +3,17 @@
 
 import type { Prefix } from '../address.ts';
 import { formatAddress, formatPrefix } from '../address-text.ts';
-import { type Advertisement, encodeAdvertisement } from '../packets/advertisement.ts';
+import {
+  type Advertisement,
+  encodeAdvertisement,
+  fitting,
+  type RouteInformation,
+} from '../packets/advertisement.ts';
 
 /** Most that is announced, in seconds (RFC 9096, 3.4). */
 const PREFERRED_LIMIT = 2_700;
 export const VALID_LIMIT = 5_400;
-const ROUTER_LIFETIME = 2_700;
+export const ROUTER_LIFETIME = 2_700;
 
 /** Hosts keep an address that long although they are told otherwise (RFC 4862, 5.5.3 e), in milliseconds. */
 export const TWO_HOURS = 7_200_000;
@@ -25,9 +30,11 @@ export interface AnnouncedPrefix {
 }
 
 /** What hosts are to know. */
-export interface Announcement extends Pick<Advertisement, 'mtu' | 'servers' | 'search'> {
+export interface Announcement extends Pick<Advertisement, 'preference' | 'mtu' | 'servers' | 'search'> {
   readonly isDefaultRouter: boolean;
   readonly prefixes: readonly AnnouncedPrefix[];
+  /** Where else this router leads to. */
+  readonly routes: readonly Prefix[];
 }
 
 /** A prefix that the interface no longer has, and until when addresses in it live on. */
@@ -36,21 +43,29 @@ export interface Departed {
   readonly until: number;
 }
 
-export const nothing: Announcement = { isDefaultRouter: false, prefixes: [], servers: [], search: [] };
-
-/** Takes the default route and the DNS server back. */
-export const farewell = encodeAdvertisement({
-  routerLifetime: 0,
+export const nothing: Announcement = {
+  isDefaultRouter: false,
+  preference: 'medium',
   prefixes: [],
+  routes: [],
   servers: [],
   search: [],
-  dnsLifetime: 0,
-});
+};
 
-/** What is to be sent of it now, of which not all need fit into one message. */
+/** Takes the default route and these others back. */
+export function farewell(routes: readonly Prefix[]): Buffer {
+  return encodeAdvertisement(fitting(contentOf(nothing, [], routes, 0)).content);
+}
+
+function takenBack(prefix: Prefix): RouteInformation {
+  return { prefix, lifetime: 0 };
+}
+
+/** What is to be sent of it now, of which not all need fit into one message. `withdrawn`: routes that hosts still have. */
 export function contentOf(
-  { isDefaultRouter, prefixes, ...rest }: Announcement,
+  { isDefaultRouter, prefixes, routes, ...rest }: Announcement,
   departed: readonly Departed[],
+  withdrawn: readonly Prefix[],
   now: number,
 ): Advertisement {
   const secondsTo = (time: number, most: number) =>
@@ -69,15 +84,19 @@ export function contentOf(
     ...rest,
     routerLifetime: isDefaultRouter ? ROUTER_LIFETIME : 0,
     prefixes: [...present, ...deprecated],
+    routes: [...routes.map((prefix) => ({ prefix, lifetime: ROUTER_LIFETIME })), ...withdrawn.map(takenBack)],
     dnsLifetime: ROUTER_LIFETIME,
   };
 }
 
 /** What makes an advertisement news, but for how long it holds. */
-export function summary({ isDefaultRouter, mtu, prefixes, servers, search }: Announcement): string {
+export function summary(announcement: Announcement): string {
+  const { isDefaultRouter, preference, mtu, prefixes, routes, servers, search } = announcement;
   return JSON.stringify([
     isDefaultRouter,
+    preference,
     mtu,
+    routes.map(formatPrefix),
     servers.map(formatAddress),
     search,
     prefixes.map(({ prefix, preferredUntil }) => [

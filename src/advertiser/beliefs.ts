@@ -8,6 +8,7 @@ import {
   type AnnouncedPrefix,
   type Announcement,
   type Departed,
+  ROUTER_LIFETIME,
   TWO_HOURS,
   VALID_LIMIT,
 } from './announcement.ts';
@@ -22,6 +23,8 @@ export interface Advertised {
   readonly isDefaultRouter: boolean;
   /** Deprecated ones, too. */
   readonly prefixes: readonly Prefix[];
+  /** But the default route. */
+  readonly routes: readonly Prefix[];
 }
 
 /** What hosts were last told of a prefix. */
@@ -35,6 +38,8 @@ interface Told {
 export class Beliefs {
   readonly #told = new Map<string, Told>();
   readonly #gone: Map<string, Departed>;
+  /** Until when some host has a route. */
+  readonly #routes = new Map<string, Departed>();
   /** Whether hosts were told that this is a default router. */
   #isBelievedIn: boolean;
   /** What hosts had been told before, until all of its kind is here again, or is not to be waited for any longer. */
@@ -56,6 +61,7 @@ export class Beliefs {
       const validUntil = now + 1_000 * VALID_LIMIT;
       this.#told.set(text, { prefix, preferredUntil: Number.NEGATIVE_INFINITY, validUntil });
     }
+    for (const prefix of earlier?.routes ?? []) this.#noteRoute(prefix, now + 1_000 * ROUTER_LIFETIME);
   }
 
   /** Prefixes that the interface no longer has, and whose addresses are to work on. */
@@ -65,7 +71,19 @@ export class Beliefs {
 
   get advertised(): Advertised {
     const prefixes = [...this.#told.values(), ...this.#gone.values()].map(({ prefix }) => prefix);
-    return { isDefaultRouter: this.#isBelievedIn, prefixes };
+    const routes = [...this.#routes.values()].map(({ prefix }) => prefix);
+    return { isDefaultRouter: this.#isBelievedIn, prefixes, routes };
+  }
+
+  /** Routes that some host has, and that lead nowhere any more: all but these. */
+  withdrawnRoutes(routes: readonly Prefix[], now: number): Prefix[] {
+    for (const [text, { until }] of this.#routes) if (until <= now) this.#routes.delete(text);
+    const present = new Set(routes.map(formatPrefix));
+    return [...this.#routes].filter(([text]) => !present.has(text)).map(([, { prefix }]) => prefix);
+  }
+
+  #noteRoute(prefix: Prefix, until: number): void {
+    this.#routes.set(formatPrefix(prefix), { prefix, until });
   }
 
   /** Whether something that was there before is waited for. */
@@ -114,7 +132,7 @@ export class Beliefs {
   }
 
   /** An advertisement was sent. */
-  note({ routerLifetime, prefixes }: Advertisement, now: number): void {
+  note({ routerLifetime, prefixes, routes }: Advertisement, now: number): void {
     // Who solicits meanwhile is told of what there is, but the others go on believing.
     if (!this.isWaiting) this.#isBelievedIn = routerLifetime > 0;
     for (const { prefix, preferred, valid } of prefixes) {
@@ -123,5 +141,7 @@ export class Beliefs {
       const validUntil = Math.max(this.#told.get(text)?.validUntil ?? 0, now + 1_000 * valid);
       this.#told.set(text, { prefix, preferredUntil: now + 1_000 * preferred, validUntil });
     }
+    for (const { prefix, lifetime } of routes)
+      if (lifetime > 0) this.#noteRoute(prefix, now + 1_000 * lifetime); // others may still have what one has not
   }
 }

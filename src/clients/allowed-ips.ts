@@ -12,9 +12,12 @@ const LINK_MULTICAST = 'ff02::/16';
  * The router's entry among a client's peers. Advertisements come from fe80::/64: WireGuard drops them on a client that
  * does not allow it.
  */
-export function allowedIpsOf({ addresses }: Client, { isDefaultRouter, prefixes }: RouterSide): string[] {
+export function allowedIpsOf(
+  { addresses }: Client,
+  { isDefaultRouter, prefixes, routes }: RouterSide,
+): string[] {
   const ipv6 = isDefaultRouter
     ? ['::/0']
-    : [...prefixes.map(formatPrefix), formatPrefix(linkLocal), LINK_MULTICAST];
+    : [...[...prefixes, ...routes, linkLocal].map(formatPrefix), LINK_MULTICAST];
   return [...(addresses.some(isIpv4) ? ['0.0.0.0/0'] : []), ...ipv6];
 }

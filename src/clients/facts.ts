@@ -30,6 +30,8 @@ export interface RouterSide {
   readonly prefixes: readonly Prefix[];
   /** Canonical texts of the addresses at which its DNS server can be asked. */
   readonly servers: readonly string[];
+  /** Where else it leads to. */
+  readonly routes: readonly Prefix[];
   /** Whether all of IPv6 can be reached by it. */
   readonly isDefaultRouter: boolean;
 }

@@ -30,7 +30,9 @@ export interface DecodedState extends State {
 
 const TITLE = '# What wg-slaacer has to know after a reboot. It is written by wg-slaacer itself.';
 const DEFAULT_ROUTER = 'default-router';
-/** More prefixes of one interface are not kept. */
+/** What follows are routes. */
+const ROUTES = 'routes';
+/** More prefixes, or routes, of one interface are not kept. */
 const MOST_PREFIXES = 16;
 
 /** By what the ledger has of an interface: one for each peer, however many it uses. */
@@ -47,9 +49,12 @@ export function lastAddresses(ledger: Ledger, name: string, device: string): Las
 /** Always the same for what is the same; empty if there is nothing to know. */
 export function encodeState({ addresses, advertised }: State): string {
   const lines = addresses.map(({ device, peer, address }) => `peer ${device} ${peer} ${address}`);
-  for (const [device, { isDefaultRouter, prefixes }] of advertised) {
-    const told = [...new Set(prefixes.map(formatPrefix))].slice(0, MOST_PREFIXES).sort();
+  const some = (prefixes: readonly Prefix[]) =>
+    [...new Set(prefixes.map(formatPrefix))].slice(0, MOST_PREFIXES).sort();
+  for (const [device, { isDefaultRouter, prefixes, routes }] of advertised) {
+    const told = some(prefixes);
     if (isDefaultRouter) told.unshift(DEFAULT_ROUTER);
+    if (routes.length > 0) told.push(ROUTES, ...some(routes));
     if (told.length > 0) lines.push(['interface', device, ...told].join(' '));
   }
   return lines.length > 0 ? `${[TITLE, ...lines.sort()].join('\n')}\n` : '';
@@ -93,16 +98,23 @@ function lastAddressOf(device: string, [peer = '', text = '', ...rest]: string[]
 
 function advertisedOf(words: string[]): Advertised | undefined {
   const isDefaultRouter = words[0] === DEFAULT_ROUTER;
-  const prefixes = (isDefaultRouter ? words.slice(1) : words).map(announcedPrefix);
-  if (words.length === 0 || prefixes.length > MOST_PREFIXES) return undefined;
-  if (!prefixes.every((prefix) => prefix !== undefined)) return undefined;
-  return { isDefaultRouter, prefixes };
+  const end = words.includes(ROUTES) ? words.indexOf(ROUTES) : words.length;
+  const prefixes = words.slice(isDefaultRouter ? 1 : 0, end).map(announcedPrefix);
+  const routes = words.slice(end + 1).map(canonicalPrefix);
+  if (words.length === 0 || Math.max(prefixes.length, routes.length) > MOST_PREFIXES) return undefined;
+  const isAll = (read: (Prefix | undefined)[]): read is Prefix[] => !read.includes(undefined);
+  return isAll(prefixes) && isAll(routes) ? { isDefaultRouter, prefixes, routes } : undefined;
+}
+
+function canonicalPrefix(text: string): Prefix | undefined {
+  const prefix = parsePrefix(text);
+  return prefix && formatPrefix(prefix) === text ? prefix : undefined;
 }
 
 /** A /64 that can have been announced: routes are made of what is read here. */
 function announcedPrefix(text: string): Prefix | undefined {
-  const prefix = parsePrefix(text);
-  if (prefix?.length !== 64 || formatPrefix(prefix) !== text) return undefined;
+  const prefix = canonicalPrefix(text);
+  if (prefix?.length !== 64) return undefined;
   const isNone = [linkLocal, ...neverUnicast].some(
     (other) => contains(other, prefix.bytes) || contains(prefix, other.bytes),
   );

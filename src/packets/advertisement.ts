@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Router Advertisements and Solicitations as bytes (RFC 4861, 4.1, 4.2, 4.6 and 6.1.1; RFC 8106, 5). All numbers are in
-// network byte order.
+// Router Advertisements and Solicitations as bytes (RFC 4861, 4.1, 4.2, 4.6 and 6.1.1; RFC 4191, 2; RFC 8106, 5). All numbers
+// are in network byte order.
 
 import { type AddressBytes, contains, type Prefix, parseAddress } from '../address.ts';
 import { formatAddress } from '../address-text.ts';
+import type { Preference } from '../model.ts';
 import { linkLocal } from '../scope.ts';
 import { IPPROTO_ICMPV6, icmpv6Checksum } from './icmp6.ts';
 
@@ -13,6 +14,7 @@ const ROUTER_ADVERTISEMENT = 134;
 const SOURCE_LINK_LAYER_ADDRESS = 1;
 const PREFIX_INFORMATION = 3;
 const MTU = 5;
+const ROUTE_INFORMATION = 24;
 const RECURSIVE_DNS_SERVER = 25;
 const DNS_SEARCH_LIST = 31;
 
@@ -20,6 +22,8 @@ const DNS_SEARCH_LIST = 31;
 const FLAGS_L_A = 0xc0;
 /** What IANA has for IPv4, as most systems take. */
 const HOP_LIMIT = 64;
+/** Where it stands in flags, be it of the router or of a route. */
+const preferenceBits: Readonly<Record<Preference, number>> = { low: 0x18, medium: 0, high: 0x08 };
 /** Of whatever a neighbour discovery message must have come with: no router has forwarded it. */
 const UNFORWARDED = 255;
 
@@ -28,6 +32,9 @@ const IPV6_HEADER = 40;
 const MOST = 1280 - IPV6_HEADER;
 const HEADER = 16;
 const PREFIX_SIZE = 32;
+const SERVER_SIZE = 16;
+/** Of an option that has a list. */
+const LIST_HEADER = 8;
 const allRouters = parseAddress('ff02::2')!;
 
 export interface PrefixInformation {
@@ -38,12 +45,22 @@ export interface PrefixInformation {
   readonly valid: number;
 }
 
+/** Where the router leads to. */
+export interface RouteInformation {
+  readonly prefix: Prefix;
+  /** Seconds, below 2^32; 0: it does no more. */
+  readonly lifetime: number;
+}
+
 export interface Advertisement {
   /** Seconds, 0 to 65,535; 0: not a default router. */
   readonly routerLifetime: number;
+  /** Of all its routes. */
+  readonly preference: Preference;
   /** Bytes. */
   readonly mtu?: number;
   readonly prefixes: readonly PrefixInformation[];
+  readonly routes: readonly RouteInformation[];
   /** Recursive DNS servers. */
   readonly servers: readonly AddressBytes[];
   /** DNS search domains; what is none is left out. */
@@ -59,49 +76,81 @@ export interface Advertisement {
 export function encodeAdvertisement(content: Advertisement): Buffer {
   const header = Buffer.alloc(HEADER);
   header[0] = ROUTER_ADVERTISEMENT;
+  const { routerLifetime, preference, mtu, prefixes, routes, servers, dnsLifetime } = content;
   header[4] = HOP_LIMIT;
-  header.writeUInt16BE(content.routerLifetime, 6);
-  const { mtu, prefixes, servers, dnsLifetime } = content;
+  header[5] = routerLifetime > 0 ? preferenceBits[preference] : 0;
+  header.writeUInt16BE(routerLifetime, 6);
   const names = content.search.flatMap((domain) => encodeName(domain) ?? []);
   return Buffer.concat([
     header,
     ...(mtu === undefined ? [] : [option(MTU, u16be(0), u32be(mtu))]),
     ...prefixes.map(encodePrefix),
+    ...routes.map((route) => encodeRoute(route, preference)),
     ...(servers.length > 0 ? [option(RECURSIVE_DNS_SERVER, u16be(0), u32be(dnsLifetime), ...servers)] : []),
     ...(names.length > 0 ? [option(DNS_SEARCH_LIST, u16be(0), u32be(dnsLifetime), ...names)] : []),
   ]);
 }
 
+/** How much does not fit. */
+export interface LeftOut {
+  readonly prefixes: number;
+  readonly routes: number;
+  readonly servers: number;
+  readonly domains: number;
+}
+
 /**
- * As much as fits into one packet on any link, whatever is on the way, and how many prefixes and domains do not: first to
- * go are domains from the last one on, then deprecated prefixes, then others.
+ * As much as fits into one packet on any link, whatever is on the way, and how much does not: what matters most goes first,
+ * which is a DNS server, prefixes, routes, more servers, then what is taken back, then domains.
  */
-export function fitting(content: Advertisement): {
-  content: Advertisement;
-  prefixes: number;
-  domains: number;
-} {
-  let room = MOST - HEADER - (content.mtu === undefined ? 0 : 8);
-  if (content.servers.length > 0) room -= 8 + 16 * content.servers.length;
-  const isDeprecated = ({ preferred }: PrefixInformation) => Number(preferred === 0);
-  const prefixes = content.prefixes
-    .toSorted((a, b) => isDeprecated(a) - isDeprecated(b))
-    .slice(0, Math.floor(room / PREFIX_SIZE));
-  room -= PREFIX_SIZE * prefixes.length + 8; // of the list of domains
-  const names = content.search.map((domain) => encodeName(domain)?.length ?? 0);
-  let count = 0;
-  for (let used = 0; count < names.length && 8 * Math.ceil((used + names[count]!) / 8) <= room; count++)
-    used += names[count]!;
+export function fitting(all: Advertisement): { content: Advertisement; leftOut: LeftOut } {
+  let room = MOST - HEADER - (all.mtu === undefined ? 0 : 8);
+  const take = <Item>(items: readonly Item[], sizeOf: (item: Item) => number): Item[] => {
+    const excess = items.findIndex((item) => {
+      room -= sizeOf(item);
+      if (room >= 0) return false;
+      room += sizeOf(item);
+      return true;
+    });
+    return excess < 0 ? [...items] : items.slice(0, excess);
+  };
+  const takePrefixes = (isWanted: (prefix: PrefixInformation) => boolean) =>
+    take(all.prefixes.filter(isWanted), () => PREFIX_SIZE);
+  const takeRoutes = (isWanted: (route: RouteInformation) => boolean) =>
+    take(all.routes.filter(isWanted), ({ prefix }) => LIST_HEADER + routeSize(prefix));
+
+  const server = take(all.servers.slice(0, 1), () => LIST_HEADER + SERVER_SIZE);
+  const usable = takePrefixes(({ preferred }) => preferred > 0);
+  const leading = takeRoutes(({ lifetime }) => lifetime > 0);
+  const servers = [...server, ...(server.length > 0 ? take(all.servers.slice(1), () => SERVER_SIZE) : [])];
+  const prefixes = [...usable, ...takePrefixes(({ preferred }) => preferred === 0)];
+  const routes = [...leading, ...takeRoutes(({ lifetime }) => lifetime === 0)];
+  room -= LIST_HEADER; // all is in units of 8 bytes
+  const search = take(all.search, (domain) => encodeName(domain)?.length ?? 0);
   return {
-    content: { ...content, prefixes, search: content.search.slice(0, count) },
-    prefixes: content.prefixes.length - prefixes.length,
-    domains: names.length - count,
+    content: { ...all, prefixes, routes, servers, search },
+    leftOut: {
+      prefixes: all.prefixes.length - prefixes.length,
+      routes: all.routes.length - routes.length,
+      servers: all.servers.length - servers.length,
+      domains: all.search.length - search.length,
+    },
   };
 }
 
 function encodePrefix({ prefix, preferred, valid }: PrefixInformation): Buffer {
   const flags = Buffer.of(prefix.length, FLAGS_L_A);
   return option(PREFIX_INFORMATION, flags, u32be(valid), u32be(preferred), u32be(0), prefix.bytes);
+}
+
+function encodeRoute({ prefix, lifetime }: RouteInformation, preference: Preference): Buffer {
+  const flags = Buffer.of(prefix.length, preferenceBits[preference]);
+  return option(ROUTE_INFORMATION, flags, u32be(lifetime), prefix.bytes.subarray(0, routeSize(prefix)));
+}
+
+/** Of the prefix in it, of which no more need be there than has bits. */
+function routeSize({ length }: Prefix): number {
+  return 8 * Math.ceil(length / 64);
 }
 
 /** Type, length in units of 8 bytes, and the value, padded with zeros. */

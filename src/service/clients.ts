@@ -90,6 +90,7 @@ function routerOf(facts: InterfaceFacts, { host, port }: Reach): RouterSide {
     prefixes: prefixesOf(facts),
     // A link-local one would need a zone, which no configuration can have.
     servers: announcement.servers.map(formatAddress).filter((server) => !isLinkLocal(server)),
+    routes: announcement.routes,
     isDefaultRouter: announcement.isDefaultRouter,
   };
 }

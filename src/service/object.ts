@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The ubus object "wg-slaacer".
 
-import { formatPrefix } from '../address-text.ts';
+import { formatAddress, formatPrefix } from '../address-text.ts';
 import type {
   DeniedAddress,
   InterfaceOptions,
@@ -319,15 +319,22 @@ async function changingNetwork<Result>(change: Promise<Result>): Promise<Result>
   }
 }
 
-function optionsAnswer({ rate, burst, maxAddresses, lifetime, prefixes, ra, takeover }: InterfaceSettings) {
+function optionsAnswer(settings: InterfaceSettings) {
+  const orNone = (texts: readonly string[]) => (texts.length > 0 ? [...texts] : ['0']);
   return {
-    rate,
-    burst,
-    max_addresses: maxAddresses,
-    lifetime: lifetime / 1000,
-    prefix: prefixes.map(formatPrefix),
-    ra,
-    takeover: takeover ? 1 : 0,
+    rate: settings.rate,
+    burst: settings.burst,
+    max_addresses: settings.maxAddresses,
+    lifetime: settings.lifetime / 1000,
+    prefix: settings.prefixes.map(formatPrefix),
+    ra: settings.ra,
+    ra_default: settings.raDefault,
+    ra_preference: settings.raPreference,
+    ra_route: settings.raRoutes.map(formatPrefix),
+    ra_dns: orNone(settings.raDns.map((each) => (each === 'auto' ? each : formatAddress(each)))),
+    ra_search: orNone(settings.raSearch),
+    ra_mtu: String(settings.raMtu),
+    takeover: settings.takeover ? 1 : 0,
   } satisfies InterfaceOptions;
 }
 

@@ -197,17 +197,17 @@ export const catalogue: Catalogue = {
       'sysctl -w net.ipv6.conf.{device}.accept_ra=0, have it set at each start in /etc/sysctl.d, and remove the address: ip -6 address flush dev {device} mngtmpaddr',
     ),
   ],
-  'ra-too-long': (_, { prefixes }) => [
-    prefixes > 0
+  'ra-too-long': (_, { prefixes, routes, servers }) => [
+    prefixes + routes + servers > 0
       ? _(
-          '{device}: the last {prefixes} prefixes and {domains} DNS search domains do not fit into a Router Advertisement, and are not announced',
+          '{device}: the last {prefixes} prefixes, {routes} routes, {servers} DNS servers and {domains} DNS search domains do not fit into a Router Advertisement, and are not announced',
         )
       : _(
           '{device}: the last {domains} DNS search domains do not fit into a Router Advertisement, and are not announced',
         ),
     prefixes > 0
       ? _('give {device} fewer prefixes')
-      : _('configure fewer search domains, or put those first that matter most'),
+      : _('configure fewer of them, or put those first that matter most'),
   ],
   'ra-blocked': (_) => [
     _('{device}: a firewall of this system does not let Router Advertisements out'),

@@ -69,7 +69,7 @@ ip -6 route add default via ${SERVER}`);
     this.#way = way;
     this.clients = systems.map((system, index) => {
       const host = `10.9.${index + 1}.1`;
-      const router = { publicKey, host, port: 51_820, mtu: 1420, prefixes: [], servers: [] };
+      const router = { publicKey, host, port: 51_820, mtu: 1420, prefixes: [], routes: [], servers: [] };
       return new ClientSystem(system, lab.client(system.name), { ...router, isDefaultRouter: true });
     });
   }

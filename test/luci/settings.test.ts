@@ -152,11 +152,11 @@ describe('the dialog', () => {
     const { page } = await open();
     await openDialog(page, 'wg0');
     const placeholders = await Promise.all(
-      ['rate', 'burst', 'max_addresses', 'lifetime', 'prefix'].map((name) =>
+      ['rate', 'burst', 'max_addresses', 'lifetime', 'prefix', 'ra_dns', 'ra_mtu'].map((name) =>
         option(page, 'wg0', name).getAttribute('placeholder'),
       ),
     );
-    expect(placeholders).toEqual(['5', '16', '32', '1d', '2001:db8:1::/64']);
+    expect(placeholders).toEqual(['5', '16', '32', '1d', '2001:db8:1::/64', 'auto', 'auto']);
     expect(await option(page, 'wg0', 'ra').inputValue()).toBe('auto');
   });
 
@@ -167,8 +167,10 @@ describe('the dialog', () => {
     await option(page, 'wg0', 'burst').fill('1');
     await option(page, 'wg0', 'lifetime').fill('1h');
     await option(page, 'wg0', 'prefix').fill('2001:db8:7::/64');
-    await page.locator('.modal .cbi-button-add').click();
+    await page.locator('.modal .cbi-button-add').first().click();
     await option(page, 'wg0', 'ra').selectOption('Never');
+    await option(page, 'wg0', 'ra_default').selectOption('Always');
+    await option(page, 'wg0', 'ra_mtu').fill('1280');
     await option(page, 'wg0', 'takeover').check();
     await saveDialog(page);
     expect(await prefixCell(page, 'wg0').textContent()).toBe('2001:db8:7::/64');
@@ -180,6 +182,8 @@ describe('the dialog', () => {
 	option lifetime '1h'
 	list prefix '2001:db8:7::/64'
 	option ra '0'
+	option ra_default '1'
+	option ra_mtu '1280'
 	option takeover '1'
 `);
     await expect
@@ -203,12 +207,16 @@ describe('the dialog', () => {
     ['lifetime', '400d'],
     ['prefix', '2001:db8::'],
     ['prefix', 'ff02::/16'],
+    ['ra_route', 'fd00::'],
+    ['ra_dns', '1.1.1.1'],
+    ['ra_search', 'a..b'],
+    ['ra_mtu', '1279'],
   ])('does not take the %s %s', async (name, value) => {
     const { router, page } = await open();
     await openDialog(page, 'wg0');
     await option(page, 'wg0', name).fill(value);
     expect(await option(page, 'wg0', name).getAttribute('class')).toContain('cbi-input-invalid');
-    if (name === 'prefix') await page.locator('.modal .cbi-button-add').click();
+    if (name === 'prefix') await page.locator('.modal .cbi-button-add').first().click();
     await page.locator('.modal').getByRole('button', { name: 'Save' }).click();
     await page.waitForTimeout(300);
     expect(router.configText('wg-slaacer')).not.toContain(name);

@@ -16,16 +16,30 @@ const hex = (text: string) => text.replace(/\s/g, '');
 const bytes = (text: string) => Buffer.from(hex(text), 'hex');
 const address = (text: string) => parseAddress(text)!;
 
-const nothing: Advertisement = { routerLifetime: 0, prefixes: [], servers: [], search: [], dnsLifetime: 0 };
+const nothing: Advertisement = {
+  routerLifetime: 0,
+  preference: 'medium',
+  prefixes: [],
+  routes: [],
+  servers: [],
+  search: [],
+  dnsLifetime: 0,
+};
 
 describe('an advertisement', () => {
   it('has these bytes', () => {
     const message = encodeAdvertisement({
       routerLifetime: 2700,
+      preference: 'high',
       mtu: 1420,
       prefixes: [
         { prefix: parsePrefix('2001:db8:1::/64')!, preferred: 2700, valid: 5400 },
         { prefix: parsePrefix('2001:db8:a::/64')!, preferred: 0, valid: 0xfffffffe },
+      ],
+      routes: [
+        { prefix: parsePrefix('fd00:1::/48')!, lifetime: 2700 },
+        { prefix: parsePrefix('::/0')!, lifetime: 0 },
+        { prefix: parsePrefix('2001:db8:f::f/128')!, lifetime: 0xffffffff },
       ],
       servers: [address('2001:db8:1::1'), address('fe80::1')],
       search: ['lan', 'home.example.'],
@@ -33,14 +47,29 @@ describe('an advertisement', () => {
     });
     expect(message.toString('hex')).toBe(
       hex(`
-        86 00 0000  40 00 0a8c  00000000 00000000
+        86 00 0000  40 08 0a8c  00000000 00000000
         05 01 0000 0000058c
         03 04 40 c0 00001518 00000a8c 00000000 20010db8000100000000000000000000
         03 04 40 c0 fffffffe 00000000 00000000 20010db8000a00000000000000000000
+        18 02 30 08 00000a8c fd00000100000000
+        18 01 00 08 00000000
+        18 03 80 08 ffffffff 20010db8000f0000000000000000000f
         19 05 0000 00000a8c 20010db8000100000000000000000001 fe800000000000000000000000000001
         1f 04 0000 00000a8c 036c616e00 04686f6d65076578616d706c6500 0000000000
       `),
     );
+  });
+
+  it.each([
+    ['high', 2700, '08', '08'],
+    ['medium', 2700, '00', '00'],
+    ['low', 2700, '18', '18'],
+    // RFC 4191, 2.2
+    ['low', 0, '00', '18'],
+  ] as const)('of preference %s and lifetime %i', (preference, routerLifetime, ofRouter, ofRoute) => {
+    const routes = [{ prefix: parsePrefix('::/0')!, lifetime: 0 }];
+    const message = encodeAdvertisement({ ...nothing, routerLifetime, preference, routes }).toString('hex');
+    expect([message.slice(10, 12), message.slice(38, 40)]).toEqual([ofRouter, ofRoute]);
   });
 
   it('has no options for what there is none of', () => {
@@ -74,12 +103,16 @@ describe('what fits into an advertisement', () => {
 
   it('is all of it, as a rule', () => {
     const content = { ...nothing, mtu: 1420, prefixes: prefixesOf(4, () => 2700), search: domains(10) };
-    expect(fitting(content)).toEqual({ content, prefixes: 0, domains: 0 });
+    const leftOut = { prefixes: 0, routes: 0, servers: 0, domains: 0 };
+    expect(fitting(content)).toEqual({ content, leftOut });
   });
 
   it('are as many domains as there is room for, from the first one on', () => {
     const whole = { ...nothing, prefixes: prefixesOf(2, () => 2700), search: domains(40) };
-    const { content, domains: leftOut } = fitting(whole);
+    const {
+      content,
+      leftOut: { domains: leftOut },
+    } = fitting(whole);
     expect(content.search).toEqual(whole.search.slice(0, 40 - leftOut));
     expect(encodeAdvertisement(content).length).toBeLessThanOrEqual(1240);
     const oneMore = { ...content, search: whole.search.slice(0, 41 - leftOut) };
@@ -89,8 +122,30 @@ describe('what fits into an advertisement', () => {
   it('are prefixes rather than domains, and those in use rather than deprecated ones', () => {
     const prefixes = prefixesOf(60, (i) => (i % 2 ? 2700 : 0));
     const fits = fitting({ ...nothing, mtu: 1420, prefixes, search: ['lan'] });
-    expect(fits).toMatchObject({ prefixes: 60 - 38, domains: 1 });
+    expect(fits).toMatchObject({ leftOut: { prefixes: 60 - 38, domains: 1 } });
     expect(fits.content.prefixes.filter(({ preferred }) => preferred > 0)).toHaveLength(30);
+  });
+
+  it('are a DNS server, prefixes and routes rather than more servers, and those rather than what is taken back', () => {
+    const routes = Array.from({ length: 20 }, (_, i) => ({
+      prefix: parsePrefix(`fd00:${i}::/48`)!,
+      lifetime: i % 2 ? 2700 : 0,
+    }));
+    const prefixes = prefixesOf(40, (i) => (i % 2 ? 2700 : 0));
+    const servers = Array.from({ length: 40 }, (_, i) => address(`2001:db8::${i}`));
+    const { content, leftOut } = fitting({
+      ...nothing,
+      mtu: 1420,
+      prefixes,
+      routes,
+      servers,
+      search: ['lan'],
+    });
+    expect(content.prefixes).toEqual(prefixes.filter(({ preferred }) => preferred > 0));
+    expect(content.routes).toEqual(routes.filter(({ lifetime }) => lifetime > 0));
+    // 1,216 − 24 − 20 · 32 − 10 · 16 bytes
+    expect(content.servers).toEqual(servers.slice(0, 1 + 24));
+    expect(leftOut).toEqual({ prefixes: 20, routes: 10, servers: 15, domains: 1 });
   });
 
   it('is never more than one packet, whatever there is', () => {

@@ -61,6 +61,8 @@ function announcement(
 ): Announcement {
   return {
     isDefaultRouter: true,
+    preference: 'medium',
+    routes: [],
     servers: [],
     search: [],
     prefixes: Object.entries(prefixes).map(([text, [preferred, valid]]) => ({
@@ -515,7 +517,7 @@ describe('the end', () => {
 });
 
 it('who solicits before a default route has come is told of none, and the others go on believing in it', () => {
-  const earlier = { isDefaultRouter: true, prefixes: [parsePrefix(A)!] };
+  const earlier = { isDefaultRouter: true, prefixes: [parsePrefix(A)!], routes: [] };
   advertiser = new Advertiser(
     clock,
     (message) => sent.push({ to: '', what: read(message), at: 0 }),

@@ -8,7 +8,8 @@ import { linkLocalOf } from '../../src/advertiser/advertising.ts';
 import type { InterfaceConfig } from '../../src/engine/engine.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
 import { routerSolicitation } from '../../src/packets/solicitation.ts';
-import { alice, Bench, bob, config, on } from './bench.ts';
+import type { InterfaceSettings } from '../../src/settings.ts';
+import { alice, Bench, bob, config, on, prefixes } from './bench.ts';
 import { key } from './fake-kernel.ts';
 
 const A = '2001:db8:a::/64';
@@ -24,8 +25,12 @@ beforeEach(() => {
   bench.kernel.setPeers('wg1', { [alice]: ['fe80::a/128'], [bob]: ['2001:db8:a::b/128'] });
 });
 
-function start(changes: Partial<InterfaceConfig> = {}, ra: 'auto' | '1' | '0' = 'auto'): Bench {
-  bench.start(config({ ...on('wg1', { ra }), ...changes }));
+function start(
+  changes: Partial<InterfaceConfig> = {},
+  ra: 'auto' | '1' | '0' = 'auto',
+  settings: Partial<InterfaceSettings> = {},
+): Bench {
+  bench.start(config({ ...on('wg1', { ra, ...settings }), ...changes }));
   bench.clock.advance(200);
   return bench;
 }
@@ -234,10 +239,67 @@ describe('what', () => {
     expect(problems()).toEqual(['ra-taken', 'no-prefix']);
   });
 
+  it.each([
+    ['1', false, 2700],
+    ['0', true, 0],
+  ] as const)(
+    'a default router with ra_default %s whatever the routes are',
+    (raDefault, defaultRoute, expected) => {
+      Object.assign(bench.kernel.routing, { defaultRoute, forwarding: defaultRoute });
+      start({}, '1', { raDefault });
+      expect(sent()[0]!.router).toBe(expected);
+    },
+  );
+
+  it('routes, servers, domains and an MTU that are configured, among what is automatic', () => {
+    bench.kernel.routing.listeners.push('::');
+    start({ search: ['lan'] }, '1', {
+      raPreference: 'high',
+      raRoutes: prefixes('fd00:1::/48', '2001:db8:f::/64'),
+      raDns: [parseAddress('2001:db8::53')!, 'auto'],
+      raSearch: ['a', 'auto'],
+      raMtu: 1_280,
+    });
+    expect(sent()[0]!.options).toEqual({
+      3: expect.any(Array),
+      5: ['000000000500'],
+      24: ['300800000a8cfd00000100000000', '400800000a8c20010db8000f0000'],
+      25: ['000000000a8c20010db800000000000000000000005320010db8000a00000000000000000001'],
+      31: ['000000000a8c016100036c616e00'],
+    });
+  });
+
+  it('neither servers nor domains where there are to be none', () => {
+    bench.kernel.routing.listeners.push('::');
+    start({ search: ['lan'] }, '1', { raDns: [], raSearch: [] });
+    expect(Object.keys(sent()[0]!.options)).toEqual(['3', '5']);
+  });
+
+  it('routes that are no more, for as long as hosts have them, and when all is taken back', () => {
+    const routes = () => sent().map(({ options }) => options[24]);
+    const [one, other] = ['300000000a8cfd00000100000000', '300000000a8cfd00000200000000'];
+    const noMore = (route: string) => route.replace('0a8c', '0000');
+    start({}, '1', { raRoutes: prefixes('fd00:1::/48', 'fd00:2::/48') });
+    expect(routes()).toEqual([[one, other]]);
+    bench.engine.configure(config(on('wg1', { ra: '1', raRoutes: prefixes('fd00:2::/48') })));
+    expect(routes()).toEqual([[other, noMore(one)]]);
+    bench.engine.configure(config());
+    expect(routes()).toEqual([[noMore(one), noMore(other)]]);
+    start({}, '1', { raRoutes: prefixes('fd00:1::/48') });
+    bench.engine.configure(config(on('wg1', { ra: '1' })));
+    bench.clock.advance(2_699_000);
+    sent();
+    bench.clock.advance(1_000_000);
+    expect(new Set(routes())).toEqual(new Set([undefined]));
+  });
+
   it('as much as fits, and that it is not all', () => {
     start({ search: Array.from({ length: 40 }, (_, i) => `department-${i}.office.example.com`) });
     expect(bench.engine.currentProblems()).toEqual([
-      { code: 'ra-too-long', data: { device: 'wg1', prefixes: 0, domains: expect.any(Number) } },
+      {
+        code: 'ra-too-long',
+        data: { device: 'wg1', prefixes: 0, routes: 0, servers: 0, domains: expect.any(Number) },
+      },
     ]);
     expect(bench.kernel.routing.sent[0]!.message.length).toBeLessThanOrEqual(1240);
   });

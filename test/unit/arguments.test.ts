@@ -40,7 +40,9 @@ describe('run', () => {
   it('takes every option, and a prefix several times', () => {
     const { settings, global, json } = parse(
       '-i wg1 --set rate=1 --set burst=2 --set max_addresses=3 --set lifetime=4s --set hook=kprobe' +
-        ' --set prefix=2001:db8:1::/64 --set prefix=fd00::/64 --set ra=0 --set takeover=1 --json',
+        ' --set prefix=2001:db8:1::/64 --set prefix=fd00::/64 --set ra=0 --set takeover=1 --json' +
+        ' --set ra_default=1 --set ra_preference=low --set ra_route=fd00:1::/48 --set ra_dns=0' +
+        ' --set ra_search=auto --set ra_search=example.com --set ra_mtu=1280',
     );
     expect(settings).toEqual({
       rate: 1,
@@ -49,6 +51,12 @@ describe('run', () => {
       lifetime: 4_000,
       prefixes: prefixes('2001:db8:1::/64', 'fd00::/64'),
       ra: '0',
+      raDefault: '1',
+      raPreference: 'low',
+      raRoutes: prefixes('fd00:1::/48'),
+      raDns: [],
+      raSearch: ['auto', 'example.com'],
+      raMtu: 1280,
       takeover: true,
     });
     expect(global).toEqual({ hook: 'kprobe' });
@@ -67,7 +75,7 @@ describe('run', () => {
     ['-i wg1 --set hook=none', '--set hook=none: allowed is auto, fexit, kprobe or lending'],
     [
       '-i wg1 --set color=red',
-      '--set color=red: there is no option "color"; there are rate, burst, max_addresses, lifetime, prefix, ra, takeover, hook',
+      '--set color=red: there is no option "color"; there are rate, burst, max_addresses, lifetime, prefix, ra, ra_default, ra_preference, ra_route, ra_dns, ra_search, ra_mtu, takeover, hook',
     ],
     ['-i wg1 --set constructor=1', expect.stringContaining('there is no option "constructor"')],
     ['-i wg1 --verbose', "Unknown option '--verbose'"],

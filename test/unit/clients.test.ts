@@ -35,6 +35,7 @@ const router: RouterSide = {
   port: 51_820,
   mtu: 1420,
   prefixes: [home, local],
+  routes: [parsePrefix('fd00:2::/48')!],
   servers: ['2001:db8:1::1'],
   isDefaultRouter: true,
 };
@@ -211,7 +212,7 @@ describe('a configuration', () => {
 
   it('lets advertisements in, and solicitations out, where the router leads nowhere else', () => {
     const { Peer } = ini(fileOf('wg-quick', 'wg0.conf', plainClient, { ...router, isDefaultRouter: false }));
-    expect(Peer!.AllowedIPs).toEqual(['2001:db8:1::/64, fd00:1::/64, fe80::/64, ff02::/16']);
+    expect(Peer!.AllowedIPs).toEqual(['2001:db8:1::/64, fd00:1::/64, fd00:2::/48, fe80::/64, ff02::/16']);
   });
 
   it('takes a link-local address that is configured for the peer', () => {

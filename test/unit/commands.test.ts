@@ -46,6 +46,12 @@ const options = {
   lifetime: 86_400,
   prefix: [],
   ra: 'auto',
+  ra_default: 'auto',
+  ra_preference: 'medium',
+  ra_route: [],
+  ra_dns: ['auto'],
+  ra_search: ['auto'],
+  ra_mtu: 'auto',
   takeover: 0,
 };
 const status: StatusAnswer = {
@@ -112,19 +118,23 @@ describe('in words and tables', () => {
 
 wg1: learning
   options    rate 5, burst 16, max_addresses 32, lifetime 90m,
-             prefix 2001:db8:1::/64 2001:db8:2::/64, ra 0, takeover 0
+             prefix 2001:db8:1::/64 2001:db8:2::/64, ra 0, ra_default auto,
+             ra_preference medium, ra_dns auto, ra_search auto, ra_mtu auto,
+             takeover 0
   prefixes   2001:db8:1::/64, fe80::/64
   addresses  2
   packets    candidate 2, owned 7
 
 home (device wg-home): down
   options    rate 5, burst 16, max_addresses 32, lifetime 1d, ra auto,
-             takeover 0
+             ra_default auto, ra_preference medium, ra_dns auto, ra_search auto,
+             ra_mtu auto, takeover 0
   addresses  0
 
 wg3: off
   options    rate 5, burst 16, max_addresses 32, lifetime 1d, ra auto,
-             takeover 0
+             ra_default auto, ra_preference medium, ra_dns auto, ra_search auto,
+             ra_mtu auto, takeover 0
   addresses  0`);
   });
 

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parseAddress } from '../../src/address.ts';
 import { parseConfiguration } from '../../src/service/config.ts';
 import { interfaceDefaults } from '../../src/settings.ts';
 import type { UbusTable } from '../../src/ubus/types.ts';
@@ -42,6 +43,12 @@ describe('a configuration', () => {
         lifetime: '12h',
         prefix: ['2001:db8:1::/64', '2001:db8:2::/64'],
         ra: '1',
+        ra_default: '0',
+        ra_preference: 'high',
+        ra_route: 'fd00:1::/48 fd00:2::/48',
+        ra_dns: ['2001:db8::53', 'auto'],
+        ra_search: '0',
+        ra_mtu: '1300',
         takeover: '1',
       },
     });
@@ -59,6 +66,12 @@ describe('a configuration', () => {
           lifetime: 12 * 3_600_000,
           prefixes: prefixes('2001:db8:1::/64', '2001:db8:2::/64'),
           ra: '1',
+          raDefault: '0',
+          raPreference: 'high',
+          raRoutes: prefixes('fd00:1::/48', 'fd00:2::/48'),
+          raDns: [parseAddress('2001:db8::53'), 'auto'],
+          raSearch: [],
+          raMtu: 1_300,
           takeover: true,
         },
       },

@@ -50,8 +50,9 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
   'no-64': [{ device }],
   'ra-taken': [{ device, prefix: '2001:db8:2::/64' }],
   'ra-too-long': [
-    { device, prefixes: 0, domains: 3 },
-    { device, prefixes: 2, domains: 3 },
+    { device, prefixes: 0, routes: 0, servers: 0, domains: 3 },
+    { device, prefixes: 0, routes: 1, servers: 0, domains: 3 },
+    { device, prefixes: 2, routes: 1, servers: 1, domains: 3 },
   ],
   'ra-blocked': [{ device }],
   'ra-unheeded': [{ device, peer: alice, prefix: '2001:db8:1::/64' }],

@@ -4,7 +4,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { withdrawAll } from '../../src/cli/withdraw.ts';
 import type { EngineConfig } from '../../src/engine/engine.ts';
-import { alice, Bench, bob, config, on } from './bench.ts';
+import { alice, Bench, bob, config, on, prefixes } from './bench.ts';
 import { FakeStateFile } from './fake-state-file.ts';
 
 const MINUTE = 60_000;
@@ -235,6 +235,34 @@ describe('a default route', () => {
     expect(sent()).toEqual(['fe80::a: router 0']);
     expect(file.text).toBe('');
     expect(bench.allowed('wg1')).toEqual([]);
+  });
+});
+
+describe('a route', () => {
+  const routes = () =>
+    bench.kernel.routing.sent.splice(0).flatMap(({ message }) => {
+      for (let at = 16; at < message.length; at += 8 * message[at + 1]!)
+        if (message[at] === 24) return message.subarray(at + 2, at + 16).toString('hex');
+      return [];
+    });
+
+  const takenBack = ['300000000000fd00000100000000'];
+
+  beforeEach(() => {
+    bench.engine.configure(config(on('wg1', { ra: '1', raRoutes: prefixes('fd00:1::/48') })));
+    routes();
+    bench.engine.stop();
+  });
+
+  it('that is not configured any more after a reboot is taken back', () => {
+    reboot(A);
+    bench.clock.advance(200);
+    expect(routes()).toEqual(takenBack);
+  });
+
+  it('is taken back by the next start if advertising was switched off meanwhile', () => {
+    bench.start(config(on('wg1', { ra: '0' })));
+    expect(routes()).toEqual(takenBack);
   });
 });
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { describe, expect, it } from 'vitest';
+import { parseAddress } from '../../src/address.ts';
 import { formatPrefix } from '../../src/address-text.ts';
 import {
   formatDuration,
@@ -25,6 +26,12 @@ it('what is not given has its default', () => {
       lifetime: 86_400_000,
       prefixes: [],
       ra: 'auto',
+      raDefault: 'auto',
+      raPreference: 'medium',
+      raRoutes: [],
+      raDns: ['auto'],
+      raSearch: ['auto'],
+      raMtu: 'auto',
       takeover: false,
     },
     invalid: [],
@@ -47,12 +54,34 @@ it.each([
   ['lifetime', '90m', { lifetime: 5_400_000 }],
   ['lifetime', '24h', { lifetime: 86_400_000 }],
   ['lifetime', '365d', { lifetime: 31_536_000_000 }],
-])('%s may be %j', (name, text, expected) => {
+  ['ra_default', '1', { raDefault: '1' }],
+  ['ra_preference', 'low', { raPreference: 'low' }],
+  ['ra_dns', '0', { raDns: [] }],
+  ['ra_dns', ' auto ', { raDns: ['auto'] }],
+  ['ra_dns', 'fe80::1', { raDns: [parseAddress('fe80::1')!] }],
+  ['ra_search', '0', { raSearch: [] }],
+  ['ra_search', 'Home.Example.', { raSearch: ['Home.Example.'] }],
+  ['ra_mtu', 'auto', { raMtu: 'auto' }],
+  ['ra_mtu', '1280', { raMtu: 1_280 }],
+  ['ra_mtu', '65535', { raMtu: 65_535 }],
+] as const)('%s may be %j', (name, text, expected) => {
   expect(parse(name, text)).toEqual({ settings: { ...interfaceDefaults, ...expected }, invalid: [] });
 });
 
 it.each(['auto', 'fexit', 'kprobe'])('hook may be %s', (hook) => {
   expect(parseHook(hook)).toEqual({ settings: { hook }, invalid: [] });
+});
+
+it('servers, domains and routes may be several, those that are automatic among them', () => {
+  expect(parse('ra_dns', '2001:db8::1', 'auto', '0').settings.raDns).toEqual([
+    parseAddress('2001:db8::1'),
+    'auto',
+  ]);
+  expect(parse('ra_search', 'auto', 'a.example').settings.raSearch).toEqual(['auto', 'a.example']);
+  expect(parse('ra_route', 'fd00::1/48', '::/0').settings.raRoutes.map(formatPrefix)).toEqual([
+    'fd00::/48',
+    '::/0',
+  ]);
 });
 
 it('prefixes may be several', () => {
@@ -79,7 +108,21 @@ describe('an invalid value is reported and leaves the default in force', () => {
       '::ffff:0:0/96',
       '::ffff:1.2.3.0/120',
       '',
-    ].map((text) => ['prefix', text]),
+    ].flatMap((text) => [
+      ['prefix', text],
+      ['ra_route', text],
+    ]),
+    ...['2', 'yes'].map((text) => ['ra_default', text]),
+    ...['', '1'].map((text) => ['ra_preference', text]),
+    ...['', '1.1.1.1', '::', '::1', 'ff02::1', '::ffff:1.1.1.1', '2001:db8::/64'].map((text) => [
+      'ra_dns',
+      text,
+    ]),
+    ...['', '.', 'a..b', 'x y', 'ä.example', 'x'.repeat(64), Array(64).fill('abcd').join('.')].map((text) => [
+      'ra_search',
+      text,
+    ]),
+    ...['', '0', '1279', '65536', '1420 '.repeat(2)].map((text) => ['ra_mtu', text]),
   ] as [string, string][])('%s %j', (name, text) => {
     const { settings, invalid } = parse(name, text);
     expect(settings).toEqual(interfaceDefaults);

@@ -14,8 +14,15 @@ const some: State = {
     { device: 'wg-home', peer: alice, address: 'fe80::a' },
   ],
   advertised: new Map([
-    ['wg1', { isDefaultRouter: true, prefixes: prefixes('2001:db8:1::/64', 'fd00::/64') }],
-    ['wg-home', { isDefaultRouter: false, prefixes: prefixes('2001:db8:2::/64') }],
+    ['wg1', { isDefaultRouter: true, prefixes: prefixes('2001:db8:1::/64', 'fd00::/64'), routes: [] }],
+    [
+      'wg-home',
+      {
+        isDefaultRouter: false,
+        prefixes: prefixes('2001:db8:2::/64'),
+        routes: prefixes('fd01::/48', '::/0'),
+      },
+    ],
   ]),
 };
 const text = encodeState(some);
@@ -42,11 +49,20 @@ const state: fc.Arbitrary<State> = fc.record({
     .uniqueArray(
       fc.tuple(
         device,
-        fc.record({ isDefaultRouter: fc.boolean(), prefixes: fc.uniqueArray(prefix, { maxLength: 16 }) }),
+        fc.record({
+          isDefaultRouter: fc.boolean(),
+          prefixes: fc.uniqueArray(prefix, { maxLength: 16 }),
+          routes: fc.uniqueArray(prefix, { maxLength: 16 }),
+        }),
       ),
       { selector: ([name]) => name },
     )
-    .map((all) => new Map(all.filter(([, told]) => told.isDefaultRouter || told.prefixes.length > 0))),
+    .map(
+      (all) =>
+        new Map(
+          all.filter(([, told]) => told.isDefaultRouter || told.prefixes.length + told.routes.length > 0),
+        ),
+    ),
 });
 
 describe('the text', () => {
@@ -54,7 +70,7 @@ describe('the text', () => {
     expect(lines).toEqual(
       [
         expect.stringMatching(/^# .*wg-slaacer/),
-        'interface wg-home 2001:db8:2::/64',
+        'interface wg-home 2001:db8:2::/64 routes ::/0 fd01::/48',
         'interface wg1 default-router 2001:db8:1::/64 fd00::/64',
         `peer wg-home ${alice} fe80::a`,
         `peer wg1 ${alice} fe80::a`,
@@ -85,14 +101,14 @@ describe('the text', () => {
     );
   });
 
-  it('names no more than 16 prefixes of an interface', () => {
+  it('names no more than 16 prefixes, and routes, of an interface', () => {
     const many = Array.from({ length: 100 }, (_, n) => `2001:db8:${(n + 1).toString(16)}::/64`);
-    const told = { isDefaultRouter: true, prefixes: prefixes(...many) };
+    const told = { isDefaultRouter: true, prefixes: prefixes(...many), routes: prefixes(...many) };
     const { advertised, unreadable } = decodeState(
       encodeState({ addresses: [], advertised: new Map([['wg1', told]]) }),
     );
-    const kept = advertised.get('wg1')!.prefixes.map(formatPrefix);
-    expect(kept.sort()).toEqual(many.slice(0, 16).sort());
+    for (const kept of [advertised.get('wg1')!.prefixes, advertised.get('wg1')!.routes])
+      expect(kept.map(formatPrefix).sort()).toEqual(many.slice(0, 16).sort());
     expect(unreadable).toBe(0);
   });
 });
@@ -154,6 +170,8 @@ describe('a damaged text', () => {
     ['the loopback prefix', 'interface wg1 ::/64'],
     ['the prefix of mapped addresses', 'interface wg1 ::/64'],
     ['an interface of which nothing is said', 'interface wg1'],
+    ['a route that is none', 'interface wg1 routes fd00::'],
+    ['a route in another spelling', 'interface wg1 routes fd00:0::/48'],
     ['another kind of line', 'route wg1 2001:db8::/64'],
   ])('is not taken for %s', (_, line) => {
     expect(decodeState(`${lines[0]}\n${line}\n`)).toEqual({

@@ -74,6 +74,7 @@ const junk = [
   '0x10',
   '1e3',
 ];
+const oneWord = junk.filter((text) => !text.includes(' '));
 const long = 'y'.repeat(200);
 
 function single(valid: Pool, invalid: readonly string[], instead = 'default'): Given {
@@ -147,16 +148,23 @@ const interfaceGenerators: Record<string, () => Given> = {
         ['2001:DB8:2:0::7/64', '2001:db8:2::/64'],
         ['fd00::/8', 'fd00::/8'],
       ],
-      [
-        ...junk.filter((text) => !text.includes(' ')),
-        '2001:db8:78::1',
-        'ff02::/64',
-        '10.0.0.0/8',
-        '::1/128',
-        `${OWN}4`,
-      ],
+      [...oneWord, '2001:db8:78::1', 'ff02::/64', '10.0.0.0/8', '::1/128', `${OWN}4`],
     ),
   ra: () => single(words('auto', '1', '0'), [...junk, '2', 'Auto', 'yes']),
+  ra_default: () => single(words('auto', '1', '0'), [...junk, '2']),
+  ra_preference: () => single(words('low', 'medium', 'high'), [...junk, '0']),
+  ra_route: () =>
+    list(
+      [
+        ['FD00:1::/48', 'fd00:1::/48'],
+        ['::/0', '::/0'],
+      ],
+      [...oneWord, 'ff02::/64', 'fd00::', '10.0.0.0/8'],
+    ),
+  ra_dns: () =>
+    list(words('auto', '2001:db8::53', 'fe80::1'), [...oneWord, '1.1.1.1', '::', 'ff02::fb', OWN]),
+  ra_search: () => list(words('auto', 'lan', 'home.example.'), ['€', '"', "it's", 'a..b', '.', long]),
+  ra_mtu: () => single(words('auto', '1280', '65535'), [...junk, '1279', '65536', '0']),
   takeover: flag(1, 0),
   enabled: flag(true, false),
 };
@@ -186,6 +194,12 @@ const defaults = {
   lifetime: 86_400,
   prefix: [],
   ra: 'auto',
+  ra_default: 'auto',
+  ra_preference: 'medium',
+  ra_route: [],
+  ra_dns: ['auto'],
+  ra_search: ['auto'],
+  ra_mtu: 'auto',
   takeover: 0,
 };
 

@@ -211,6 +211,8 @@ nft add rule inet t in icmpv6 type nd-router-solicit drop`;
       await lab.router.run(`ip -6 route flush default; ${change}`);
       const expects = `router lifetime ${expected}s`;
       await lab.guest.until(async () => expect(`router lifetime ${await lifetime()}s`).toBe(expects), 5_000);
+      const { stdout } = await laptop.run('ip -6 route show default');
+      expect(stdout.includes('default'), change).toBe(expected !== '0');
     };
     const via = `via ${SERVER}`;
     await whichHas('true')('0');

@@ -68,6 +68,7 @@ test('wg-quick, as wg-slaacer client has it: the same, without an address to cho
       port: 51_820,
       mtu: 1420,
       prefixes: [],
+      routes: [],
       servers: [],
       isDefaultRouter: true,
     },
