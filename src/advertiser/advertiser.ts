@@ -17,6 +17,7 @@ import {
   type Departed,
   farewell,
   nothing,
+  ROUTER_LIFETIME,
   refreshInterval,
   summary,
 } from './announcement.ts';
@@ -298,19 +299,29 @@ export class Advertiser {
     this.#ear.expectNothing();
   }
 
-  /** A last advertisement goes to all who may have had one: this is no default router any more. */
+  /** A last advertisement goes to all who may believe one: this is no default router any more. */
   end(): void {
     this.stop();
-    let turns = MOST_FAREWELLS;
     const message = farewell(this.#withdrawnRoutes(nothing.routes));
-    for (const recipient of this.#recipients.values()) {
-      if (!this.#isReachable(recipient) || (recipient.address === ALL_NODES && turns-- <= 0)) continue;
+    const believers = [...this.#recipients.values()].filter((each) => this.#mayBelieve(each));
+    const known = believers.filter(({ address }) => address !== ALL_NODES);
+    const unknown = believers.filter(({ address }) => address === ALL_NODES);
+    unknown.sort((a, b) => b.shaken - a.shaken);
+    for (const recipient of [...known, ...unknown.slice(0, MOST_FAREWELLS)]) {
       try {
         this.#send(message, parseAddress(recipient.address)!, recipient.peer);
       } catch {
         // Then it believes in us until the lifetime that it was told is over.
       }
     }
+  }
+
+  /**
+   * Whether it may have been told of a default route that has not run out: it is refreshed for as long as it has a session.
+   * WireGuard keeps what is sent to who has none until they have shaken hands.
+   */
+  #mayBelieve({ address, shaken }: Correspondent): boolean {
+    return address !== ALL_NODES || this.#clock.now() - shaken < SESSION + 1_000 * ROUTER_LIFETIME;
   }
 
   #advertise(recipient: Correspondent): void {

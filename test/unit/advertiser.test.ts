@@ -7,7 +7,7 @@ import { Advertiser, type Recipient } from '../../src/advertiser/advertiser.ts';
 import type { Announcement, Departed } from '../../src/advertiser/announcement.ts';
 import { ALL_NODES } from '../../src/kernel/all-nodes.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
-import { alice, bob, nameOf } from './bench.ts';
+import { alice, bob, carol, nameOf } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';
 import { key } from './fake-kernel.ts';
 
@@ -499,6 +499,22 @@ describe('the end', () => {
     advertiser.end();
     expect(take()).toEqual(['fe80::a: router 0']);
     expect(clock.pending()).toEqual([]);
+  });
+
+  it('is told at ff02::1 to who has been silent for as long as it may believe in a default route, the latest first', () => {
+    const unknown = (peer: string, age: number) => ({
+      ...{ peer, address: ALL_NODES, latestHandshake: clock.wall() / 1_000 - age },
+    });
+    advertiser.announce(announcement());
+    advertiser.setRecipients([unknown(alice, 2_879), unknown(bob, 2_881), unknown(carol, 200), two]);
+    clock.advance(200);
+    take();
+    advertiser.end();
+    expect(take()).toEqual([
+      'fe80::b: router 0',
+      `${ALL_NODES} of carol: router 0`,
+      `${ALL_NODES} of alice: router 0`,
+    ]);
   });
 
   it('of the process is told nobody: what hosts know holds', () => {

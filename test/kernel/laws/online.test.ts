@@ -192,7 +192,9 @@ ip address add fe80::${client.name === 'laptop' ? 'a' : 'b'}/64 dev wg0 nodad`);
     expect((await taken(laptop)) - count).toBeLessThanOrEqual(1 + seconds / 10);
   });
 
-  test('the default route is taken back when nothing is to be advertised again, and not before', async () => {
+  test('the default route is taken back when nothing is to be advertised again, and not before, be it of who is silent and unknown', async () => {
+    await silence();
+    expect(Object.values(await lab.allowedIps()).flat()).toEqual([]);
     await daemon!.stop();
     expect(await defaultRoutes()).not.toBe('');
     await lab.router.run(`${PROGRAM} withdraw --state ${STATE}; test ! -e ${STATE}`);
