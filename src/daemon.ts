@@ -244,6 +244,10 @@ export class Daemon implements Subject {
     return this.#reader.peers.inForce(device);
   }
 
+  hasRandomPort(device: string): boolean {
+    return this.#reader.network.withRandomPort.has(device);
+  }
+
   hosts(): Promise<readonly string[]> {
     return readHosts(this.#foundation.ubus);
   }

@@ -24,6 +24,8 @@ export interface RouterSide {
   readonly host?: string | undefined;
   /** The UDP port. */
   readonly port: number;
+  /** Whether it is another whenever the router's interface is made anew. */
+  readonly hasRandomPort: boolean;
   /** Bytes. */
   readonly mtu: number;
   /** Where its peers may have addresses, but for fe80::/64. */

@@ -20,8 +20,14 @@ const systems: Readonly<Record<ClientSystem, (client: Client, router: RouterSide
 };
 
 export function setupOf(client: Client, router: RouterSide, system: ClientSystem): ClientSetup {
-  return systems[system](client, router);
+  const setup = systems[system](client, router);
+  return router.hasRandomPort ? { ...setup, notes: [...setup.notes, ...randomPort] } : setup;
 }
+
+const randomPort = [
+  'The router has chosen this port by itself, and chooses another when its interface is made anew: set option',
+  'listen_port of that interface in /etc/config/network, and then have this configuration written again.',
+];
 
 /** All of it, each file under its name. What is not configuration stands in comments. */
 export function textOf(client: Client, { files, commands, notes }: ClientSetup): string {

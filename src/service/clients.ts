@@ -22,6 +22,8 @@ export interface ClientSubject {
   peersOf(device: string): readonly PeerSection[];
   /** What the configuration calls a peer of an interface. */
   describePeer(name: string, peer: string): string | undefined;
+  /** Whether the interface gets another port whenever it is made anew. */
+  hasRandomPort(device: string): boolean;
   /** Under what the router can be reached, the best first. */
   hosts(): Promise<readonly string[]>;
 }
@@ -48,7 +50,7 @@ export async function configureClient(
   if (!facts) throw new UbusError(ubusStatus.noData, `${section.name}: nothing is learned on it now`);
   const configured = subject.peersOf(section.device).filter(({ key }) => key === peer);
   const client = clientOf(peer, subject.describePeer(section.name, peer), configured, facts);
-  const router = routerOf(facts, { ...reach, host });
+  const router = routerOf(facts, { ...reach, host }, subject.hasRandomPort(section.device));
   const setup = setupOf(client, router, system);
   const configuration = textOf(client, setup);
   return {
@@ -80,12 +82,13 @@ function clientOf(
   return { peer, description, hasPresharedKey, addresses, fixedAddresses };
 }
 
-function routerOf(facts: InterfaceFacts, { host, port }: Reach): RouterSide {
+function routerOf(facts: InterfaceFacts, { host, port }: Reach, isPortRandom: boolean): RouterSide {
   const { device, link, announcement } = facts;
   return {
     publicKey: device.publicKey,
     host,
     port: port ?? device.listenPort,
+    hasRandomPort: port === undefined && isPortRandom,
     mtu: link.mtu,
     prefixes: prefixesOf(facts),
     // A link-local one would need a zone, which no configuration can have.

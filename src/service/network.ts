@@ -14,6 +14,8 @@ export interface Network {
   readonly search: ReadonlyMap<string, readonly string[]>;
   /** By the kernel's name of an interface that is to have a prefix of the router's: why it may have none. */
   readonly assignments: ReadonlyMap<string, Assignment>;
+  /** By the kernel's name, the WireGuard interfaces that get another port whenever they are made anew. */
+  readonly withRandomPort: ReadonlySet<string>;
   /** The router's own domain, if it has one: its peers search there, too. */
   readonly domain: string | undefined;
 }
@@ -22,17 +24,19 @@ export const noNetwork: Network = {
   advertisers: new Map(),
   search: new Map(),
   assignments: new Map(),
+  withRandomPort: new Set(),
   domain: undefined,
 };
 
 const poolOptions = ['interface', 'ra', 'master', 'domain'];
+const interfaceOptions = ['ip6assign', 'proto', 'listen_port'];
 
 /** Rejects with UbusError. What is not installed has nothing to say. */
 export async function readNetwork(ubus: Ubus): Promise<Network> {
   const [dhcp, dnsmasq, network, globals, dump] = await Promise.all([
     orNothing(readSections(ubus, { config: 'dhcp', type: 'dhcp', options: poolOptions })),
     orNothing(readSections(ubus, { config: 'dhcp', type: 'dnsmasq', options: ['domain'] })),
-    orNothing(readSections(ubus, { config: 'network', type: 'interface', options: ['ip6assign'] })),
+    orNothing(readSections(ubus, { config: 'network', type: 'interface', options: interfaceOptions })),
     orNothing(readSections(ubus, { config: 'network', type: 'globals', options: ['ula_prefix'] })),
     orNothing(ubus.call('network.interface', 'dump')),
   ]);
@@ -41,6 +45,7 @@ export async function readNetwork(ubus: Ubus): Promise<Network> {
     advertisers: advertisersOf(dhcp, interfaces),
     search: searchOf(dhcp, interfaces),
     assignments: assignmentsOf(network, globals, interfaces),
+    withRandomPort: randomPortsOf(network, interfaces),
     domain: domainOf(dnsmasq),
   };
 }
@@ -182,6 +187,16 @@ export function assignmentsOf(
       hasAny ? ('unassigned' as const) : ('undelegated' as const),
     ]),
   );
+}
+
+export function randomPortsOf(
+  network: UbusTable,
+  interfaces: ReadonlyMap<string, NetifdInterface>,
+): Set<string> {
+  const without = sectionsOf(network).filter(
+    ({ options }) => options.get('proto')?.[0] === 'wireguard' && !options.has('listen_port'),
+  );
+  return new Set(without.map(({ name }) => interfaces.get(name)?.device ?? name));
 }
 
 /** That of dnsmasq's first section; "#" has it taken from the provider. */

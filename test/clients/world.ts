@@ -70,7 +70,11 @@ ip -6 route add default via ${SERVER}`);
     this.clients = systems.map((system, index) => {
       const host = `10.9.${index + 1}.1`;
       const router = { publicKey, host, port: 51_820, mtu: 1420, prefixes: [], routes: [], servers: [] };
-      return new ClientSystem(system, lab.client(system.name), { ...router, isDefaultRouter: true });
+      return new ClientSystem(system, lab.client(system.name), {
+        ...router,
+        isDefaultRouter: true,
+        hasRandomPort: false,
+      });
     });
   }
 

@@ -33,6 +33,7 @@ const router: RouterSide = {
   publicKey: bob,
   host: 'home.example.org',
   port: 51_820,
+  hasRandomPort: false,
   mtu: 1420,
   prefixes: [home, local],
   routes: [parsePrefix('fd00:2::/48')!],

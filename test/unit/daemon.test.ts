@@ -241,6 +241,15 @@ describe('configurations for clients', () => {
     expect(await ask()).toMatchObject({ endpoint: 'ADDRESS-OF-THE-ROUTER:51820' });
   });
 
+  it('say that the port is not to last, unless it is configured, or told by who asks', async () => {
+    const note = 'set option\n# listen_port';
+    expect(await textFor()).toContain(note);
+    expect(await textFor({ endpoint: 'home.example.org:443' })).not.toContain(note);
+    rpcd.packages.network!.wg1!.listen_port = '51820';
+    await call('reload');
+    expect(await textFor()).not.toContain(note);
+  });
+
   it('are refused for what is not there, and what nothing is known of', async () => {
     const asked = { interface: 'wg1', peer: alice, for: 'app' };
     expect(await statusOf('get_client', { ...asked, interface: 'wg9' })).toBe(ubusStatus.notFound);

@@ -7,6 +7,7 @@ import {
   domainOf,
   interfacesOf,
   noNetwork,
+  randomPortsOf,
   readNetwork,
   searchListOf,
   searchOf,
@@ -40,6 +41,16 @@ function ubusOf(answers: Record<string, UbusTable | number>): Ubus {
     },
   } as unknown as Ubus;
 }
+
+it('a WireGuard interface without a port of its own gets another whenever it is made anew', () => {
+  const network = {
+    wg1: { '.type': 'interface', proto: 'wireguard' },
+    wg2: { '.type': 'interface', proto: 'wireguard', listen_port: '51820' },
+    lan: { '.type': 'interface', proto: 'static' },
+  };
+  const interfaces = interfacesOf(netifd({ wg1: { l3_device: 'wg-home' } }));
+  expect([...randomPortsOf(network, interfaces)]).toEqual(['wg-home']);
+});
 
 describe('an interface that is to have a prefix', () => {
   const wanting = { wg1: { '.type': 'interface', ip6assign: '64' }, lan: { '.type': 'interface' } };

@@ -66,6 +66,7 @@ test('wg-quick, as wg-slaacer client has it: the same, without an address to cho
       publicKey: publicKey.trim(),
       host: '10.9.1.1',
       port: 51_820,
+      hasRandomPort: false,
       mtu: 1420,
       prefixes: [],
       routes: [],
