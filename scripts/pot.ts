@@ -11,7 +11,7 @@ export const TEMPLATE = 'luci/po/templates/wg-slaacer.pot';
 export function template(): string {
   const places = new Map<string, string[]>();
   const add = (text: string, place: string) => places.set(text, [...(places.get(text) ?? []), place]);
-  for (const file of [...filesIn('luci', /\.ts$/), 'src/words/problems.ts']) {
+  for (const file of [...filesIn('luci', /\.ts$/), 'src/words/price.ts', 'src/words/problems.ts']) {
     for (const { text, line } of translatable(readFileSync(file, 'utf8'), file)) add(text, `${file}:${line}`);
   }
   const settings = 'src/settings.ts';

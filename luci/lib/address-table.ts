@@ -5,7 +5,7 @@ import type { LearnedAddress } from '../../src/answers.ts';
 import { element, type ItemView, setAttribute, setText } from './dom.ts';
 import { keyBadge, matches, nameElement, peerMatches, peerOrder } from './peer.ts';
 import { action, type Column, cell, type Order, Table } from './table.ts';
-import { duration, shortKey } from './text.ts';
+import { ahead, shortKey } from './text.ts';
 import { TimeText } from './time-text.ts';
 
 export interface AddressActions {
@@ -44,7 +44,7 @@ export class AddressTable {
     { title: _('Address'), class: 'wg-slaacer-address', sortable: true },
     { title: _('First seen'), class: 'wg-slaacer-time wg-slaacer-first', sortable: true },
     { title: _('Last seen'), class: 'wg-slaacer-time', sortable: true },
-    { title: _('Expires in'), class: 'wg-slaacer-time', sortable: true },
+    { title: _('Expires if unused'), class: 'wg-slaacer-time', sortable: true },
     { title: '', class: 'cbi-section-actions wg-slaacer-actions', sortable: false },
   ];
   private readonly table: Table<Row>;
@@ -162,10 +162,10 @@ export class AddressTable {
       node,
       update: ({ group: { entries, open } }) => {
         setAttribute(button, 'aria-expanded', String(open));
-        setText(count, entries.length === 1 ? _('1 address') : _('%d addresses').format(entries.length));
+        setText(count, _('Addresses: %d').format(entries.length));
         first.show(Math.min(...entries.map((entry) => entry.learned)), this.now);
         last.show(Math.max(...entries.map((entry) => entry.last_seen)), this.now);
-        setText(expires, duration(Math.max(...entries.map((entry) => entry.expires))));
+        setText(expires, ahead(Math.max(...entries.map((entry) => entry.expires))));
       },
     };
   }
@@ -198,7 +198,7 @@ export class AddressTable {
         current = entry;
         first.show(entry.learned, this.now);
         last.show(entry.last_seen, this.now);
-        setText(expires, duration(entry.expires));
+        setText(expires, ahead(entry.expires));
       },
     };
   }

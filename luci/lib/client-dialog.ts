@@ -33,7 +33,7 @@ export async function showClient(name: string, peer?: string): Promise<void> {
 }
 
 function nobody(name: string): HTMLElement {
-  return paragraph(_('No peer is configured for %s: add it to the interface first.').format(name));
+  return paragraph(_('No peer is configured for %s. Add a peer to the interface first.').format(name));
 }
 
 class ClientDialog {
@@ -75,12 +75,16 @@ class ClientDialog {
     this.node = element('div', {}, [
       row(_('Peer'), this.peer),
       row(_('System of the client'), this.system),
-      row(_('Address of the router'), this.endpoint, _('Where the client finds it from outside.')),
+      row(
+        _('Address of the router'),
+        this.endpoint,
+        _('The client finds the router from outside by this name or address.'),
+      ),
       row(
         _('Private key of the client'),
         this.privateKey,
         _(
-          'It completes what stands below, and stays in this browser. You can put it in on the client instead.',
+          'The key completes the configuration below, and stays in this browser. You can put the key in on the client instead.',
         ),
       ),
       this.presharedKeyRow,
@@ -97,7 +101,7 @@ class ClientDialog {
     const question = ++this.questions;
     const chosen = this.peers.find((each) => each.peer === this.peer.value);
     if (!chosen) {
-      setText(this.problem, _('This peer is not configured any more.'));
+      setText(this.problem, _('This peer is no longer configured. Choose another peer.'));
       return;
     }
     const { interface: name, peer } = chosen;
@@ -107,7 +111,7 @@ class ClientDialog {
     try {
       answer = await service.client(name, peer, this.system.value as ClientSystem, endpoint);
     } catch (error) {
-      failure = _('There is no configuration for this: %s').format(errorText(error));
+      failure = _('The configuration could not be made: %s').format(errorText(error));
     }
     if (question !== this.questions) return; // another one has been asked meanwhile
     this.answer = answer;
@@ -125,7 +129,7 @@ class ClientDialog {
     setText(
       this.note,
       _(
-        'Apps take no address by SLAAC: theirs is fixed. When the router gets another prefix, an app needs a new configuration.',
+        'The app has the fixed address below, because apps do no SLAAC. When the router gets another prefix, the app needs a new configuration.',
       ),
     );
     const text = this.completed();
@@ -153,7 +157,7 @@ class ClientDialog {
       content = paragraph(_('A QR code needs the address of the router and the keys.'));
     else {
       content = await qrCode(configuration, _('QR code of the configuration')).catch((error: unknown) =>
-        paragraph(_('There is no QR code: %s').format(errorText(error))),
+        paragraph(_('The QR code could not be made: %s').format(errorText(error))),
       );
     }
     if (text === (this.answer?.for === 'app' ? this.completed() : ''))

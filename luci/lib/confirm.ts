@@ -16,7 +16,7 @@ export function confirmForget(entry: LearnedAddress, done: () => Promise<void>):
   ask(entry, done, {
     title: _('Forget this address?'),
     explanation: _(
-      'It is taken out of the allowed IPs of the peer at once. If the peer uses it again, it is learned again.',
+      'The address leaves the allowed IPs of the peer at once. If the peer uses the address again, the router learns it again.',
     ),
     label: _('Forget'),
     kind: 'cbi-button-negative',
@@ -29,7 +29,7 @@ export function confirmPin(entry: LearnedAddress, done: () => Promise<void>): vo
   ask(entry, done, {
     title: _('Make this address permanent?'),
     explanation: _(
-      'It is added to the allowed IPs of the peer in the network configuration. It does not expire any more, and no other peer can take it. Nobody is cut off now; but when the network is reloaded for another change, the interface is made anew, as after any change of a peer, and all its peers are cut off for up to 15 s.',
+      'The address becomes an allowed IP of the peer in the network configuration. It no longer expires, and no other peer can take it. Nobody is cut off now. When the network is next reloaded for another change, the interface starts anew, and all its peers are cut off for up to 15 s.',
     ),
     label: _('Make permanent'),
     kind: 'cbi-button-positive',
@@ -42,7 +42,7 @@ export function confirmGive(denial: DeniedAddress, done: () => Promise<void>): v
   ask(denial, done, {
     title: _('Give this address to this peer?'),
     explanation: _(
-      'It is taken from %s, which has no session now. What is sent to it goes to this peer from now on.',
+      'The address moves from %s, which has no session now. Packets to the address go to this peer from now on.',
     ).format(denial.owner_description || shortKey(denial.owner ?? '')),
     label: _('Give it to this peer'),
     kind: 'cbi-button-positive',

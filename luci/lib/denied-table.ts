@@ -27,7 +27,7 @@ export class DeniedTable {
     { title: _('Address'), class: 'wg-slaacer-address', sortable: true },
     { title: _('Why'), class: 'wg-slaacer-why', sortable: true },
     { title: _('Attempts'), class: 'wg-slaacer-count', sortable: true },
-    { title: _('Last'), class: 'wg-slaacer-time', sortable: true },
+    { title: _('Last attempt'), class: 'wg-slaacer-time', sortable: true },
   ];
   private readonly table: Table<DeniedAddress>;
   private order: Order = { column: LAST, descending: true };
@@ -74,7 +74,7 @@ export class DeniedTable {
     const rows = this.denials
       .filter((denial) => matches(denial, this.query))
       .sort((a, b) => (key(a) < key(b) ? -sign : key(a) > key(b) ? sign : 0));
-    const empty = this.denials.length > 0 ? _('Nothing matches the search') : _('Nothing has been denied');
+    const empty = this.denials.length > 0 ? _('Nothing matches the search') : _('No address has been denied');
     this.table.update(rows, empty);
   }
 

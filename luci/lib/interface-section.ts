@@ -5,25 +5,25 @@ import type { InterfaceStatus, LearnedAddress } from '../../src/answers.ts';
 import { formatDuration } from '../../src/settings.ts';
 import { type AddressActions, AddressTable } from './address-table.ts';
 import { element, setAttribute, setText } from './dom.ts';
+import { InterfaceBadge } from './interface-badge.ts';
 
 const DENIED = ['owned', 'scope', 'reserved', 'rate'];
 
 export class InterfaceSection {
   readonly node: HTMLElement;
-  private readonly icon = element('img', { alt: '' });
+  private readonly badge: InterfaceBadge;
   private readonly state = element('span', { class: 'wg-slaacer-state' });
   private readonly prefixes = element('span');
   private readonly options = element('div', { class: 'wg-slaacer-hint' });
   private readonly counters = element('div', { class: 'wg-slaacer-hint' });
   private readonly table: AddressTable;
 
-  constructor({ name, device }: InterfaceStatus, actions: AddressActions & { setUpAny: () => void }) {
+  constructor({ name, device, up }: InterfaceStatus, actions: AddressActions & { setUpAny: () => void }) {
     this.table = new AddressTable(_('Learned addresses of %s').format(name), actions);
     const title = device === name ? name : `${name} (${device})`;
+    this.badge = new InterfaceBadge(title, up, 'large');
     this.node = element('div', { class: 'cbi-section', 'data-interface': name }, [
-      element('h3', {}, [
-        element('span', { class: 'ifacebadge large' }, [this.icon, element('span', {}, [title])]),
-      ]),
+      element('h3', {}, [this.badge.node]),
       element('p', {}, [this.state, ' · ', this.prefixes, this.options, this.counters]),
       this.table.node,
       element('div', { class: 'cbi-section-create' }, [
@@ -42,8 +42,7 @@ export class InterfaceSection {
   }
 
   update(status: InterfaceStatus, entries: readonly LearnedAddress[], now: number): void {
-    const icon = status.up ? 'wireguard.svg' : 'wireguard_disabled.svg';
-    setAttribute(this.icon, 'src', L.resource('icons', icon));
+    this.badge.show(status.up);
     const [state, tone] = stateOf(status);
     setText(this.state, state);
     setAttribute(this.state, 'data-tone', tone);
@@ -67,17 +66,17 @@ function stateOf({ up }: InterfaceStatus): [text: string, tone: string] {
 }
 
 function scopeOf({ prefixes }: InterfaceStatus): string {
-  return prefixes.length > 0 ? _('in %s').format(prefixes.join(', ')) : _('in no prefix');
+  return prefixes.length > 0 ? _('Prefixes: %s').format(prefixes.join(', ')) : _('No prefix');
 }
 
 /** What is in force for each peer. */
 function optionsOf({ options: { rate, burst, max_addresses, lifetime } }: InterfaceStatus): string {
   return [
     rate === 0
-      ? _('Peers may register any number of addresses')
-      : _('Peers may register %d addresses a minute, %d at once').format(rate, burst),
-    _('%d per peer').format(max_addresses),
-    _('for %s without use').format(formatDuration(lifetime * 1000)),
+      ? _('New addresses of a peer: no limit')
+      : _('New addresses of a peer: %d a minute, %d at once').format(rate, burst),
+    _('Addresses per peer: %d').format(max_addresses),
+    _('Lifetime: %s').format(formatDuration(lifetime * 1000)),
   ].join(' · ');
 }
 
@@ -86,8 +85,8 @@ function countersOf({ counters }: InterfaceStatus, entries: readonly LearnedAddr
   const peers = new Set(entries.map(({ peer }) => peer)).size;
   const denied = DENIED.reduce((sum, reason) => sum + (counters[reason] ?? 0), 0);
   return [
-    entries.length === 1 ? _('1 address') : _('%d addresses').format(entries.length),
-    peers === 1 ? _('1 peer') : _('%d peers').format(peers),
-    denied === 1 ? _('1 packet denied') : _('%d packets denied').format(denied),
+    _('Addresses: %d').format(entries.length),
+    _('Peers: %d').format(peers),
+    _('Denied packets: %d').format(denied),
   ].join(' · ');
 }

@@ -35,13 +35,13 @@ function assignButton(name: string): HTMLElement {
       const text = changed
         ? _('A /64 is being assigned.')
         : _(
-            'It is to have a prefix already: see whether the provider delegates one, or restart the network.',
+            'The interface is configured to get a prefix already. Check whether the provider delegates one, or restart the network.',
           );
       button.replaceWith(element('em', {}, [text]));
     } catch (error) {
       const reason = errorText(error);
       const text = reason.includes('-32000')
-        ? _('Switch learning on for an interface first: the service that does this runs only then.')
+        ? _('The service assigns the prefix, but is not running. Switch learning on for an interface first.')
         : _('%s could not be given a /64: %s').format(name, reason);
       ui.addNotification(null, paragraph(text), 'danger');
     }
@@ -59,7 +59,7 @@ function assignButton(name: string): HTMLElement {
     ui.showModal(_('Assign a /64 to %s?').format(name), [
       paragraph(
         _(
-          'The interface gets a /64 of what the provider delegates. It is started anew for that, which cuts off all of its peers for up to 15 s.',
+          'The interface gets a /64 of the prefix that the provider delegates. The interface starts anew for that, which cuts off all of its peers for up to 15 s.',
         ),
       ),
       element('div', { class: 'button-row' }, [

@@ -4,6 +4,7 @@
 import form from 'luci:form';
 import uci from 'luci:uci';
 import { formatDuration, interfaceDefaults, serviceDefaults } from '../../src/settings.ts';
+import { InterfaceBadge } from './interface-badge.ts';
 import { prefixCell } from './prefix-cell.ts';
 import { optionError } from './validation.ts';
 import { CONFIG, type WireGuardInterface } from './wireguard-interfaces.ts';
@@ -14,7 +15,7 @@ export function settingsForm(interfaces: () => WireGuardInterface[]): form.Map {
     CONFIG,
     _('WireGuard SLAAC'),
     _(
-      'On the interfaces switched on here, peers may choose IPv6 addresses for themselves. Nothing needs to be configured on the peers.',
+      'Peers may choose their own IPv6 addresses on the interfaces that are switched on here. A peer needs a link-local address, or an address chosen by hand, in its own configuration for that: “Set up” on the status page shows this configuration.',
     ),
   );
   addInterfaces(map, interfaces);
@@ -27,7 +28,8 @@ function addInterfaces(map: form.Map, interfaces: () => WireGuardInterface[]): v
   const grid = map.section(form.GridSection, 'interface');
   grid.addremove = false;
   grid.nodescriptions = true;
-  grid.sectiontitle = (section) => find(section).device;
+  // A column has the badge instead of the section's name.
+  grid.anonymous = true;
   // A device may be called almost anything.
   grid.modaltitle = (section) => _('Learning on %h').format(find(section).device);
   grid.cfgsections = () => interfaces().map(({ section }) => section);
@@ -46,6 +48,13 @@ function addInterfaces(map: form.Map, interfaces: () => WireGuardInterface[]): v
     await grid.parse();
     if (create(section)) map.addedSection = section;
     return renderDialog.call(grid, section, event);
+  };
+
+  const badge = grid.option(form.DummyValue, '_interface', _('Interface'));
+  badge.modalonly = false;
+  badge.textvalue = (section) => {
+    const { device, present } = find(section);
+    return new InterfaceBadge(device, present).node;
   };
 
   const enabled = grid.option(form.Flag, 'enabled', _('Learn addresses'));
@@ -81,7 +90,7 @@ function addDialog(grid: form.GridSection): void {
     form.Value,
     'rate',
     _('New addresses per minute'),
-    _('So many new addresses may a peer register per minute. 0: as many as it likes.'),
+    _('A peer may register this number of new addresses per minute. 0 sets no limit.'),
   );
   rate.placeholder = String(interfaceDefaults.rate);
 
@@ -89,7 +98,9 @@ function addDialog(grid: form.GridSection): void {
     form.Value,
     'burst',
     _('New addresses at once'),
-    _('So many in the same moment: a device that joins a network uses several.'),
+    _(
+      'A peer may register this number of new addresses at once. A device that joins a network uses several.',
+    ),
   );
   burst.placeholder = String(interfaceDefaults.burst);
 
@@ -97,7 +108,9 @@ function addDialog(grid: form.GridSection): void {
     form.Value,
     'max_addresses',
     _('Addresses per peer'),
-    _('If a peer takes more, the address that it has not used for longest makes room.'),
+    _(
+      'A peer may have this number of learned addresses. If it uses one more, its least recently used address makes room.',
+    ),
   );
   most.placeholder = String(interfaceDefaults.maxAddresses);
 
@@ -105,7 +118,9 @@ function addDialog(grid: form.GridSection): void {
     form.Value,
     'lifetime',
     _('Lifetime'),
-    _('When an address has not been used for so long, it is withdrawn: a number followed by s, m, h or d.'),
+    _(
+      'The router withdraws an address that has not been used for this time: a number followed by s, m, h or d.',
+    ),
   );
   lifetime.placeholder = formatDuration(interfaceDefaults.lifetime);
 
@@ -113,7 +128,9 @@ function addDialog(grid: form.GridSection): void {
     form.DynamicList,
     'prefix',
     _('Prefixes'),
-    _('Addresses are learned in these. None: in all prefixes of the interface, whichever those are.'),
+    _(
+      'The router learns addresses in these prefixes. If the list is empty, it learns in all prefixes of the interface.',
+    ),
   );
   prefix.placeholder = '2001:db8:1::/64';
 
@@ -122,7 +139,7 @@ function addDialog(grid: form.GridSection): void {
     'ra',
     _('Router Advertisements'),
     _(
-      'They tell peers the prefixes to choose addresses in. Automatic: sent unless odhcpd is configured to do so on this interface.',
+      'Router Advertisements tell peers the prefixes in which they choose addresses. Automatic sends them unless odhcpd is configured to do so on this interface.',
     ),
     interfaceDefaults.ra,
   );
@@ -189,7 +206,7 @@ function addDialog(grid: form.GridSection): void {
     'takeover',
     _('Take over addresses'),
     _(
-      'A peer that uses an address of another gets it, if that one has been silent for 3 minutes: for devices that get new keys. A hostile peer could wait for that, too.',
+      'A peer that uses an address of another peer gets it, if the other peer has been silent for 3 minutes. This helps devices that get new keys, but a hostile peer could wait for it.',
     ),
   );
   takeover.modalonly = true;
@@ -202,7 +219,7 @@ function addGlobals(map: form.Map): void {
     'hook',
     _('Way of learning'),
     _(
-      'Automatic takes the first that works here. Lending works with every kernel, but loses the first packet from a new address.',
+      "Automatic takes the first way that works here. Lending works with every kernel, but the first packet from a new address is lost, and a peer that holds the loan may use any address in the prefix that is nobody's.",
     ),
     serviceDefaults.hook,
   );
@@ -215,7 +232,7 @@ function addGlobals(map: form.Map): void {
     globals,
     'log_level',
     _('Log'),
-    _('What is written to the system log.'),
+    _('The system log gets messages of this level, and of graver ones.'),
     serviceDefaults.logLevel,
   );
   level.value('error', _('Errors'));

@@ -4,6 +4,7 @@ import fs from 'luci:fs';
 import ui from 'luci:ui';
 import type { InterfaceStatus, LearnedAddress, StatusProblem } from '../../src/answers.ts';
 import type { Problem } from '../../src/problem.ts';
+import { priceOfLending } from '../../src/words/price.ts';
 import { describeProblem, isKnown, type ProblemWords } from '../../src/words/problems.ts';
 import { banner, paragraph } from './banner.ts';
 import { showClient } from './client-dialog.ts';
@@ -77,7 +78,7 @@ export class StatusPage {
       element('h2', {}, [_('WireGuard SLAAC')]),
       element('div', { class: 'cbi-map-descr' }, [
         _(
-          'Addresses that WireGuard peers have chosen for themselves. They are in the allowed IPs of their peers while they are in use.',
+          'WireGuard peers have chosen these addresses for themselves. The addresses are allowed IPs of their peers while they are in use.',
         ),
       ]),
       element('p', {}, [this.state, this.details]),
@@ -175,8 +176,7 @@ export class StatusPage {
         return [{ key: 'starting', create: () => banner('info', _('The service is starting …'), []) }];
       case 'failed': {
         const { message } = reading;
-        const title = _('The service could not be asked. It is tried again.');
-        return [{ key: `failed ${message}`, create: () => banner('error', title, [paragraph(message)]) }];
+        return [{ key: `failed ${message}`, create: () => failedBanner(message) }];
       }
       case 'running': {
         const { problems, hook } = reading.status;
@@ -206,9 +206,7 @@ export class StatusPage {
       [_('Start it')],
     );
     return banner('warning', _('The service is not running.'), [
-      paragraph(
-        _('Addresses that were learned stay in use, but no new one is learned, and none is withdrawn.'),
-      ),
+      paragraph(_('Learned addresses stay in use, but the router learns no new one and withdraws none.')),
       button,
     ]);
   }
@@ -250,20 +248,34 @@ function stateText(state: Exclude<Reading['state'], 'running'>): string {
 function lendingBanner(): HTMLElement {
   return banner('info', _('Learning by lending'), [
     paragraph(
-      _(
-        'This kernel lets no program watch what WireGuard refuses. The prefixes are lent to one peer after the other instead, to see who uses which address. The first packet from a new address is lost and has to be sent again, as programs do by themselves, mostly within a second.',
-      ),
+      _('The service lends the prefixes to one peer after the other, to see who uses which address.'),
+    ),
+    element(
+      'ul',
+      {},
+      priceOfLending(_).map((sentence) => element('li', {}, [sentence])),
     ),
     paragraph(
       _(
-        'With a kernel built with BPF events, BTF and kprobes or BPF trampolines nothing would be lost. The command wg-slaacer doctor tells what is missing here.',
+        'A kernel with BPF events, BTF, and kprobes or BPF trampolines needs no lending. The command wg-slaacer doctor says what this kernel lacks.',
       ),
     ),
   ]);
 }
 
+function failedBanner(message: string): HTMLElement {
+  return banner('error', _('The service does not answer'), [
+    paragraph(message),
+    paragraph(_('This page goes on asking. If that does not help, run: service wg-slaacer restart')),
+  ]);
+}
+
 function omittedBanner(omitted: number): HTMLElement {
   return banner('info', _('Not all addresses are shown'), [
-    paragraph(_('There are %d more than one answer can hold.').format(omitted)),
+    paragraph(
+      _(
+        'One answer cannot hold all addresses: %d are missing here. The command wg-slaacer addresses lists those of one interface.',
+      ).format(omitted),
+    ),
   ]);
 }

@@ -27,6 +27,11 @@ export function ago(time: number, now: number): string {
   return now - time < 5 ? _('just now') : _('%s ago').format(duration(now - time));
 }
 
+/** "in 5 min". */
+export function ahead(seconds: number): string {
+  return _('in %s').format(duration(seconds));
+}
+
 export interface Reason {
   readonly text: string;
   /** What can be done about it. */
@@ -55,18 +60,18 @@ export function reason(code: string, holder: Holder = {}): Reason {
     case 'scope':
       return {
         text: _('Not in a prefix of this interface'),
-        hint: _('If peers may use it, add its prefix in the settings of the interface.'),
+        hint: _('If peers may use this address, add its prefix in the settings of the interface.'),
       };
     case 'reserved':
       return {
         text: _('A reserved address, or one of the router itself'),
-        hint: _('The peer has to choose another address.'),
+        hint: _('Choose another address on the peer.'),
       };
     case 'rate':
       return {
         text: _('Too many new addresses in a short time'),
         hint: _(
-          'It is learned when the peer uses it later on. If this happens often, raise rate and burst in the settings.',
+          'The router learns the address at a later packet. If this happens often, allow more new addresses per minute in the settings of the interface.',
         ),
       };
     default:
@@ -79,13 +84,13 @@ function ownerHint({ state, silent }: Holder): string {
     case 'silent':
       return `${silence(silent)}${_('If the device has a new key, give the address to its new peer.')}`;
     case 'configured':
-      return `${silence(silent)}${_('The address is configured there: if it is meant to move, take it out of the allowed IPs of that peer.')}`;
+      return `${silence(silent)}${_('The address is configured for that peer. If it is meant to move, remove it from the allowed IPs of that peer.')}`;
     case 'present':
       return _(
-        'That peer is there, or was less than 3 minutes ago: the other one has to choose another address.',
+        'That peer is present, or was so less than 3 minutes ago. Choose another address on one of the two.',
       );
     default:
-      return _('It is learned when the peer uses it again.');
+      return _('Nothing needs to be done: the router learns the address when the peer uses it again.');
   }
 }
 
@@ -94,7 +99,7 @@ function silence(seconds = Number.POSITIVE_INFINITY): string {
   if (seconds < SESSION / 1_000) return '';
   return seconds < Number.POSITIVE_INFINITY
     ? `${_('That peer has been silent for %s.').format(duration(seconds))} `
-    : `${_('That peer has been silent since the interface was made.')} `;
+    : `${_('That peer has been silent since the interface was set up.')} `;
 }
 
 /** How addresses are learned. */

@@ -37,7 +37,6 @@ declare module 'luci:form' {
       addremove: boolean;
       /** Whether there is no row with the options' descriptions under the titles. */
       nodescriptions: boolean;
-      sectiontitle: (section: string) => string;
       /** HTML. */
       modaltitle: (section: string) => string;
       cfgsections(): string[];

@@ -7,6 +7,7 @@ import { unmet } from '../kernel/requirements.ts';
 import { shippedTypes } from '../kernel/types.ts';
 import type { HookInUse } from '../model.ts';
 import type { Problem } from '../problem.ts';
+import { priceOfLending } from '../words/price.ts';
 import { describeProblem, inLines, withWords } from '../words/problems.ts';
 import { parseJsonFlag } from './arguments.ts';
 import { exitStatus } from './usage.ts';
@@ -53,9 +54,12 @@ function conclusion(hook: HookInUse): string {
     case 'none':
       return 'Addresses cannot be learned here.';
     case 'lending':
-      return `Addresses can be learned here, by lending the prefix to who is suspected of using a new one. The first packet
-from a new address is lost, and arrives when it is sent again: TCP does so after a second. A hook loses none;
-docs/kernel.md of wg-slaacer tells how to build a kernel for OpenWrt that has what is missing.`;
+      return `Addresses can be learned here, by lending the prefix to one peer after the other:
+${priceOfLending()
+  .map((sentence) => `- ${sentence}\n`)
+  .join(
+    '',
+  )}docs/lending.md of wg-slaacer explains that. docs/kernel.md tells how to build a kernel for OpenWrt that needs no lending.`;
     default:
       return 'Addresses can be learned here, and no packet is lost.';
   }

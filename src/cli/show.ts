@@ -14,6 +14,7 @@ import type {
 import { formatDuration } from '../settings.ts';
 import { ago, ahead, span } from '../words/ages.ts';
 import { describeOwner, peerName } from '../words/describe.ts';
+import { priceOfLending } from '../words/price.ts';
 import { plain, truncate } from '../words/text.ts';
 import { type Screen, styled } from './screen.ts';
 import { type Column, tableLines } from './table.ts';
@@ -23,6 +24,7 @@ export function statusLines(status: StatusAnswer, screen: Screen): string[] {
   const lines = [`wg-slaacer ${version}, running for ${span(uptime)}, hook ${hook}`];
   lines.push(...listLines('options', optionTexts({ ...options }), screen));
   lines.push(...listLines('so far', counts({ ...totals }), screen));
+  if (hook === 'lending') lines.push(...priceOfLending().map((sentence) => `  lending    ${sentence}`));
   for (const { message, hint } of problems)
     lines.push('', `${styled(screen, 'red', 'problem:')} ${plain(message)}`, `  hint: ${plain(hint)}`);
   for (const each of interfaces) lines.push('', ...interfaceLines(each, screen));

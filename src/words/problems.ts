@@ -343,10 +343,8 @@ export const catalogue: Catalogue = {
     _('make room there (df says how full it is), or cure what keeps maps from being pinned'),
   ],
   lending: (_) => [
-    _(
-      'new addresses are found by lending prefixes, as {because}: a first packet is lost, and arrives when it is sent again',
-    ),
-    _('to lose none, {remedy}'),
+    _('new addresses are learned by lending prefixes, which has a price, because {because}'),
+    _('to learn without lending, {remedy}'),
   ],
 
   'no-fexit': (_) => [_('the hook fexit cannot be used: {meaning}'), otherHook(_)],

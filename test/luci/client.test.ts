@@ -81,7 +81,7 @@ describe('a configuration', () => {
     const text = await says(page, expected);
     expect(text).not.toContain(PRIVATE_KEY);
     expect(text).not.toContain(PRESHARED_KEY);
-    const note = page.locator('.modal p', { hasText: 'Apps take no address' });
+    const note = page.locator('.modal p', { hasText: 'apps do no SLAAC' });
     expect(await note.isVisible()).toBe(name === 'app');
   });
 
@@ -142,7 +142,7 @@ PersistentKeepalive = 25
     await field(page, 'Private key of the client').focus();
     const problem = page.locator('.modal [role=alert]');
     await problem.waitFor();
-    expect(await problem.textContent()).toContain('There is no configuration for this');
+    expect(await problem.textContent()).toContain('The configuration could not be made');
     await field(page, 'Address of the router').fill('');
     await field(page, 'Private key of the client').focus();
     await says(page, /PostUp/);
@@ -157,7 +157,7 @@ PersistentKeepalive = 25
     await field(page, 'Address of the router').fill('home.example.org');
     await field(page, 'Private key of the client').fill(key());
     await field(page, 'Preshared key of the peer').fill(key());
-    await page.locator('.modal').getByText('There is no QR code: HTTP error 404').waitFor();
+    await page.locator('.modal').getByText('The QR code could not be made: HTTP error 404').waitFor();
   });
 });
 

@@ -12,7 +12,8 @@ useBrowser();
 
 const ACL = 'files/usr/share/rpcd/acl.d/luci-app-wg-slaacer.json';
 
-const rowOf = (page: Page, device: string) => page.locator(`tr[data-title="${device}"]`);
+const rowOf = (page: Page, device: string) =>
+  page.locator('tr.cbi-section-table-row').filter({ has: page.getByText(device, { exact: true }) });
 const toggle = (page: Page, device: string) => rowOf(page, device).getByRole('checkbox');
 const option = (page: Page, section: string, name: string) =>
   page.locator(`.modal [id="widget.cbid.wg-slaacer.${section}.${name}"]`);
@@ -59,7 +60,7 @@ async function open(): Promise<{ router: Router; web: Web; page: Page }> {
 describe('the table', () => {
   it('has a row for each WireGuard interface of the router, configured or not', async () => {
     const { page } = await open();
-    expect(await textOf(page, 'td.cbi-section-table-titles')).toEqual(['wg0', 'wg-home', 'wg1']);
+    expect(await textOf(page, '[data-name="_interface"] .ifacebadge')).toEqual(['wg0', 'wg-home', 'wg1']);
     expect(await toggle(page, 'wg0').isChecked()).toBe(true);
     expect(await toggle(page, 'wg1').isChecked()).toBe(false);
     expect(await prefixCell(page, 'wg0').textContent()).toBe(`${PREFIX}::/64`);

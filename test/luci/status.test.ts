@@ -2,6 +2,7 @@
 
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
+import { priceOfLending } from '../../src/words/price.ts';
 import { boot, textOf, useBrowser, visit } from './bench.ts';
 import { PRESHARED_KEY, PRIVATE_KEY, type RouterConfig } from './router.ts';
 import { camera, guest, household, laptop, live, PREFIX, phone } from './scene.ts';
@@ -75,15 +76,17 @@ describe('what it shows', () => {
     const page = await visit(running, 'status');
     const told = (await textOf(page, denied)).join('\n');
     expect(told).toMatch(
-      /Untitled peer .* 2001:db8:1:1::ca Another peer has this address: Garden camera The address is configured there/,
+      /Untitled peer .* 2001:db8:1:1::ca Another peer has this address: Garden camera The address is configured for that peer. If/,
     );
     expect(told).toMatch(
-      /2001:db8:bad::1 Not in a prefix of this interface If peers may use it, add its prefix/,
+      /2001:db8:bad::1 Not in a prefix of this interface If peers may use this address, add its prefix/,
     );
     expect(told).toMatch(
-      /2001:db8:1:1::1 A reserved address, or one of the router itself The peer has to choose/,
+      /2001:db8:1:1::1 A reserved address, or one of the router itself Choose another address/,
     );
-    expect(told).toMatch(/Bob’s phone .* Too many new addresses in a short time It is learned when/);
+    expect(told).toMatch(
+      /Bob’s phone .* Too many new addresses in a short time The router learns the address at a later packet/,
+    );
   });
 
   it('shows text that peers are called by as it is', async () => {
@@ -115,7 +118,7 @@ describe('what it shows', () => {
     const { router } = running;
     const page = await visit(running, 'status');
     expect(await textOf(page, `${addresses} tbody`)).toEqual(['No address has been learned yet']);
-    expect(await textOf(page, denied)).toEqual(['Nothing has been denied']);
+    expect(await textOf(page, denied)).toEqual(['No address has been denied']);
     await router.set('wg-slaacer', 'wg0', { enabled: '0' });
     await page.getByText('Learning is not switched on for any interface.').waitFor(REFRESHED);
     expect(await page.locator(addresses).count()).toBe(0);
@@ -271,7 +274,7 @@ describe('actions', () => {
     expect(await attempt.textContent()).toContain("Another peer has this address: Alice's laptop");
     expect(await button(page, 'Give it to this peer', `${PREFIX}::ca`).isVisible()).toBe(false);
     await button(page, 'Give it to this peer', temporary).click();
-    expect(await page.locator('.modal').textContent()).toContain("It is taken from Alice's laptop");
+    expect(await page.locator('.modal').textContent()).toContain("The address moves from Alice's laptop");
     await page.locator('.modal').getByRole('button', { name: 'Give it to this peer' }).click();
     await attempt.waitFor({ state: 'detached', ...REFRESHED });
     expect(router.kernel.owner('wg0', temporary)).toBe(guest.key);
@@ -403,7 +406,7 @@ describe('when something is wrong', () => {
     const page = await visit(running, 'status');
     const [banner] = await textOf(page, '.alert-message.info');
     expect(banner).toMatch(/^Learning by lending/);
-    expect(banner).toContain('has to be sent again');
+    for (const sentence of priceOfLending()) expect(banner).toContain(sentence);
     expect(banner).toContain('wg-slaacer doctor');
   });
 

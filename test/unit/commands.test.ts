@@ -138,6 +138,15 @@ wg3: off
   addresses  0`);
   });
 
+  it('what lending costs, where addresses are learned by it', () => {
+    const lines = statusLines({ ...status, hook: 'lending' }, screen);
+    expect(lines.filter((line) => line.startsWith('  lending '))).toEqual([
+      '  lending    The first packet from a new address is lost, and its sender retransmits it.',
+      "  lending    While a peer holds the loan, WireGuard accepts any source in the prefix from it that is nobody's.",
+    ]);
+    expect(statusLines(status, screen).join('\n')).not.toContain('lending');
+  });
+
   it('what is in the way of learning, and that nothing is configured', () => {
     const problems = [{ code: 'no-hook', message: 'no hook\u001b[2J', hint: 'do this', data: {} }];
     expect(statusLines({ ...status, hook: 'none', problems, interfaces: [] }, screen)).toEqual([

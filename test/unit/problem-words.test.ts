@@ -156,8 +156,8 @@ describe('a problem in words', () => {
     );
     expect(shouted({ code: 'lending', data: { because: { code: 'no-btf', data: {} } } })).toEqual({
       message:
-        'NEW ADDRESSES ARE FOUND BY LENDING PREFIXES, AS THE KERNEL HAS NO BTF (TYPE INFORMATION): A FIRST PACKET IS LOST, AND ARRIVES WHEN IT IS SENT AGAIN',
-      hint: 'TO LOSE NONE, BUILD THE KERNEL WITH CONFIG_DEBUG_INFO_BTF=Y',
+        'NEW ADDRESSES ARE LEARNED BY LENDING PREFIXES, WHICH HAS A PRICE, BECAUSE THE KERNEL HAS NO BTF (TYPE INFORMATION)',
+      hint: 'TO LEARN WITHOUT LENDING, BUILD THE KERNEL WITH CONFIG_DEBUG_INFO_BTF=Y',
     });
   });
 

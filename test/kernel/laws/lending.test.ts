@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What lending is: the way to learn where no hook works. One peer at a time, the borrower, may send from any address.
 
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { priceOfLending } from '../../../src/words/price.ts';
 import { guestFor } from '../../bed/bed.ts';
 import type { Client } from '../../bed/client.ts';
 import { Daemon, PROGRAM } from '../../bed/daemon.ts';
@@ -71,6 +73,14 @@ describe('where no hook works', () => {
       ],
     });
     expect(code).toBe(0);
+  });
+
+  test('doctor names the price, as docs/install.md shows it', async () => {
+    const { stdout } = await lab.router.run(`${PROGRAM} doctor`);
+    const conclusion = stdout.slice(stdout.indexOf('Addresses can be learned here'));
+    for (const sentence of priceOfLending()) expect(conclusion).toContain(`- ${sentence}\n`);
+    const page = readFileSync(new URL('../../../docs/install.md', import.meta.url), 'utf8');
+    expect(page).toContain(`works  lending\n${conclusion}`);
   });
 });
 

@@ -131,7 +131,8 @@ class NamedSection extends AbstractSection {
 }
 
 class GridSection extends AbstractSection {
-  sectiontitle!: (section: string) => string;
+  anonymous = false;
+  sectiontitle?: (section: string) => string;
   modaltitle!: (section: string) => string;
 
   constructor(
@@ -151,11 +152,13 @@ class GridSection extends AbstractSection {
 
   render(): Element {
     const columns = this.options.filter(({ modalonly }) => modalonly !== true);
-    const titles = ['Name', ...columns.map(({ title }) => title), ''];
+    const titles = [...(this.anonymous ? [] : ['Name']), ...columns.map(({ title }) => title), ''];
     const head = titles.map((title) => E('th', { class: 'th cbi-section-table-cell' }, [title]));
     return E('div', { class: 'cbi-section cbi-tblsection' }, [
       E('table', { class: 'table cbi-section-table' }, [
-        E('thead', {}, [E('tr', { class: 'tr cbi-section-table-titles named' }, head)]),
+        E('thead', {}, [
+          E('tr', { class: `tr cbi-section-table-titles ${this.anonymous ? 'anonymous' : 'named'}` }, head),
+        ]),
         E(
           'tbody',
           {},
@@ -176,19 +179,16 @@ class GridSection extends AbstractSection {
       return E('td', attributes, value ?? E('em', {}, ['none']));
     });
     const edit = ui.createHandlerFn(this, () => this.renderMoreOptionsModal(section));
-    return E(
-      'tr',
-      { class: 'tr cbi-section-table-row', 'data-sid': section, 'data-title': this.sectiontitle(section) },
-      [
-        E('td', { class: 'td cbi-value-field cbi-section-table-titles' }, [this.sectiontitle(section)]),
-        ...cells,
-        E('td', { class: 'td cbi-section-table-cell nowrap cbi-section-actions' }, [
-          E('div', {}, [
-            E('button', { class: 'btn cbi-button cbi-button-edit', title: 'Edit', click: edit }, ['Edit']),
-          ]),
+    const title = this.anonymous ? undefined : (this.sectiontitle?.(section) ?? section);
+    return E('tr', { class: 'tr cbi-section-table-row', 'data-sid': section, 'data-title': title }, [
+      title === undefined ? null : E('td', { class: 'td cbi-value-field cbi-section-table-titles' }, [title]),
+      ...cells,
+      E('td', { class: 'td cbi-section-table-cell nowrap cbi-section-actions' }, [
+        E('div', {}, [
+          E('button', { class: 'btn cbi-button cbi-button-edit', title: 'Edit', click: edit }, ['Edit']),
         ]),
-      ],
-    );
+      ]),
+    ]);
   }
 
   /** The section has to be there: its name is taken from what uci.js knows of it. */
