@@ -32,7 +32,7 @@ export class Denials implements Follower {
 
   /** It is that peer's by now. */
   present({ interface: name, peer, address }: Readonly<Entry>): void {
-    this.#delete(keyOf({ interface: name, peer, address, reason: 'owned' }));
+    if (this.#records.size > 0) this.#delete(keyOf({ interface: name, peer, address, reason: 'owned' }));
   }
 
   gone(): void {}

@@ -24,6 +24,7 @@ import { Moving, type Refusal, type Standing } from './moving.ts';
 import { Owners } from './owners.ts';
 import type { Denial, Plan } from './plan.ts';
 import { Presence } from './presence.ts';
+import { Records } from './records.ts';
 import { Room } from './room.ts';
 import { Schedule } from './schedule.ts';
 import { Source } from './source.ts';
@@ -341,8 +342,10 @@ export class Engine {
     const found = this.#find(links);
     this.#releaseConfigured();
     this.#forgetDisabled(found);
-    this.#keepSource(links);
+    this.#openSource(links);
     const sightings = this.#source.current;
+    const records = sightings && new Records(sightings);
+    this.#keepSource(links, records);
     const active = new Map<number, Active>();
     for (const { config, link } of found) {
       if (link?.kind !== 'wireguard' || !sightings) continue;
@@ -350,7 +353,7 @@ export class Engine {
       const scope = scopeOf(config.settings.prefixes, link, links, departed);
       active.set(link.ifindex, { ...config, ifindex: link.ifindex, scope, sightings });
     }
-    this.#watch.set(active);
+    this.#watch.set(active, records);
     this.#watch.isIncomplete ||= advertised.isIncomplete;
     this.#releaseConfigured();
     const owned: Problem[] = [];
@@ -406,7 +409,7 @@ export class Engine {
 
   /** An interface keeps what was learned on it for as long as it is configured, under whatever device name. */
   #forgetDisabled(found: readonly { config: InterfaceConfig; link: Link | undefined }[]): void {
-    for (const name of new Set([...this.ledger.entries()].map((entry) => entry.interface))) {
+    for (const name of this.ledger.interfaces()) {
       const on = this.#watch.named(name);
       const stays = found.some(
         ({ config, link }) =>
@@ -448,10 +451,9 @@ export class Engine {
     }
   }
 
-  #keepSource(links: readonly Link[]): void {
-    this.#openSource(links);
+  #keepSource(links: readonly Link[], records: Records | undefined): void {
     const wireguardLinks = links.filter(({ kind }) => kind === 'wireguard');
-    if (this.#source.current) this.#memory.align(this.#source.current, wireguardLinks);
+    if (records) this.#memory.align(records, wireguardLinks);
     if (!this.#isWatching(links) && !this.#memory.hasLeftovers) this.#source.release();
   }
 

@@ -50,6 +50,9 @@ export interface Follower {
 export class Ledger {
   readonly #followers: Follower[] = [];
   readonly #byInterface = new Map<string, Map<string, Entry>>();
+  /** By interface, of all that are or were in it: when the least recently used one was last used. */
+  readonly #oldest = new Map<string, number>();
+  #additions = 0;
   readonly #byPeer = new Map<string, Map<string, Set<Entry>>>();
 
   /** Begins with all that is there. */
@@ -76,6 +79,16 @@ export class Ledger {
       if (name === undefined || name === key) yield* entries.values();
   }
 
+  /** Those that have entries. */
+  interfaces(): ReadonlySet<string> {
+    return new Set(this.#byInterface.keys());
+  }
+
+  /** The peers that have entries on an interface. */
+  peers(name: string): readonly string[] {
+    return [...(this.#byPeer.get(name)?.keys() ?? [])];
+  }
+
   /** A peer's entries on an interface. */
   ofPeer(name: string, peer: string): ReadonlySet<Entry> {
     return this.#byPeer.get(name)?.get(peer) ?? none;
@@ -91,8 +104,27 @@ export class Ledger {
     return this.#byInterface.get(name)?.size ?? 0;
   }
 
+  /** How many times an entry was put into it. */
+  get additions(): number {
+    return this.#additions;
+  }
+
+  /** No entry of an interface was last used before; Infinity if there is none. */
+  oldest(name: string): number {
+    return this.#byInterface.has(name) ? this.#oldest.get(name)! : Number.POSITIVE_INFINITY;
+  }
+
+  /** Since entries are used, and deleted, oldest() says less and less. From now on it is exact again. */
+  findOldest(name: string): void {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { lastSeen } of this.entries(name)) if (lastSeen < oldest) oldest = lastSeen;
+    this.#oldest.set(name, oldest);
+  }
+
   /** Replaces an entry for the same address. */
   put(entry: Entry): void {
+    this.#additions++;
+    this.#oldest.set(entry.interface, Math.min(this.oldest(entry.interface), entry.lastSeen));
     const present = this.get(entry.interface, entry.address);
     if (present) this.delete(present);
     mapOf(this.#byInterface, entry.interface, () => new Map<string, Entry>()).set(entry.address, entry);

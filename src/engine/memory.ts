@@ -2,11 +2,11 @@
 // What earlier processes, and interfaces that are away or disabled, have left in the kernel's memory.
 
 import type { Clock } from '../clock.ts';
-import type { Sightings, WireGuard } from '../kernel/ports.ts';
+import type { WireGuard } from '../kernel/ports.ts';
 import type { Link, PeerAddress } from '../model.ts';
 import { failureOf, type Problem } from '../problem.ts';
 import type { Ledger } from './ledger.ts';
-import { leftovers, recall, takeOver } from './records.ts';
+import { leftovers, type Records, recall, takeOver } from './records.ts';
 import type { LastAddress } from './state.ts';
 
 /** What is configured now. */
@@ -46,35 +46,35 @@ export class Memory {
   }
 
   /** Goes on with what was learned before, and withdraws what is not to be learned any more. */
-  align(sightings: Sightings, wireguardLinks: readonly Link[]): void {
+  align(records: Records, wireguardLinks: readonly Link[]): void {
     if (!this.#hasTakenOver) {
       const now = this.#clock.now();
-      takeOver(this.#ledger, sightings, this.#configured.nameOf, now);
+      takeOver(this.#ledger, records, this.#configured.nameOf, now);
       recall(this.#ledger, this.recalled, this.#configured.nameOf, now);
       this.recalled = [];
     }
     this.#hasTakenOver = true;
-    if (this.hasLeftovers) this.#withdrawLeftovers(sightings, wireguardLinks);
+    if (this.hasLeftovers) this.#withdrawLeftovers(records, wireguardLinks);
   }
 
-  #withdrawLeftovers(sightings: Sightings, wireguardLinks: readonly Link[]): void {
+  #withdrawLeftovers(records: Records, wireguardLinks: readonly Link[]): void {
     this.hasLeftovers = false;
-    for (const [ifindex, records] of leftovers(this.#ledger, sightings, this.#configured.nameOf)) {
+    for (const [ifindex, left] of leftovers(this.#ledger, records, this.#configured.nameOf)) {
       const device = wireguardLinks.find((link) => link.ifindex === ifindex)?.name;
       try {
         if (device !== undefined) {
-          const learned = records.filter((record) => !this.#configured.isConfigured(device, record));
+          const learned = left.filter((record) => !this.#configured.isConfigured(device, record));
           this.#wireguard.remove(device, learned);
         }
-        sightings.dropRecords(
+        records.drop(
           ifindex,
-          records.map(({ address }) => address),
+          left.map(({ address }) => address),
         );
       } catch (error) {
         this.hasLeftovers = true;
         this.#report({
           code: 'remove-failed',
-          data: { device: device ?? records[0]!.device, ...failureOf(error) },
+          data: { device: device ?? left[0]!.device, ...failureOf(error) },
         });
       }
     }

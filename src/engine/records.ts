@@ -4,17 +4,38 @@
 import type { Sightings } from '../kernel/ports.ts';
 import type { LearnedRecord, PeerAddress } from '../model.ts';
 import { type Place, recordOf } from './executor.ts';
-import type { Entry, Ledger } from './ledger.ts';
+import type { Arrival, Entry, Ledger } from './ledger.ts';
 import type { LastAddress } from './state.ts';
+
+/** The records as they are at one time, read once for all who look at them then: there may be many. */
+export class Records {
+  #all: readonly LearnedRecord[] | undefined;
+  readonly #sightings: Sightings;
+
+  constructor(sightings: Sightings) {
+    this.#sightings = sightings;
+  }
+
+  all(): readonly LearnedRecord[] {
+    this.#all ??= this.#sightings.records();
+    return this.#all;
+  }
+
+  /** After they were withdrawn, or have moved. */
+  drop(ifindex: number, addresses: readonly string[]): void {
+    this.#sightings.dropRecords(ifindex, addresses);
+    this.#all = undefined;
+  }
+}
 
 /** Continues what an earlier process began: `nameOf` tells the configured interface of a device. */
 export function takeOver(
   ledger: Ledger,
-  sightings: Sightings,
+  records: Records,
   nameOf: (device: string) => string | undefined,
   now: number,
 ): void {
-  for (const record of sightings.records()) {
+  for (const record of records.all()) {
     const name = nameOf(record.device);
     if (name !== undefined) adopt(ledger, name, record, now);
   }
@@ -32,7 +53,7 @@ export function recall(
   nameOf: (device: string) => string | undefined,
   now: number,
 ): void {
-  const known = new Set([...ledger.entries()].map((entry) => entry.interface));
+  const known = ledger.interfaces();
   for (const { device, peer, address } of addresses) {
     const name = nameOf(device);
     if (name === undefined || known.has(name)) continue;
@@ -44,10 +65,16 @@ export function recall(
  * The kernel's records of an interface become what the ledger says, under the ifindex and the name that it has now.
  * What they have of it besides could not be withdrawn when it was disabled: that is learned again.
  */
-export function alignRecords(ledger: Ledger, name: string, place: Place, now: number): void {
+export function alignRecords(
+  ledger: Ledger,
+  name: string,
+  place: Place,
+  records: Records,
+  now: number,
+): void {
   const { sightings, ifindex, device } = place;
   const kept = new Set<string>();
-  for (const record of sightings.records()) {
+  for (const record of records.all()) {
     const isOfThisLink = record.ifindex === ifindex;
     if (!isOfThisLink && record.device !== device) continue;
     let entry = ledger.get(name, record.address);
@@ -56,7 +83,7 @@ export function alignRecords(ledger: Ledger, name: string, place: Place, now: nu
       entry.lastSeen = Math.max(entry.lastSeen, record.lastSeen);
       if (isOfThisLink && record.device === device) kept.add(record.address);
     }
-    if (!isOfThisLink) sightings.dropRecords(record.ifindex, [record.address]);
+    if (!isOfThisLink) records.drop(record.ifindex, [record.address]);
   }
   for (const entry of ledger.entries(name)) {
     if (!kept.has(entry.address)) sightings.keepRecord(recordOf(entry, place));
@@ -66,17 +93,21 @@ export function alignRecords(ledger: Ledger, name: string, place: Place, now: nu
 /** Records by ifindex that the ledger does not have: learned where nothing is to be learned any more. */
 export function leftovers(
   ledger: Ledger,
-  sightings: Sightings,
+  records: Records,
   nameOf: (device: string) => string | undefined,
 ): Map<number, LearnedRecord[]> {
   const found = new Map<number, LearnedRecord[]>();
-  for (const record of sightings.records()) {
+  for (const record of records.all()) {
     const name = nameOf(record.device);
     if (name !== undefined && ledger.get(name, record.address)) continue;
-    found.set(record.ifindex, [...(found.get(record.ifindex) ?? []), record]);
+    const others = found.get(record.ifindex);
+    if (others) others.push(record);
+    else found.set(record.ifindex, [record]);
   }
   return found;
 }
+
+const ADOPTED: Arrival = { event: 'adopted' };
 
 function adopt(
   ledger: Ledger,
@@ -88,6 +119,6 @@ function adopt(
   const peer = ledger.keyOf(name, record.peer);
   const entry = { interface: name, address, peer, learned, lastSeen, confirmed };
   ledger.put(entry);
-  ledger.tellPresent(entry, { event: 'adopted' });
+  ledger.tellPresent(entry, ADOPTED);
   return entry;
 }

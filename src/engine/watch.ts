@@ -8,7 +8,7 @@ import { failureOf, type Problem } from '../problem.ts';
 import type { Place } from './executor.ts';
 import type { Learner } from './learner.ts';
 import type { Entry, Ledger } from './ledger.ts';
-import { alignRecords } from './records.ts';
+import { alignRecords, type Records } from './records.ts';
 import type { Watched } from './room.ts';
 import { Settling } from './settling.ts';
 
@@ -66,8 +66,11 @@ export class Watch {
     this.#active = new Map();
   }
 
-  /** Watches these and no others. Leaves out what cannot be watched now; it is tried again with the next call. */
-  set(active: Map<number, Active>): void {
+  /**
+   * Watches these and no others. Leaves out what cannot be watched now; it is tried again with the next call. `records` are
+   * those of now.
+   */
+  set(active: Map<number, Active>, records: Records | undefined): void {
     const before = this.#active;
     this.#active = active;
     for (const [ifindex, on] of before) if (!active.has(ifindex)) on.sightings.unwatch(ifindex);
@@ -75,9 +78,9 @@ export class Watch {
     for (const [ifindex, on] of active) {
       try {
         const known = before.get(ifindex);
-        if (known?.name !== on.name || known.device !== on.device) {
+        if (records && (known?.name !== on.name || known.device !== on.device)) {
           this.#learner.welcome(on.name);
-          alignRecords(this.#ledger, on.name, on, this.#clock.now());
+          alignRecords(this.#ledger, on.name, on, records, this.#clock.now());
         }
         on.sightings.watch({ name: on.device, ifindex }, on.settings, on.scope);
       } catch (error) {

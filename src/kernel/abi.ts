@@ -56,7 +56,9 @@ function zeroed(size: number): Buffer {
 const NAME = 16; // IFNAMSIZ, with the NUL at its end
 
 function readName(buffer: Buffer, offset: number): string {
-  return buffer.toString('latin1', offset, offset + NAME).replace(/\0.*$/s, '');
+  let end = offset;
+  while (end < offset + NAME && buffer[end] !== 0) end++;
+  return buffer.toString('latin1', offset, end);
 }
 
 function writeName(buffer: Buffer, offset: number, name: string): void {
@@ -86,17 +88,22 @@ export function encodeLearned(record: LearnedRecord): Buffer {
   return buffer;
 }
 
-/** The records in a dump of the learned map. */
+/** The records in a dump of the learned map. There may be so many that a Buffer for each would cost more than all else. */
 export function decodeRecords(dump: Buffer): LearnedRecord[] {
   const { source, learned } = layout;
-  return pairsIn(dump, source.size, learned.size).map(([key, value]) => ({
-    ifindex: readU32(key, source.ifindex),
-    device: readName(value, learned.interface),
-    address: formatAddressAt(key, source.address),
-    peer: value.toString('base64', learned.peer, learned.peer + KEY),
-    learned: readTime(value, learned.learned),
-    lastSeen: decodeLastSeen(value),
-  }));
+  const records: LearnedRecord[] = [];
+  for (let key = 0; key < dump.length; key += source.size + learned.size) {
+    const value = key + source.size;
+    records.push({
+      ifindex: readU32(dump, key + source.ifindex),
+      device: readName(dump, value + learned.interface),
+      address: formatAddressAt(dump, key + source.address),
+      peer: dump.toString('base64', value + learned.peer, value + learned.peer + KEY),
+      learned: readTime(dump, value + learned.learned),
+      lastSeen: readTime(dump, value + learned.last_seen),
+    });
+  }
+  return records;
 }
 
 export function decodeLastSeen(value: Buffer): number {

@@ -43,7 +43,11 @@ export class Log {
   }
 
   line(level: LogLevel, text: string): void {
-    if (logLevels.indexOf(level) <= logLevels.indexOf(this.level)) this.#write(level, oneLine(text));
+    if (this.#isLogged(level)) this.#write(level, oneLine(text));
+  }
+
+  #isLogged(level: LogLevel): boolean {
+    return logLevels.indexOf(level) <= logLevels.indexOf(this.level);
   }
 
   problem(problem: Problem): void {
@@ -55,10 +59,12 @@ export class Log {
       this.problem(event);
       return;
     }
+    const level = isRoutine(event) ? 'debug' : 'info';
+    if (!this.#isLogged(level)) return; // before it is put into words: a restart has one for each address
     const bound = this.level === 'debug' ? undefined : bounds[event.event];
     const count = bound ? this.#count(event) : 0;
     if (bound && count > bound.lines) return;
-    this.line(isRoutine(event) ? 'debug' : 'info', this.#inWords(event));
+    this.line(level, this.#inWords(event));
     if (count === bound?.lines)
       this.line(
         'info',

@@ -81,6 +81,7 @@ export class ServiceObject {
 
   /** Tells the subscribers. */
   notify(event: EngineEvent): void {
+    if (!this.#published.isFollowed) return;
     const notification = notificationOf(event, (name, peer) => this.#subject.describePeer(name, peer));
     if (notification) this.#published.notify(notification.type, notification.data);
   }

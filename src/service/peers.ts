@@ -61,7 +61,8 @@ function canonical(allowedIp: string): string | undefined {
 /** All devices' peers. */
 export class PeerTable {
   readonly #descriptions = new Map<string, string>();
-  readonly #configured = new Set<string>();
+  /** By device and address: the keys of the peers that it is configured for. */
+  readonly #configured = new Map<string, Map<string, Set<string>>>();
   readonly #inForce = new Map<string, readonly PeerSection[]>();
 
   constructor(devices: ReadonlyMap<string, readonly PeerSection[]> = new Map()) {
@@ -72,10 +73,12 @@ export class PeerTable {
       const keys = new Set(inForce.map(({ key }) => key));
       for (const section of sections)
         if (!section.disabled || !keys.has(section.key)) this.#describe(device, section);
+      const configured = new Map<string, Set<string>>();
+      this.#configured.set(device, configured);
       for (const { key, allowedIps } of inForce) {
         for (const text of allowedIps) {
           const address = canonical(text);
-          if (address !== undefined) this.#configured.add(`${device} ${key} ${address}`);
+          if (address !== undefined) configured.set(address, (configured.get(address) ?? new Set()).add(key));
         }
       }
     }
@@ -102,6 +105,6 @@ export class PeerTable {
 
   /** Whether an address is among a peer's configured allowed IPs by itself. */
   isConfigured(device: string, { peer, address }: PeerAddress): boolean {
-    return this.#configured.has(`${device} ${peer} ${address}`);
+    return this.#configured.get(device)?.get(address)?.has(peer) ?? false;
   }
 }

@@ -40,6 +40,10 @@ export class Publication implements Registration, LocalObject, PublishedObject {
     this.#subscribed = active;
   }
 
+  get isFollowed(): boolean {
+    return this.#place !== undefined && this.#subscribed;
+  }
+
   notify(type: string, data: UbusTable): void {
     if (this.#place === undefined || !this.#subscribed) return;
     try {

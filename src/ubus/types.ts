@@ -48,6 +48,8 @@ export interface Method {
 }
 
 export interface PublishedObject {
+  /** Whether there are subscribers: if there are none, it is no use to make up what they would be told. */
+  readonly isFollowed: boolean;
   /** To all subscribers; lost if there is no connection. */
   notify(type: string, data: UbusTable): void;
 }

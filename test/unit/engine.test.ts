@@ -1032,6 +1032,31 @@ describe('on request', () => {
   });
 });
 
+describe('a start', () => {
+  it('reads the records once, however many interfaces there are', () => {
+    bench.kernel.addLink('wg2', { addresses: router });
+    bench.kernel.setPeers('wg2', peers);
+    const both = config(on('wg1'), on('wg2'));
+    started(both).packet('wg1', alice, five);
+    bench.packet('wg2', alice, six);
+    bench.kernel.calls.length = 0;
+    bench.start(both);
+    expect(bench.ledger('wg1')).toEqual([`${five} alice`]);
+    expect(bench.ledger('wg2')).toEqual([`${six} alice`]);
+    expect(bench.kernel.calls.filter((call) => call === 'records')).toHaveLength(1);
+  });
+
+  it('does not take an address again that it has just withdrawn with its record', () => {
+    started().packet('wg1', alice, five);
+    bench.kernel.failures.remove = 0;
+    bench.engine.configure(config());
+    expect(bench.records('wg1')).toEqual([`${five} alice`]);
+    delete bench.kernel.failures.remove;
+    bench.engine.configure(config(on('wg1')));
+    expectEverywhere();
+  });
+});
+
 describe('what is asked', () => {
   it('is learned addresses, when they were last used, with one look at the records', () => {
     started().packet('wg1', alice, five);

@@ -44,7 +44,7 @@ export class FakeUbus implements Ubus {
 
   publish(name: string, methods: Readonly<Record<string, Method>>): PublishedObject {
     this.objects.set(name, methods);
-    return { notify: (type, data) => this.notifications.push([type, data]) };
+    return { isFollowed: true, notify: (type, data) => this.notifications.push([type, data]) };
   }
 
   subscribe(): () => void {

@@ -384,9 +384,11 @@ describe('notifications and events', () => {
     for (const frame of frames.slice(2, 4)) socket.write(Buffer.from(frame.hex, 'hex'));
     await barrier(socket);
     object.notify('before', {});
+    expect(object.isFollowed).toBe(false);
     const told = frames.find(({ type, from }) => type === 'NOTIFY' && from === 'ubusd')!;
     socket.write(Buffer.from(told.hex, 'hex'));
     await barrier(socket);
+    expect(object.isFollowed).toBe(true);
     object.notify('after', {});
     const { attributes } = decodeMessage(await socket.next());
     expect(attributes).toMatchObject({ method: 'after', noReply: true });
