@@ -3,7 +3,8 @@
 // answers with a plan of what is to be done in the kernel. No I/O.
 
 import { parseAddress } from '../address.ts';
-import type { Device, Sighting } from '../model.ts';
+import { formatPrefix } from '../address-text.ts';
+import type { Device, Scope, Sighting } from '../model.ts';
 import { inScope, isLinkLocal } from '../scope.ts';
 import type { Sessions } from '../sessions.ts';
 import type { Departure, Entry, ForgetReason, Ledger } from './ledger.ts';
@@ -21,6 +22,10 @@ const PEER_GRACE = 60_000;
 export class Learner {
   /** Peers with entries that WireGuard did not have at the last comparison, since when. */
   readonly #missing = new Map<string, number>();
+  /** By interface: when it was last looked for what is to expire. */
+  readonly #swept = new Map<string, number>();
+  /** By interface: the scope that all entries were in when it was last looked, as a text, and how many changes ago. */
+  readonly #scoped = new Map<string, { readonly scope: string; readonly additions: number }>();
 
   readonly #ledger: Ledger;
   readonly #sessions: Sessions;
@@ -112,20 +117,22 @@ export class Learner {
   /** Withdraws what peers have too much of. */
   limit(on: Watched): Plan {
     const plan = emptyPlan();
-    const peers = new Set([...this.#ledger.entries(on.name)].map(({ peer }) => peer));
-    for (const peer of peers) plan.remove.push(...this.#room.make(on, peer, 0));
+    for (const peer of this.#ledger.peers(on.name)) plan.remove.push(...this.#room.make(on, peer, 0));
     return plan;
   }
 
   /** Withdraws what was not used for its lifetime. */
   expire(now: number, watched: Iterable<Watched>): Plan {
     const plan = emptyPlan();
-    for (const { name, settings } of watched) {
-      const isDue = (entry: Entry) => entry.lastSeen + settings.lifetime <= now;
-      for (const entry of [...this.#ledger.entries(name)].filter(isDue)) {
+    for (const on of watched) {
+      if (now < this.#nextExpiryOn(on)) continue;
+      const isDue = (entry: Entry) => entry.lastSeen + on.settings.lifetime <= now;
+      for (const entry of [...this.#ledger.entries(on.name)].filter(isDue)) {
         this.#room.refresh(entry);
         if (isDue(entry)) this.#remove(plan, entry, EXPIRED);
       }
+      this.#ledger.findOldest(on.name);
+      this.#swept.set(on.name, now);
     }
     return plan;
   }
@@ -146,14 +153,17 @@ export class Learner {
     }
   }
 
-  /** The earliest time at which something may expire; Infinity if nothing can. */
+  /**
+   * The earliest time at which something may expire; Infinity if nothing can. Addresses do so together, and up to a thirtieth
+   * of their lifetime late: else there would be as many times as there are addresses.
+   */
   nextExpiry(watched: Iterable<Watched>): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const { name, settings } of watched) {
-      for (const entry of this.#ledger.entries(name))
-        next = Math.min(next, entry.lastSeen + settings.lifetime);
-    }
-    return next;
+    return Math.min(Number.POSITIVE_INFINITY, ...[...watched].map((on) => this.#nextExpiryOn(on)));
+  }
+
+  #nextExpiryOn({ name, settings: { lifetime } }: Watched): number {
+    const swept = this.#swept.get(name) ?? Number.NEGATIVE_INFINITY;
+    return Math.max(this.#ledger.oldest(name) + lifetime, swept + lifetime / 30);
   }
 
   /**
@@ -214,6 +224,10 @@ export class Learner {
 
   /** Withdraws what is no longer in an interface's scope. */
   rescope({ name, scope }: Watched): Plan {
+    const seen = { scope: textOf(scope), additions: this.#ledger.additions };
+    const last = this.#scoped.get(name);
+    if (last?.scope === seen.scope && last.additions === seen.additions) return emptyPlan();
+    this.#scoped.set(name, seen);
     const outside = [...this.#ledger.entries(name)].filter(
       ({ address }) => !inScope(scope, parseAddress(address)!),
     );
@@ -241,6 +255,10 @@ export class Learner {
     this.#ledger.delete(entry);
     plan.remove.push({ entry, departure });
   }
+}
+
+function textOf({ learn, reserved }: Scope): string {
+  return [learn, reserved].map((prefixes) => prefixes.map(formatPrefix).join(' ')).join(', ');
 }
 
 function denialOf(

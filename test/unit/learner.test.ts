@@ -277,6 +277,48 @@ describe('in time', () => {
     expect(learner.nextExpiry([second])).toBe(1_700);
   });
 
+  it('many addresses expire together: never early, a thirtieth of the lifetime late at most', () => {
+    const day = 86_400_000;
+    const on = watched({ lifetime: day });
+    for (let i = 0; i < 1_000; i++)
+      known(`2001:db8::${(16 + i).toString(16)}`, alice, { lastSeen: (i * day) / 1_000 });
+    const looks: number[] = [];
+    for (let now = learner.nextExpiry([on]); now < Infinity; now = learner.nextExpiry([on])) {
+      for (const { entry } of learner.expire(now, [on]).remove) {
+        expect(now - entry.lastSeen).toBeGreaterThanOrEqual(day);
+        expect(now - entry.lastSeen).toBeLessThanOrEqual(day + day / 30);
+      }
+      looks.push(now);
+    }
+    expect(addresses()).toEqual([]);
+    expect(looks.length).toBeLessThanOrEqual(31);
+  });
+
+  it('addresses that are in use are looked at no more often', () => {
+    const on = watched({ lifetime: 30_000 });
+    for (let i = 0; i < 300; i++) known(`2001:db8::${(16 + i).toString(16)}`, alice, { lastSeen: 100 * i });
+    let looks = 0;
+    for (let now = learner.nextExpiry([on]); now < 130_000; now = learner.nextExpiry([on])) {
+      for (const { address } of ledger.entries('wg1')) used.set(address, now);
+      expect(summary(learner.expire(now, [on]))).toEqual([]);
+      looks++;
+    }
+    expect(looks).toBeLessThanOrEqual(101);
+    expect(looks).toBeGreaterThan(0);
+  });
+
+  it('nothing is looked at before anything can expire', () => {
+    known('2001:db8::a', alice, { lastSeen: 500 });
+    learner.expire(1_500, [second]);
+    known('2001:db8::b', alice, { lastSeen: 1_500 });
+    known('2001:db8::c', alice, { lastSeen: 1_600 });
+    used.set('2001:db8::b', 1_700);
+    expect(summary(learner.expire(2_499, [second]))).toEqual([]);
+    expect(ledger.get('wg1', '2001:db8::b')).toMatchObject({ lastSeen: 1_500 });
+    expect(summary(learner.expire(2_600, [second]))).toEqual(['expired 2001:db8::c alice']);
+    expect(ledger.get('wg1', '2001:db8::b')).toMatchObject({ lastSeen: 1_700 });
+  });
+
   describe('a handshake', () => {
     /** Alice's, 0.2 s before it is noted at 1,500 ms. */
     const note = () =>
@@ -429,6 +471,13 @@ describe('withdrawal', () => {
     known('2001:db8::5');
     const own = { ...wg1, scope: { ...scope, reserved: prefixes('2001:db8::5/128') } };
     expect(summary(learner.rescope(own))).toEqual(['forgotten 2001:db8::5 alice scope']);
+  });
+
+  it('also of what was adopted since the scope was last the same', () => {
+    expect(summary(learner.rescope(wg1))).toEqual([]);
+    known('2001:db8:9::5');
+    expect(summary(learner.rescope({ ...wg1 }))).toEqual(['forgotten 2001:db8:9::5 alice scope']);
+    expect(summary(learner.rescope(wg1))).toEqual([]);
   });
 
   it('of what is asked for, even straight from the ledger', () => {
