@@ -18,6 +18,8 @@ export interface Time {
   /** Asks something of the agent. */
   send(request: Request): void;
   after(milliseconds: number): Timer;
+  /** For a time-out: no shorter than that, and as long as it takes where the host's speed decides how fast a guest is. */
+  within(milliseconds: number): Timer;
   /** Waits for something that happens in the guest. */
   during<T>(promise: Promise<T>): Promise<T>;
   /** The agent has said something. */
@@ -26,12 +28,14 @@ export interface Time {
   ended(): void;
 }
 
-/** As it passes on the host. */
+/** As it passes on the host. Time-outs are `patience` times as long. */
 export class HostTime implements Time {
   readonly #port: Duplex;
+  readonly #patience: number;
 
-  constructor(port: Duplex) {
+  constructor(port: Duplex, patience: number) {
     this.#port = port;
+    this.#patience = patience;
   }
 
   now(): number {
@@ -48,6 +52,10 @@ export class HostTime implements Time {
       timer = setTimeout(resolve, milliseconds);
     });
     return { over, cancel: () => clearTimeout(timer) };
+  }
+
+  within(milliseconds: number): Timer {
+    return this.after(milliseconds * this.#patience);
   }
 
   during<T>(promise: Promise<T>): Promise<T> {
@@ -126,6 +134,10 @@ export class OwnTime implements Time {
       if (this.#timers.delete(id)) this.send({ id, wait: -1 });
     };
     return { over, cancel };
+  }
+
+  within(milliseconds: number): Timer {
+    return this.after(milliseconds);
   }
 
   async during<T>(promise: Promise<T>): Promise<T> {

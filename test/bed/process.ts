@@ -72,7 +72,7 @@ export class Process {
     if (there !== undefined) return Promise.resolve(there);
     let next = Math.max(from, this.lines.length);
     const line = new Promise<string>((resolve, reject) => {
-      const timer = this.#time.after(timeout);
+      const timer = this.#time.within(timeout);
       const finish = () => {
         timer.cancel();
         this.#waiters.delete(waiter);
