@@ -853,6 +853,39 @@ describe('pin', () => {
     expect(await addresses()).toEqual([]);
   });
 
+  /** Somebody else moves the peers, whose sections go by their places. */
+  function swap(): void {
+    const { cfg01, cfg02, ...others } = rpcd.packages.network!;
+    rpcd.packages.network = { ...others, cfg01: cfg02!, cfg02: cfg01! };
+  }
+
+  const lists = [['2001:db8:1::b/128'], '2001:db8:1::b/128 192.0.2.0/24', []];
+  it.each(
+    lists.flatMap((others) => [[['2001:db8:a::/64'], others] as const, ['2001:db8:a::/64', others] as const]),
+  )(
+    'finds the peer by its key where another change shifts sections: %j, and the other one keeps %j',
+    async (own, others) => {
+      Object.assign(rpcd.packages.network!.cfg01!, { allowed_ips: own });
+      Object.assign(rpcd.packages.network!.cfg02!, { allowed_ips: others });
+      learn(five);
+      rpcd.beforeExecution = () => {
+        rpcd.beforeExecution = undefined;
+        swap();
+      };
+      await call('pin', { interface: 'wg1', address: five });
+      expect([allowedOf('cfg02')].flat().join(' ')).toBe(`2001:db8:a::/64 ${five}/128`);
+      expect([allowedOf('cfg01') ?? []].flat().join(' ')).toBe([others].flat().join(' '));
+    },
+  );
+
+  it('gives up where that goes on and on, and leaves nothing with another peer', async () => {
+    learn(five);
+    let n = 0;
+    rpcd.beforeExecution = () => n++ % 2 === 0 && swap();
+    expect(await statusOf('pin', { interface: 'wg1', address: five })).toBe(ubusStatus.unknownError);
+    for (const section of ['cfg01', 'cfg02']) expect(allowedOf(section)).not.toContain(`${five}/128`);
+  });
+
   it('does not list twice what is configured meanwhile', async () => {
     learn(five);
     rpcd.packages.network!.cfg01!.allowed_ips = [five];

@@ -85,6 +85,8 @@ export class FakeRpcd {
   readonly packages: Record<string, Package>;
   /** What methods of "uci" fail with, if they do. */
   readonly failures: Record<string, number | undefined> = {};
+  /** What somebody else does just before a program is run. */
+  beforeExecution: (() => unknown) | undefined;
   /** Packages in the order in which they were committed, of which others were told. */
   readonly committed: string[] = [];
   readonly #pending = new Map<string, Change[]>([['', []]]);
@@ -184,12 +186,14 @@ export class FakeRpcd {
 
   /** /sbin/uci, as far as it is used. */
   #execute({ command, params }: UbusTable): UbusTable {
+    this.beforeExecution?.();
     const [action, change = ''] = params as string[];
     const [, config = '', section = '', option = '', value = ''] =
       /^\/etc\/config\/([^.]+)\.([^.]+)\.([^=]+)=(.*)$/.exec(change) ?? [];
     const options = this.packages[config]?.[section];
     if (command !== '/sbin/uci' || !options) return { code: 1, stderr: 'Entry not found' };
-    options[option] = action === 'set' ? value : [options[option] ?? []].flat().concat(value);
+    if (action === 'set' && value === '') delete options[option];
+    else options[option] = action === 'set' ? value : [options[option] ?? []].flat().concat(value);
     return { code: 0 };
   }
 
