@@ -187,6 +187,23 @@ describe('where nothing can be pinned, what is learned', () => {
     expect(open().records()).toEqual([record, other]);
   });
 
+  it('is what a pin is that libbpf cannot use, and nothing else that it refuses', () => {
+    pins.trouble = undefined;
+    const file = '/sys/fs/bpf/wg-slaacer/learned-v1';
+    const refusing = (text: string) => {
+      const object = new FakeObject();
+      object.load = () => {
+        if (object.log.some((line) => line.startsWith('pin'))) throw new Error(text);
+      };
+      object.close = () => void object.log.splice(0);
+      return object;
+    };
+    const probe = open(refusing(`bpf_object__load: EINVAL: couldn't reuse pinned map at '${file}'`));
+    expect(probe.warnings).toEqual([{ code: 'not-pinned', data: { reason: 'layout', file } }]);
+    expect(probe.outlives).toBe(true);
+    expect(() => open(refusing('bpf_object__load: EPERM'))).toThrow('EPERM');
+  });
+
   it('leaves no file when there is nothing', () => {
     const probe = open();
     probe.keepRecord(record);

@@ -68,6 +68,18 @@ beforeEach(() => {
   world = new World('alice', 'bob');
 });
 
+it('accuses nobody who has no session, nor anybody any more whose session has ended', () => {
+  suspicion.begin(world.all());
+  world.set('alice', { isLive: false }).sends('alice', { refused: 96 });
+  expect(suspicion.accuse(world.all(), 0)).toEqual([]);
+  expect(accused('alice')).toEqual([]);
+  world.set('alice', { isLive: true }).sends('alice', { refused: 96 });
+  expect(suspicion.accuse(world.all(), 0)).toEqual(['alice']);
+  world.set('alice', { isLive: false }).sends('bob', { refused: 96 });
+  expect(suspicion.accuse(world.all(), 0)).toEqual(['bob']);
+  expect(queue(0)).toEqual(['bob']);
+});
+
 it('accuses who has an endpoint now, and nobody who had it before, as a device has before it gets a new key', () => {
   const endpoint = 'the same';
   world.set('alice', { endpoint }).set('bob', { endpoint, latestHandshake: 0 });

@@ -4,9 +4,12 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect, it } from 'vitest';
+import { readNetwork } from '../../src/service/network.ts';
+import { readPeers } from '../../src/service/uci.ts';
 import { decodeTable, encodeTable } from '../../src/ubus/blobmsg.ts';
 import { Connection } from '../../src/ubus/connection.ts';
 import { encodeMessage, type Message, messageType } from '../../src/ubus/message.ts';
+import type { IsWanted, Ubus, UbusTable } from '../../src/ubus/types.ts';
 
 const OBJECT = 0x12345678;
 const answer = {
@@ -67,4 +70,24 @@ it('a connection wipes what it has received as soon as that is answered for, be 
   await done;
   expect(seen).toEqual([Buffer.alloc(data.length), Buffer.alloc(data.length)]);
   connection.close();
+});
+
+it('of a peer, and of an interface, no key is asked for that is secret, nor another option than is needed', async () => {
+  const asked: { type: string; isWanted: IsWanted | undefined }[] = [];
+  const ubus = {
+    call: async (_: string, __: string, args: UbusTable = {}, ___?: number, isWanted?: IsWanted) => {
+      if (args.config !== undefined) asked.push({ type: String(args.type), isWanted });
+      return { values: {} };
+    },
+  } as unknown as Ubus;
+  await readPeers(ubus, 'wg1');
+  await readNetwork(ubus);
+  expect(asked.map(({ type }) => type)).toEqual(
+    expect.arrayContaining(['wireguard_wg1', 'interface', 'globals']) as string[],
+  );
+  for (const { isWanted } of asked) {
+    for (const option of ['private_key', 'preshared_key', 'password'])
+      expect(isWanted?.(option, 3)).toBe(false);
+    expect(isWanted?.('.type', 3)).toBe(true);
+  }
 });
