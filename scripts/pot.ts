@@ -1,39 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Collects the page's texts for translators into luci/po/templates/wg-slaacer.pot, in the form of LuCI's own
-// templates (build/i18n-scan.pl).
+// Collects the page's texts for translators into luci/po/templates/wg-slaacer.pot, in the form of LuCI's own templates
+// (build/i18n-scan.pl), and brings the catalogues of all languages up to date with them.
 
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type Language, languages, poFile } from './languages.ts';
+import { type Catalogue, type Entry, formatPo, parsePo } from './po.ts';
 
 export const TEMPLATE = 'luci/po/templates/wg-slaacer.pot';
 
-/** The template of all texts in luci/ and the menu. */
-export function template(): string {
-  const places = new Map<string, string[]>();
-  const add = (text: string, place: string) => places.set(text, [...(places.get(text) ?? []), place]);
+/** All texts in luci/, of problems, options and the menu. */
+export function collect(): Entry[] {
+  const places = new Map<string, Set<string>>();
+  const add = (text: string, place: string) => places.set(text, (places.get(text) ?? new Set()).add(place));
   for (const file of [...filesIn('luci', /\.ts$/), 'src/words/price.ts', 'src/words/problems.ts']) {
-    for (const { text, line } of translatable(readFileSync(file, 'utf8'), file)) add(text, `${file}:${line}`);
+    for (const { text } of translatable(readFileSync(file, 'utf8'), file)) add(text, file);
   }
   const settings = 'src/settings.ts';
-  readFileSync(settings, 'utf8')
-    .split('\n')
-    .forEach((line, index) => {
-      const [, text] = /\ballowed: '(.+?)'/.exec(line) ?? [];
-      if (text) add(text, `${settings}:${index + 1}`);
-    });
+  for (const [, text] of readFileSync(settings, 'utf8').matchAll(/\ballowed:\s+'(.+?)'/g))
+    add(text!, settings);
   for (const file of filesIn('files/usr/share', /\.json$/)) {
-    const lines = readFileSync(file, 'utf8').split('\n');
-    lines.forEach((line, index) => {
-      const [, text] = /"(?:title|description)": "(.+)"/.exec(line) ?? [];
-      if (text) add(text, `${file}:${index + 1}`);
-    });
+    for (const [, text] of readFileSync(file, 'utf8').matchAll(/"(?:title|description)": "(.+)"/g))
+      add(text!, file);
   }
-  const entries = [...places].map(
-    ([text, lines]) =>
-      `${lines.map((place) => `#: ${place}\n`).join('')}msgid ${JSON.stringify(text)}\nmsgstr ""\n`,
-  );
-  return ['msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8"\n', ...entries].join('\n');
+  return [...places].map(([id, files]) => ({ id, text: '', places: [...files] }));
 }
+
+export function template(): string {
+  return formatPo({
+    comment: '',
+    header: 'Content-Type: text/plain; charset=UTF-8\n',
+    entries: collect(),
+  });
+}
+
+/** The catalogue with the texts that there are now; those that have changed are to be translated again. */
+export function merge({ code, plurals }: Language, entries: readonly Entry[], former?: Catalogue): Catalogue {
+  const known = new Map(former?.entries.map(({ id, text }) => [id, text]));
+  return {
+    comment: former?.comment ?? COMMENT,
+    header: [
+      `Language: ${code}`,
+      'MIME-Version: 1.0',
+      'Content-Type: text/plain; charset=UTF-8',
+      'Content-Transfer-Encoding: 8bit',
+      `Plural-Forms: ${plurals}`,
+      '',
+    ].join('\n'),
+    entries: entries.map((entry) => ({ ...entry, text: known.get(entry.id) ?? '' })),
+  };
+}
+
+const COMMENT = `# SPDX-License-Identifier: GPL-2.0-only
+# Translated by a machine: a native reader has yet to read it.
+`;
 
 function filesIn(folder: string, pattern: RegExp): string[] {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
@@ -59,4 +79,11 @@ export function translatable(source: string, file: string): { text: string; line
 if (process.argv[1] === import.meta.filename) {
   process.chdir(join(import.meta.dirname, '..'));
   writeFileSync(TEMPLATE, template());
+  const entries = collect();
+  for (const language of languages) {
+    const file = poFile(language.code);
+    const former = existsSync(file) ? parsePo(readFileSync(file, 'utf8')) : undefined;
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, formatPo(merge(language, entries, former)));
+  }
 }
