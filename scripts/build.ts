@@ -5,11 +5,12 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { arch } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import manifest from '../package.json' with { type: 'json' };
 import { type Foreign, foreignCpu, foreignCpus } from './cpus.ts';
 import { type Cpu, compileHook } from './hook.ts';
+import { filesOf, languages } from './languages.ts';
 import { compileView, VIEWS } from './luci.ts';
 
 process.chdir(join(import.meta.dirname, '..'));
@@ -70,6 +71,15 @@ async function buildDaemon(): Promise<void> {
   renameSync('dist/wg-slaacer.js', `${library}/wg-slaacer.js`);
 }
 
+/** What the packages luci-i18n-wg-slaacer-… install. */
+function buildLanguages(): void {
+  for (const [name, content] of languages.flatMap((language) => [...filesOf(language)])) {
+    const file = `${root}/${name}`;
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, content);
+  }
+}
+
 async function buildPage(): Promise<void> {
   const views = `${root}/www/luci-static/resources/view/wg-slaacer`;
   mkdirSync(views, { recursive: true });
@@ -86,3 +96,4 @@ compileHook(foreign?.cpu ?? (arch() as Cpu), `${root}/lib/bpf/wg-slaacer.o`);
 buildAddon();
 await buildDaemon();
 await buildPage();
+buildLanguages();

@@ -21,7 +21,7 @@ INSTALL_DATA:=install -m0644
 
 include $(PACKAGE)/Makefile
 
-PACKAGES:=wg-slaacer luci-app-wg-slaacer
+PACKAGES:=wg-slaacer luci-app-wg-slaacer $(LANGUAGES:%=luci-i18n-wg-slaacer-%)
 PARTS:=description conffiles postinst prerm postrm
 # Of a package's control data, as package.mk evaluates them.
 KEYS:=PKG_NAME PKG_VERSION PKG_RELEASE PKG_MAINTAINER PKG_LICENSE PKG_LICENSE_FILES \
@@ -41,5 +41,4 @@ compiled:
 # Into a folder for each package.
 installed:
 	mkdir -p $(PACKAGES:%=$(BUILD)/%)
-	$(call Package/wg-slaacer/install,$(BUILD)/wg-slaacer)
-	$(call Package/luci-app-wg-slaacer/install,$(BUILD)/luci-app-wg-slaacer)
+	$(foreach package,$(PACKAGES),$(call Package/$(package)/install,$(BUILD)/$(package))$(newline))

@@ -2,6 +2,7 @@
 // Catalogues as LuCI reads them on the router (*.lmo): the translations one after the other, an index that is sorted by
 // the hash of each text, and where the index begins. The same bytes as LuCI's po2lmo makes.
 
+import { hashOf } from './lmo-hash.ts';
 import type { Catalogue } from './po.ts';
 
 /** One of the index, four numbers of 32 bits. */
@@ -45,40 +46,4 @@ export function decodeLmo(file: Buffer): Map<number, string> {
     texts.set(file.readUInt32BE(at), file.toString('utf8', offset, offset + file.readUInt32BE(at + 12)));
   }
   return texts;
-}
-
-/** Paul Hsieh's SuperFastHash with the length as its beginning, as sfh_hash() of LuCI has it. */
-export function hashOf(text: string): number {
-  const bytes = Buffer.from(text);
-  const whole = bytes.length & ~3;
-  let hash = bytes.length;
-  for (let at = 0; at < whole; at += 4) {
-    hash = (hash + bytes.readUInt16LE(at)) | 0;
-    hash = (hash << 16) ^ ((bytes.readUInt16LE(at + 2) << 11) ^ hash);
-    hash = (hash + (hash >>> 11)) | 0;
-  }
-  switch (bytes.length - whole) {
-    case 3:
-      hash = (hash + bytes.readUInt16LE(whole)) | 0;
-      hash ^= hash << 16;
-      hash ^= bytes.readInt8(whole + 2) << 18;
-      hash = (hash + (hash >>> 11)) | 0;
-      break;
-    case 2:
-      hash = (hash + bytes.readUInt16LE(whole)) | 0;
-      hash ^= hash << 11;
-      hash = (hash + (hash >>> 17)) | 0;
-      break;
-    case 1:
-      hash = (hash + bytes.readInt8(whole)) | 0;
-      hash ^= hash << 10;
-      hash = (hash + (hash >>> 1)) | 0;
-  }
-  hash ^= hash << 3;
-  hash = (hash + (hash >>> 5)) | 0;
-  hash ^= hash << 4;
-  hash = (hash + (hash >>> 17)) | 0;
-  hash ^= hash << 25;
-  hash = (hash + (hash >>> 6)) | 0;
-  return hash >>> 0;
 }

@@ -4,9 +4,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { languages } from './languages.ts';
 
-export const PACKAGES = ['wg-slaacer', 'luci-app-wg-slaacer'] as const;
-export type PackageName = (typeof PACKAGES)[number];
+export const TRANSLATIONS = languages.map(({ name }) => `luci-i18n-wg-slaacer-${name}`);
+export const PACKAGES = ['wg-slaacer', 'luci-app-wg-slaacer', ...TRANSLATIONS];
 
 const folder = join(import.meta.dirname, '../openwrt/wg-slaacer');
 
@@ -36,7 +37,7 @@ export interface Definition {
 }
 
 /** Reads what `make(build, 'defined')` has left. */
-export function definition(build: string, name: PackageName): Definition {
+export function definition(build: string, name: string): Definition {
   const lines = readFileSync(join(build, `${name}.control`), 'utf8').split('\n');
   const control = lines.filter(Boolean).map((line) => {
     const [key, ...value] = line.trim().split(':');

@@ -62,14 +62,14 @@ function build(machine: Machine): Package[] {
   buildAddon(machine, `${folder}/tree/build`);
   for (const target of ['defined', 'installed']) make(folder, target, machine);
   const epoch = Number(run('git', 'log', '-1', '--format=%ct'));
-  const [daemon, page] = PACKAGES.map((name) => ({
+  const [daemon, ...pages] = PACKAGES.map((name) => ({
     name,
     definition: definition(folder, name),
     files: `${folder}/${name}`,
     epoch,
-  })) as [Contents, Contents];
+  })) as [Contents, ...Contents[]];
   const all = architectures[machine].map((architecture) => ({ ...daemon, architecture, without }));
-  return machine === 'x86_64' ? [...all, { ...page, architecture: 'all' }] : all;
+  return machine === 'x86_64' ? [...all, ...pages.map((each) => ({ ...each, architecture: 'all' }))] : all;
 }
 
 type Contents = Omit<Package, 'architecture'>;

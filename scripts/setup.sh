@@ -6,8 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build='g++ make cmake pkg-config clang llvm libbpf-dev libelf-dev zlib1g-dev ca-certificates git'
-check='clang-format shellcheck'
-page='chromium fonts-dejavu-core'
+check='clang-format shellcheck gettext'
+page='chromium fonts-dejavu-core fonts-droid-fallback'
 kernels='qemu-system-x86 busybox-static kmod cpio xz-utils zstd debian-archive-keyring'
 for kernel in ${KERNELS:-}; do
 	case $kernel in

@@ -153,7 +153,7 @@ function addDialog(grid: form.GridSection): void {
     'ra_default',
     _('Default router'),
     _(
-      'Whether peers send here what they have no other route for. Automatic: if there is a route to the Internet from their prefixes, which a unique local one (fd00::/8) never has.',
+      'The router becomes the default router of the peers. Automatic: if the router has a route to the Internet from their prefixes, which a unique local one (fd00::/8) never has.',
     ),
     interfaceDefaults.raDefault,
   );
@@ -166,7 +166,7 @@ function addDialog(grid: form.GridSection): void {
     grid,
     'ra_preference',
     _('Preference'),
-    _('For peers that have several routers.'),
+    _('A peer with several routers prefers the one with the higher preference.'),
     interfaceDefaults.raPreference,
   );
   preference.modalonly = true;
@@ -178,7 +178,7 @@ function addDialog(grid: form.GridSection): void {
     form.DynamicList,
     'ra_route',
     _('Routes'),
-    _('Other networks that peers reach by this router.'),
+    _('The peers reach these other networks by this router.'),
   );
   route.placeholder = 'fd00:1::/48';
 
@@ -186,7 +186,7 @@ function addDialog(grid: form.GridSection): void {
     form.DynamicList,
     'ra_dns',
     _('DNS servers'),
-    _('For peers. auto: this router, if it is one. 0: none.'),
+    _('The peers use these DNS servers. auto: this router, if a DNS server listens on it. 0: none.'),
   );
   servers.placeholder = interfaceDefaults.raDns.join();
 
@@ -194,11 +194,18 @@ function addDialog(grid: form.GridSection): void {
     form.DynamicList,
     'ra_search',
     _('DNS search domains'),
-    _("For peers. auto: the router's, and those of the interface. 0: none."),
+    _(
+      'The peers complete names with these domains. auto: the domains of the router and of the interface. 0: none.',
+    ),
   );
   search.placeholder = interfaceDefaults.raSearch.join();
 
-  const mtu = value(form.Value, 'ra_mtu', _('MTU'), _("For peers, in bytes. auto: the interface's."));
+  const mtu = value(
+    form.Value,
+    'ra_mtu',
+    _('MTU'),
+    _('The peers use this MTU, in bytes. auto: the MTU of the interface.'),
+  );
   mtu.placeholder = String(interfaceDefaults.raMtu);
 
   const takeover = grid.option(
@@ -245,7 +252,7 @@ function addGlobals(map: form.Map): void {
     'history_file',
     _('File for the history'),
     _(
-      'Where to keep which peer had which address across restarts, written at most every 10 minutes. None: in memory only.',
+      'This file keeps the history of which peer had which address across restarts. The service writes it at most every 10 minutes. If the field is empty, the history is in memory only.',
     ),
   );
   history.optional = true;

@@ -24,8 +24,8 @@ import {
   definition,
   make as makeIn,
   PACKAGES,
-  type PackageName,
   selected,
+  TRANSLATIONS,
 } from '../../scripts/makefile.ts';
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -54,7 +54,7 @@ function put(name: string, content: string, mode = 0o644): void {
 const make = (target: string, cpu?: string, more?: readonly string[]) => makeIn(build, target, cpu, more);
 
 /** What a package's control data are made of. */
-function control(name: PackageName, ...variables: string[]): Control {
+function control(name: string, ...variables: string[]): Control {
   make('defined', 'x86_64', variables);
   return definition(build, name).control;
 }
@@ -143,6 +143,7 @@ describe('the page', () => {
 
 describe('both packages together', () => {
   const page = /^(www\/|usr\/share\/luci\/|usr\/share\/rpcd\/acl\.d\/luci-app-)/;
+  const translation = /^(usr\/lib\/lua\/|etc\/uci-defaults\/)/;
 
   /** As a build leaves its tree: dist/rootfs without what depends on the CPU, and that beside it. */
   function prepare(): void {
@@ -164,7 +165,12 @@ describe('both packages together', () => {
     const all = filesIn(join(build, 'tree/rootfs'));
     make('installed');
     expect(filesIn(join(build, 'luci-app-wg-slaacer'))).toEqual(all.filter((name) => page.test(name)));
-    expect(filesIn(join(build, 'wg-slaacer'))).toEqual(all.filter((name) => !page.test(name)));
+    const translated = TRANSLATIONS.flatMap((name) => filesIn(join(build, name)));
+    expect(translated.sort()).toEqual(all.filter((name) => translation.test(name)));
+    expect(translated).toHaveLength(2 * TRANSLATIONS.length);
+    expect(filesIn(join(build, 'wg-slaacer'))).toEqual(
+      all.filter((name) => !page.test(name) && !translation.test(name)),
+    );
     for (const folder of ['www', 'usr/share'])
       expect(existsSync(join(build, 'wg-slaacer', folder))).toBe(false);
   });
@@ -208,7 +214,7 @@ describe('the scripts that run after removal', () => {
     make('defined');
     for (const name of ours) mkdirSync(join(build, name), { recursive: true });
     put('lib/bpf/another.o', '');
-    for (const name of PACKAGES) runScript(`${name}.postrm`, environment);
+    for (const name of ['wg-slaacer', 'luci-app-wg-slaacer']) runScript(`${name}.postrm`, environment);
   }
 
   it('leave no empty folder, and those that others use', () => {
@@ -226,7 +232,9 @@ describe('the scripts that run after removal', () => {
     const everywhere = [
       'etc/config',
       'etc/init.d',
+      'etc/uci-defaults',
       'lib/upgrade/keep.d',
+      'usr/lib/lua/luci/i18n',
       'usr/sbin',
       'usr/share/luci/menu.d',
       'usr/share/rpcd/acl.d',

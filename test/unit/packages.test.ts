@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Package, writeIpk } from '../../scripts/ipk.ts';
-import { definition, make, type PackageName } from '../../scripts/makefile.ts';
+import { definition, make } from '../../scripts/makefile.ts';
 
 const rootfs = join(import.meta.dirname, '../../dist/rootfs');
 
@@ -27,7 +27,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** The packages of a tree, as in a checkout of its own. */
-function prepare(name: string): (which: PackageName, architecture: string) => Package {
+function prepare(name: string): (which: string, architecture: string) => Package {
   const build = join(folder, name);
   mkdirSync(join(build, 'tree/build'), { recursive: true });
   cpSync(rootfs, join(build, 'tree/rootfs'), { recursive: true });
@@ -139,5 +139,17 @@ describe("the page's package", () => {
     expect(found.meta('postinst-pkg')).toBe(source.definition.parts.postinst);
     expect(found.meta('postinst-pkg')).toContain('rpcd reload');
     expect(() => found.meta('conffiles')).toThrow();
+  });
+});
+
+describe('the package of a translation', () => {
+  it('is for all CPUs, comes with the page, and has its catalogue where LuCI looks', () => {
+    const source = prepare('translation')('luci-i18n-wg-slaacer-zh-cn', 'all');
+    const found = unpack(writeIpk(source, join(folder, 'out')));
+    expect(found.meta('control')).toMatch(/^Depends: libc, luci-app-wg-slaacer$/m);
+    expect(filesIn(source.files)).toEqual([
+      './etc/uci-defaults/luci-i18n-wg-slaacer-zh-cn',
+      './usr/lib/lua/luci/i18n/wg-slaacer.zh-cn.lmo',
+    ]);
   });
 });
