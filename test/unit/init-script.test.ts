@@ -27,7 +27,7 @@ const two = `${none}\ninterface wg1 enabled=1\ninterface wg2 enabled=0\ninterfac
 function calls(
   action: 'start' | 'reload',
   sections: string,
-  { learned = false, told = false } = {},
+  { learned = false, kept = false, told = false } = {},
 ): string[][] {
   const config = join(folder, 'config');
   writeFileSync(config, `${sections}\n`);
@@ -36,6 +36,7 @@ function calls(
     env: {
       CONFIG: config,
       LEARNED: learned ? folder : join(folder, 'absent'),
+      FILES: kept ? `${folder}/conf*` : join(folder, 'absent*'),
       TOLD: told ? config : join(folder, 'absent'),
       PATH: process.env.PATH,
     },
@@ -103,6 +104,7 @@ describe('the init script', { timeout: 30_000 }, () => {
 
   it.each([
     ['was learned', { learned: true }],
+    ['is kept of it where nothing can be pinned', { kept: true }],
     ['clients were told', { told: true }],
   ])('has what %s taken back where everything was disabled while it was stopped', (_, left) => {
     const [[program, command, option] = []] = calls('start', disabled, left).slice(-1);

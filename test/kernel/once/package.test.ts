@@ -122,6 +122,7 @@ test('it learns as soon as an interface is enabled', async () => {
 
 test('an upgrade keeps the configuration and what was learned, and runs', async () => {
   const old = await process();
+  await run('rm /etc/rc.d/K10wg-slaacer'); // 0.1.0 had none
   await install('1.0.1');
   await lab.guest.until(async () => expect(await service.status('status', {})).toBe(0), PATIENCE);
   expect(await process()).not.toBe(old);
