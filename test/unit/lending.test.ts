@@ -325,6 +325,11 @@ class World implements KernelSide {
   }
 
   put(_: Limits, scope: Scope, { configured = [], offered = [] }: KnownPrefixes): void {
+    for (const { bytes } of offered) {
+      const owner = this.allowed.get(`${formatAddress(bytes)}/128`);
+      if (this.offered.length === 0 && owner === undefined)
+        this.outrages.push('what the borrower uses passes for used by its peer');
+    }
     this.scope = scope;
     this.configured = configured;
     this.offered = offered;
@@ -1051,8 +1056,7 @@ describe('where peers may take over addresses', () => {
 
   /** Alice has an address, of which nothing has been heard for long; bob uses it, and has all that can be lent. */
   function wanted({ silence = SESSION, takeover = true } = {}): void {
-    world.sends(alice, five);
-    world.sends(alice, five);
+    if (!world.learnedAddresses.has(five)) for (let n = 0; n < 2; n++) world.sends(alice, five);
     world.clock.advance(silence);
     world.limits = { ...limits, takeover };
     world.configure();
@@ -1124,6 +1128,18 @@ describe('where peers may take over addresses', () => {
     world.clock.advance(SESSION);
     for (let n = 0; n < 3; n++) world.sends(bob, five);
     expect([owner(), world.lending.offered]).toEqual(['alice', []]);
+  });
+
+  it('it is offered as soon as its peer is silent, though nothing was refused since that shook hands', () => {
+    world.sends(alice, five);
+    world.sends(alice, five);
+    world.clock.advance(10 * SESSION);
+    world.peers.get(alice)!.latestHandshake = world.clock.wall() / 1_000;
+    world.configure(); // as the engine has it every 25 s
+    world.clock.advance(SESSION);
+    wanted({ silence: 0 });
+    world.sends(bob, five);
+    expect(owner()).toBe('nobody');
   });
 
   it('its peer that comes back has it again after the trial at the latest', () => {

@@ -304,9 +304,9 @@ export class Lending {
     this.#attribute(undefined);
     this.#offered = offered;
     this.#expectOfferEnd();
+    this.#put(); // first: what the borrower uses is not to pass for used by its peer
     this.#kernel.wireguard.remove(this.#link.name, offered);
     this.#kernel.settle();
-    this.#put();
     this.#attribute(loan.peer);
     this.#trialEnd = now + TRIAL;
     if (loan.allowedIps.includes(allNodes)) this.#ask();
@@ -390,6 +390,7 @@ export class Lending {
     if (raw?.ifindex !== this.#link.ifindex) return undefined;
     const device = withoutLoan(raw, this.loan);
     this.#endpoints = this.#kernel.watchEndpoints(device);
+    this.#sessions.note(INTERFACE, device, this.#kernel.clock.now(), this.#kernel.clock.wall());
 
     const missing = this.#kernel.learned();
     const isLearned = (key: string, address: string) =>
@@ -418,7 +419,6 @@ export class Lending {
 
   #accounts(device: Device, before: ReadonlyMap<string, number>): Account[] {
     const after = this.#kernel.traffic();
-    this.#sessions.note(INTERFACE, device, this.#kernel.clock.now(), this.#kernel.clock.wall());
     return device.peers.flatMap(({ key, latestHandshake, rxBytes }) => {
       const endpoint = this.#endpoints.get(key);
       if (endpoint === undefined) return [];
