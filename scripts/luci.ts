@@ -4,7 +4,7 @@
 
 import { build, type Plugin } from 'esbuild';
 
-export const VIEWS = ['status', 'settings'];
+export const VIEWS = ['status', 'timeline', 'settings'];
 
 /** `import x from 'luci:x'`, wherever it stands, is one import of LuCI's module x. */
 const modules: Plugin = {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// npm run screenshots: pictures of both views for README and docs, on a router with a household behind it.
+// npm run screenshots: pictures of all views for README and docs, on a router with a household behind it.
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { launchBrowser, openPage } from '../test/luci/browser.ts';
 import { Router } from '../test/luci/router.ts';
-import { household, live } from '../test/luci/scene.ts';
+import { household, live, remember, week } from '../test/luci/scene.ts';
 import { standInSite } from '../test/luci/site.ts';
 import { Web } from '../test/luci/uhttpd.ts';
 
@@ -15,6 +15,8 @@ const narrow = { width: 390, height: 600 };
 
 const router = await Router.boot(household);
 await live(router);
+const now = Math.round(Date.now() / 1_000);
+await remember(router, week(now), now);
 const web = new Web(router.bus, router.acl, await standInSite());
 await web.listen();
 const browser = await launchBrowser();
@@ -22,7 +24,8 @@ mkdirSync(folder, { recursive: true });
 
 for (const colorScheme of ['light', 'dark'] as const) {
   for (const [size, viewport] of Object.entries({ wide, narrow })) {
-    for (const view of ['status', 'settings'] as const) {
+    for (const view of ['status', 'timeline', 'settings'] as const) {
+      if (view === 'timeline' && (colorScheme === 'light') !== (size === 'wide')) continue; // one of each is enough
       const { page } = await openPage(browser, web.url(view, router.sessions.admin), {
         colorScheme,
         viewport,

@@ -12,3 +12,11 @@ export function banner(tone: Tone, title: string, children: readonly Child[]): H
 export function paragraph(text: string): HTMLElement {
   return element('p', {}, [text]);
 }
+
+/** The service could not be asked. */
+export function failedBanner(message: string): HTMLElement {
+  return banner('error', _('The service does not answer'), [
+    paragraph(message),
+    paragraph(_('This page goes on asking. If that does not help, run: service wg-slaacer restart')),
+  ]);
+}

@@ -13,7 +13,10 @@ export type Reading =
       readonly omitted: number;
       readonly denied: readonly DeniedAddress[];
     }
-  /** `starting`: procd runs it, but it does not answer on ubus. `idle`: there is nothing to run it for. */
+  | Obstacle;
+
+/** `starting`: procd runs it, but it does not answer on ubus. `idle`: there is nothing to run it for. */
+export type Obstacle =
   | { readonly state: 'stopped' | 'starting' | 'idle' }
   | { readonly state: 'failed'; readonly message: string };
 
@@ -26,15 +29,20 @@ export async function read(): Promise<Reading> {
     ]);
     return { state: 'running', status, addresses, omitted, denied };
   } catch (error) {
-    const message = errorText(error);
-    try {
-      // Its object is missing whether it was stopped, or is not ready.
-      if (!message.includes('-32000')) return { state: 'failed', message };
-      if (await isRunning()) return { state: 'starting' };
-      return { state: (await isEnabled()) ? 'stopped' : 'idle' };
-    } catch {
-      return { state: 'failed', message };
-    }
+    return obstacle(error);
+  }
+}
+
+/** Why a call of the service has failed. */
+export async function obstacle(error: unknown): Promise<Obstacle> {
+  const message = errorText(error);
+  try {
+    // Its object is missing whether it was stopped, or is not ready.
+    if (!message.includes('-32000')) return { state: 'failed', message };
+    if (await isRunning()) return { state: 'starting' };
+    return { state: (await isEnabled()) ? 'stopped' : 'idle' };
+  } catch {
+    return { state: 'failed', message };
   }
 }
 

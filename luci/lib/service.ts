@@ -7,6 +7,7 @@ import type {
   ClientAnswer,
   ClientSystem,
   DeniedAnswer,
+  HistoryAnswer,
   PeersAnswer,
   StatusAnswer,
 } from '../../src/answers.ts';
@@ -37,6 +38,12 @@ export const service = {
   denied: rpc.declare<DeniedAnswer, []>({
     object: 'wg-slaacer',
     method: 'get_denied',
+    reject: true,
+  }),
+  history: rpc.declare<HistoryAnswer, [number]>({
+    object: 'wg-slaacer',
+    method: 'get_history',
+    params: ['last'],
     reject: true,
   }),
   peers: rpc.declare<PeersAnswer, [string]>({

@@ -6,7 +6,7 @@ import type { InterfaceStatus, LearnedAddress, StatusProblem } from '../../src/a
 import type { Problem } from '../../src/problem.ts';
 import { priceOfLending } from '../../src/words/price.ts';
 import { describeProblem, isKnown, type ProblemWords } from '../../src/words/problems.ts';
-import { banner, paragraph } from './banner.ts';
+import { banner, failedBanner, paragraph } from './banner.ts';
 import { showClient } from './client-dialog.ts';
 import { confirmForget, confirmGive, confirmPin } from './confirm.ts';
 import { DeniedTable } from './denied-table.ts';
@@ -260,13 +260,6 @@ function lendingBanner(): HTMLElement {
         'A kernel with BPF events, BTF, and kprobes or BPF trampolines needs no lending. The command wg-slaacer doctor says what this kernel lacks.',
       ),
     ),
-  ]);
-}
-
-function failedBanner(message: string): HTMLElement {
-  return banner('error', _('The service does not answer'), [
-    paragraph(message),
-    paragraph(_('This page goes on asking. If that does not help, run: service wg-slaacer restart')),
   ]);
 }
 

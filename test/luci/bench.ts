@@ -48,7 +48,7 @@ export async function boot(config: RouterConfig): Promise<Running> {
 /** The page once it shows something. */
 export async function visit(
   { router, web }: Running,
-  view: 'status' | 'settings',
+  view: 'status' | 'timeline' | 'settings',
   login: keyof Router['sessions'] = 'admin',
   options: Parameters<Browser['newPage']>[0] = {},
 ): Promise<Page> {

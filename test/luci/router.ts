@@ -47,6 +47,8 @@ export class Router {
   readonly bus: Bus;
   /** Of two logins: one that may do everything, and one that may only read. */
   readonly sessions = { admin: '', reader: '' };
+  /** What the service keeps besides: by its name. */
+  readonly files = new Map<string, FakeStateFile>();
   /** Programs that were run by rpcd: the command line. */
   readonly executed: string[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), 'router-'));
@@ -92,12 +94,18 @@ export class Router {
       kernel: this.kernel,
       clock: systemClock,
       ubus,
-      openFile: (path) => new FakeStateFile(path),
+      openFile: (path) => this.file(path),
       write: () => {},
     });
     this.#daemon.start();
     await this.#until(() => this.#objects.has('wg-slaacer'));
     await this.#daemon.reload();
+  }
+
+  file(path: string): FakeStateFile {
+    const file = this.files.get(path) ?? new FakeStateFile(path);
+    this.files.set(path, file);
+    return file;
   }
 
   async stopService(): Promise<void> {

@@ -247,6 +247,19 @@ describe('the dialog', () => {
   });
 });
 
+describe('the file for the history', () => {
+  it('is kept where it is said, and is refused where it cannot be', async () => {
+    const { router, page } = await open();
+    const field = page.locator('[id="widget.cbid.wg-slaacer.globals.history_file"]');
+    expect(await field.inputValue()).toBe('/etc/wg-slaacer/history');
+    await field.fill('history');
+    expect(await field.getAttribute('class')).toContain('cbi-input-invalid');
+    await field.fill('/mnt/history');
+    await saveAndApply(page);
+    expect(router.configText('wg-slaacer')).toContain("option history_file '/mnt/history'");
+  });
+});
+
 describe('a login that may only read', () => {
   it('sees the settings, and cannot change them', async () => {
     const running = await boot(household);
@@ -291,6 +304,7 @@ describe('what is asked for', () => {
     await router.stopService();
     await page.getByRole('button', { name: 'Start it' }).click();
     await page.locator('[aria-label="Learned addresses of wg0"]').waitFor();
+    await visit(running, 'timeline');
     page = await visit(running, 'settings');
     await page.getByRole('button', { name: 'Assign a /64 to wg1' }).click();
     await page.locator('.modal').getByRole('button', { name: 'Assign a /64' }).click();

@@ -50,7 +50,13 @@ export async function standInSite(views: Readonly<Record<string, string>> = {}):
 <body data-page="admin-services-wg-slaacer-${view}">
 <header><a class="brand" href="/">OpenWrt</a><div id="indicators"></div></header>
 <div id="maincontent" class="container">
-<ul class="tabs">${['status', 'settings'].map((name) => `<li class="${name === view ? 'active' : ''}"><a href="${name}?session=${session}">${name === 'status' ? 'Status' : 'Settings'}</a></li>`).join('')}</ul>
+<ul class="tabs">${['Status', 'Timeline', 'Settings']
+      .map((title) => [title, title.toLowerCase()])
+      .map(
+        ([title, name]) =>
+          `<li class="${name === view ? 'active' : ''}"><a href="${name}?session=${session}">${title}</a></li>`,
+      )
+      .join('')}</ul>
 <div id="view"><div class="spinning">Loading view…</div></div>
 </div>
 <script>startLuCI(${JSON.stringify({ view, sessionid: session, readonly })});</script>

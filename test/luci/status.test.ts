@@ -127,7 +127,7 @@ describe('what it shows', () => {
   it('never gets a private or preshared key', async () => {
     const running = await home();
     const answers: string[] = [];
-    for (const view of ['status', 'settings'] as const) {
+    for (const view of ['status', 'timeline', 'settings'] as const) {
       const page = await visit(running, view);
       page.on('response', async (response) => void answers.push(await response.text()));
       await page.reload();
