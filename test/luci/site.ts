@@ -5,10 +5,12 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { decodeLmo } from '../../scripts/lmo.ts';
 import type { Site } from './uhttpd.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const VIEWS = path('../../dist/rootfs/www/luci-static/resources/view/wg-slaacer/');
+const CATALOGUES = path('../../dist/rootfs/usr/lib/lua/luci/i18n/');
 
 const types: Readonly<Record<string, string>> = {
   js: 'text/javascript',
@@ -34,6 +36,8 @@ export async function standInSite(views: Readonly<Record<string, string>> = {}):
   };
   return {
     file(name) {
+      const [, language] = /^\/cgi-bin\/luci\/admin\/translations\/([\w-]+)$/.exec(name) ?? [];
+      if (language) return { type: types.js!, text: translations(language) };
       const [, view] = /^\/luci-static\/resources\/view\/wg-slaacer\/(\w+)\.js$/.exec(name) ?? [];
       const text = view ? (views[view] ?? readFileSync(`${VIEWS}${view}.js`, 'utf8')) : files[name]?.();
       return text === undefined ? undefined : { type: types[name.split('.').at(-1)!] ?? 'text/plain', text };
@@ -63,6 +67,13 @@ export async function standInSite(views: Readonly<Record<string, string>> = {}):
 </body>
 </html>`,
   };
+}
+
+/** By action_translations of luci-base/ucode/controller/admin/index.uc: what the browser's _() looks texts up in. */
+function translations(language: string): string {
+  const texts = decodeLmo(readFileSync(`${CATALOGUES}wg-slaacer.${language}.lmo`));
+  const byHash = [...texts].map(([hash, text]) => [hash.toString(16).padStart(8, '0'), text]);
+  return `window.TR=${JSON.stringify(Object.fromEntries(byHash))};`;
 }
 
 function icon(colour: string): string {

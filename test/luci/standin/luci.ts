@@ -2,6 +2,7 @@
 // LuCI as far as the page meets it: the class loader and poll by luci.js, a view's buttons by luci.js (View), and the
 // modules beside this file. Everything is as those sources do it, but for what the page does not use.
 
+import { hashOf } from '../../../scripts/lmo-hash.ts';
 import './format.ts';
 import { content, create } from './dom.ts';
 import { form, maps, setReadonly } from './form.ts';
@@ -9,6 +10,13 @@ import { rpc, setSession } from './request.ts';
 import { uci } from './uci.ts';
 import { initialise, ui } from './ui.ts';
 import { uqr } from './uqr.ts';
+
+declare global {
+  interface Window {
+    /** Translations by the hashes of what they translate. */
+    TR?: Readonly<Record<string, string>>;
+  }
+}
 
 interface Environment {
   readonly view: string;
@@ -129,6 +137,7 @@ async function startLuCI(environment: Environment): Promise<void> {
   setSession(environment.sessionid);
   setReadonly(environment.readonly);
   L.hasViewPermission = () => !environment.readonly;
+  await loadTranslations();
   initialise();
   await ui.changes.init();
   const view = await loadView(environment.view);
@@ -137,8 +146,26 @@ async function startLuCI(environment: Environment): Promise<void> {
   footer(view, node, environment);
 }
 
-/** In the pseudo-locale en-XA all that is translatable is in capitals: what is not stands out. */
+/** The languages of the browser that the page has, by LuCI's names. LuCI chooses on the router. */
+const languages: Readonly<Record<string, string>> = { de: 'de', 'zh-CN': 'zh-cn' };
+
+/** What the page of a language loads before everything else. */
+async function loadTranslations(): Promise<void> {
+  const language = languages[navigator.language];
+  if (language === undefined) return;
+  document.documentElement.lang = navigator.language;
+  await new Promise((resolve) => {
+    const script = create('script', { src: L.url('admin/translations', language), load: resolve });
+    document.head.append(script);
+  });
+}
+
+/**
+ * _() by cbi.js: texts are found by their hashes. In the pseudo-locale en-XA all that is translatable is in capitals: what is
+ * not stands out.
+ */
 function translate(text: string): string {
+  if (window.TR) return window.TR[hashOf(text).toString(16).padStart(8, '0')] ?? text;
   if (navigator.language !== 'en-XA') return text;
   return text.replace(/\{\w+\}|%[a-z]|[^{%]+/g, (part) => (/^[{%]/.test(part) ? part : part.toUpperCase()));
 }
