@@ -76,8 +76,8 @@ static __always_inline bool is_stray_answer(struct __sk_buff *skb, const __u8 *s
 
 /*
  * On a WireGuard interface: what it has accepted and decrypted. Configured addresses are in the scope trie,
- * so what is unknown here came from the borrower, and so did what is offered to it. Offered is only what has not been
- * used for long.
+ * so what is unknown here came from the borrower, and so did what is offered to it. Offered is only what has
+ * not been used for long.
  */
 SEC("socket")
 int accepted(struct __sk_buff *skb)
