@@ -49,7 +49,9 @@ export class TimelinePage {
       style(),
       element('h2', {}, [_('WireGuard SLAAC')]),
       element('div', { class: 'cbi-map-descr' }, [
-        _('Which peer had which address, and when: all that are in force, and the last 4096 that were.'),
+        _(
+          'This page shows which peer had which address, and when: all addresses in force, and the last 4096 that ended.',
+        ),
       ]),
       this.notices,
       this.createTools(),
@@ -137,8 +139,8 @@ function legend(): HTMLElement {
     element('span', {}, [element('i', { class: `wg-slaacer-sample ${kind}` }), text]);
   return element('p', { class: 'wg-slaacer-legend wg-slaacer-hint', 'aria-hidden': 'true' }, [
     entry('wg-slaacer-sample-present', _('In force, up to its last use')),
-    entry('wg-slaacer-sample-ended', _('Over')),
-    entry('wg-slaacer-sample-allowed', _('Pale: allowed, but not used any more')),
+    entry('wg-slaacer-sample-ended', _('Ended')),
+    entry('wg-slaacer-sample-allowed', _('Pale: still allowed, but no longer used')),
   ]);
 }
 
@@ -159,7 +161,7 @@ function omittedBanner(omitted: number): HTMLElement {
   return banner('info', _('Not all addresses are shown'), [
     paragraph(
       _(
-        'One answer cannot hold all: the %d oldest are missing here. The command wg-slaacer history lists those of one peer.',
+        'One answer cannot hold all addresses: the %d oldest are missing here. The command wg-slaacer history lists those of one peer.',
       ).format(omitted),
     ),
   ]);

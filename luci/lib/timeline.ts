@@ -37,7 +37,7 @@ const percent = (value: number) => `${value.toFixed(3)}%`;
 
 export class Timeline {
   readonly node: HTMLElement;
-  private readonly hint = _('A bar can be pointed at, and be chosen by Tab and the arrow keys.');
+  private readonly hint = _('Point at a bar, or choose one with Tab and the arrow keys, to see its times.');
   private readonly detail = element('p', { class: 'wg-slaacer-detail wg-slaacer-hint' }, [this.hint]);
   private readonly axis = element('div', { 'aria-hidden': 'true' });
   private readonly rows = element('div');
