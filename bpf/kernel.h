@@ -40,6 +40,11 @@ struct sk_buff {
 	unsigned char *head;
 } CORE;
 
+struct genl_info {
+	__u32 snd_portid;
+	possible_net_t _net;
+} CORE;
+
 /* drivers/net/wireguard/device.h, noise.h, peer.h, peerlookup.h, queueing.h */
 
 struct noise_handshake {
@@ -68,11 +73,11 @@ struct packet_cb {
 	struct noise_keypair *keypair;
 } CORE;
 
-/* The registers that bpf_tracing.h's PT_REGS_PARM1, PT_REGS_PARM2 and PT_REGS_RC name, as wide as the CPU has
- * them: `long` is 8 bytes here, whatever it is to the kernel. */
+/* The registers that bpf_tracing.h's PT_REGS_PARM1 … PT_REGS_PARM4 and PT_REGS_RC name, as wide as the CPU
+ * has them: `long` is 8 bytes here, whatever it is to the kernel. */
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-	__u64 ax, si, di;
+	__u64 ax, cx, dx, si, di;
 } CORE;
 #elif defined(__TARGET_ARCH_arm64)
 struct user_pt_regs { /* ABI: arch/arm64/include/uapi/asm/ptrace.h */

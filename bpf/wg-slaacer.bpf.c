@@ -9,6 +9,7 @@
  * from begin to end.
  */
 #include <linux/if_ether.h>
+#include "changes.h"
 #include "kernel.h"
 #include "report.h"
 #include <bpf/bpf_core_read.h>
@@ -301,7 +302,8 @@ static __always_inline void completed(const struct wg_peer *peer)
 	if (!interface || interface->netns != BPF_CORE_READ(device, nd_net.net, ns.inum))
 		return;
 	read_key(handshake.peer, peer);
-	bpf_ringbuf_output(&handshakes, &handshake, sizeof(handshake), 0);
+	if (bpf_ringbuf_output(&handshakes, &handshake, sizeof(handshake), 0))
+		change_missed(); /* so that all peers are looked at */
 }
 
 SEC("fexit/wg_timers_handshake_complete")

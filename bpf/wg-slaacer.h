@@ -123,9 +123,27 @@ struct sighting {
 			captured */
 };
 
-/* A record of the other ring buffer: a peer has a new session. */
+/* A record of the other ring buffer: a peer has a new session; all zero: others have changed something. */
 struct handshake {
 	__u32 ifindex;
+	__u8 peer[WG_KEY_LEN];
+};
+
+/* How often others in our network namespace have changed WireGuard's configuration. */
+struct changes {
+	__u32 begun;
+	__u32 done;
+};
+
+/* What changes are ours. */
+struct ours {
+	__u32 port;  /* of the netlink socket that asks for them */
+	__u32 netns; /* its network namespace, as an inode number */
+};
+
+/* Others have given an address to a peer. The key, a struct source, says which and where. */
+struct claim {
+	__u32 change; /* the value of `begun` with it */
 	__u8 peer[WG_KEY_LEN];
 };
 
@@ -142,5 +160,8 @@ _Static_assert(sizeof(struct endpoint) == 20, "ABI");
 _Static_assert(sizeof(struct traffic) == 8, "ABI");
 _Static_assert(sizeof(struct sighting) == 72, "ABI");
 _Static_assert(sizeof(struct handshake) == 36, "ABI");
+_Static_assert(sizeof(struct changes) == 8, "ABI");
+_Static_assert(sizeof(struct ours) == 8, "ABI");
+_Static_assert(sizeof(struct claim) == 36, "ABI");
 
 #endif

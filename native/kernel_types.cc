@@ -2,6 +2,7 @@
 
 #include "kernel_types.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
@@ -188,11 +189,12 @@ std::vector<btf_member> Copy::members_of(const btf_type *original)
 }
 
 // 0 if there is none.
-uint32_t find_function(const TypesFile &among, const char *name)
+uint32_t find_function(const TypesFile &among, const std::vector<std::string> &names)
 {
 	for (uint32_t id = among.first(); id < among.end(); id++) {
 		const btf_type *type = among.type(id);
-		if (btf_is_func(type) && !strcmp(among.name(type->name_off), name))
+		if (btf_is_func(type) &&
+		    std::find(names.begin(), names.end(), among.name(type->name_off)) != names.end())
 			return id;
 	}
 	return 0;
@@ -251,19 +253,20 @@ std::string KernelTypes::of_object(const char *object)
 	return "/proc/self/fd/" + std::to_string(file);
 }
 
-int KernelTypes::find_target(const char *function, bpf_prog_load_opts &options)
+int KernelTypes::find_target(const std::vector<std::string> &functions, bpf_prog_load_opts &options)
 {
 	options.attach_prog_fd = 0;
 	if (module) {
-		options.attach_btf_id = find_function(*module, function);
+		options.attach_btf_id = find_function(*module, functions);
 		if (options.attach_btf_id) {
-			module_fd = open_module(module_name);
+			if (module_fd < 0)
+				module_fd = open_module(module_name);
 			options.attach_btf_obj_fd = module_fd;
 			return module_fd < 0 ? module_fd : 0;
 		}
 	}
 	if (kernel)
-		options.attach_btf_id = find_function(*kernel, function);
+		options.attach_btf_id = find_function(*kernel, functions);
 	return options.attach_btf_id ? 0 : -ENOENT;
 }
 

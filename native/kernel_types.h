@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 #include <bpf/bpf.h>
 #include "types_file.h"
 
@@ -24,8 +25,9 @@ public:
 	// A file, in memory, of those structures that have the names of ones in an object, for
 	// bpf_object_open_opts.btf_custom_path; empty if there cannot be one. It is there until close().
 	std::string of_object(const char *object);
-	// Where a tracing program is attached. 0 or a negative errno.
-	int find_target(const char *function, bpf_prog_load_opts &options);
+	// Where a tracing program is attached: at the one of these functions that there is. 0 or a negative
+	// errno.
+	int find_target(const std::vector<std::string> &functions, bpf_prog_load_opts &options);
 	void close();
 
 private:

@@ -87,6 +87,37 @@ void Records::consume(Napi::Env env)
 	call_back(env, callback.Value(), {records});
 }
 
+// The function that a program's section names, or several, separated by commas: a kernel has one of them.
+std::vector<std::string> targets_of(const bpf_program *program)
+{
+	const char *names = strchr(bpf_program__section_name(program), '/') + 1;
+	std::vector<std::string> targets;
+
+	for (;;) {
+		size_t length = strcspn(names, ",");
+		targets.emplace_back(names, length);
+		if (!names[length])
+			return targets;
+		names += length + 1;
+	}
+}
+
+bpf_link *attach_program(const bpf_program *program)
+{
+	const std::string section = bpf_program__section_name(program);
+	const bool returns = section.rfind("kretprobe/", 0) == 0;
+	bpf_link *link = nullptr;
+
+	if (!returns && section.rfind("kprobe/", 0) != 0)
+		return bpf_program__attach(program);
+	for (const std::string &function : targets_of(program)) {
+		link = bpf_program__attach_kprobe(program, returns, function.c_str());
+		if (link)
+			break;
+	}
+	return link;
+}
+
 class BpfObject : public Napi::ObjectWrap<BpfObject>
 {
 public:
@@ -119,9 +150,9 @@ private:
 	// Until it is loaded.
 	KernelTypes types;
 	static thread_local KernelTypes *loading;
-	static int set_up_fexit(bpf_program *program, long) noexcept;
-	static int prepare_fexit(bpf_program *program, bpf_prog_load_opts *options, long) noexcept;
-	static int attach_fexit(const bpf_program *program, long, bpf_link **link) noexcept;
+	static int set_up_tracing(bpf_program *program, long) noexcept;
+	static int prepare_tracing(bpf_program *program, bpf_prog_load_opts *options, long) noexcept;
+	static int attach_tracing(const bpf_program *program, long, bpf_link **link) noexcept;
 	std::map<std::string, std::unique_ptr<Records>> records;
 };
 
@@ -129,17 +160,17 @@ thread_local KernelTypes *BpfObject::loading;
 
 // libbpf reads the kernel's types unless the target is in another program: so that is what it is told, and
 // the number of a descriptor that it does not use.
-int BpfObject::set_up_fexit(bpf_program *program, long) noexcept
+int BpfObject::set_up_tracing(bpf_program *program, long) noexcept
 {
 	return bpf_program__set_attach_target(program, 1, nullptr);
 }
 
-int BpfObject::prepare_fexit(bpf_program *program, bpf_prog_load_opts *options, long) noexcept
+int BpfObject::prepare_tracing(bpf_program *program, bpf_prog_load_opts *options, long) noexcept
 {
-	return loading->find_target(strchr(bpf_program__section_name(program), '/') + 1, *options);
+	return loading->find_target(targets_of(program), *options);
 }
 
-int BpfObject::attach_fexit(const bpf_program *program, long, bpf_link **link) noexcept
+int BpfObject::attach_tracing(const bpf_program *program, long, bpf_link **link) noexcept
 {
 	*link = bpf_program__attach_trace(program);
 	return *link ? 0 : -errno;
@@ -149,11 +180,13 @@ Napi::Function BpfObject::define(Napi::Env env)
 {
 	// For the whole process.
 	LIBBPF_OPTS(libbpf_prog_handler_opts, options);
-	options.prog_setup_fn = set_up_fexit;
-	options.prog_prepare_load_fn = prepare_fexit;
-	options.prog_attach_fn = attach_fexit;
-	[[maybe_unused]] static const int handler =
-	    libbpf_register_prog_handler("fexit/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, &options);
+	options.prog_setup_fn = set_up_tracing;
+	options.prog_prepare_load_fn = prepare_tracing;
+	options.prog_attach_fn = attach_tracing;
+	[[maybe_unused]] static const int handlers[] = {
+	    libbpf_register_prog_handler("fentry/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, &options),
+	    libbpf_register_prog_handler("fexit/", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, &options),
+	};
 
 	return DefineClass(env, "BpfObject",
 			   {
@@ -273,7 +306,7 @@ void BpfObject::attach(const Napi::CallbackInfo &info)
 	bpf_program *program = find_program(info.Env(), name, operation, LOADED);
 	// The kernel does not attach a program twice to one place: the earlier one has to go first.
 	state->links.erase(name);
-	bpf_link *link = bpf_program__attach(program);
+	bpf_link *link = attach_program(program);
 	if (!link)
 		throw_system_error(info.Env(), operation, errno, warnings.text());
 	state->links[name].reset(link);

@@ -43,6 +43,8 @@ export interface StatusTotals {
   /** Packets that WireGuard had refused and the kernel has taken back, and those that it has not. */
   readonly delivered: number;
   readonly delivery_failed: number;
+  /** Changes of WireGuard's configuration that were found, though the hook should have told of them. */
+  readonly missed: number;
 }
 
 /** As /etc/config/wg-slaacer has them, with defaults for what it does not say. */

@@ -134,6 +134,8 @@ export interface ProblemData {
   'no-lending': Failure;
   'links-failed': Failure;
   'dump-failed': OnDevice & Failure;
+  /** By others, of peers or allowed IPs; the hook should have told of it. */
+  'change-missed': OnDevice;
   'add-failed': OnDevice & Failure;
   'remove-failed': OnDevice & Failure;
   'watch-failed': OnDevice & Failure;

@@ -11,11 +11,13 @@ interface Handshake {
   readonly found: number;
   /** When it was, as far as the wall clock can be believed, but not before the look that did not find it. */
   readonly since: number;
+  /** WireGuard may have noted it so many seconds earlier: it was told of, and is taken for one of just then. */
+  readonly slack?: number;
 }
 
 export class Sessions {
   /** Of the peers that have ever shaken hands, by interface and peer. */
-  readonly #handshakes = new Map<string, ReadonlyMap<string, Handshake>>();
+  readonly #handshakes = new Map<string, Map<string, Handshake>>();
   /** The last look at an interface. */
   readonly #noted = new Map<string, number>();
 
@@ -33,11 +35,17 @@ export class Sessions {
       const age = Math.max(0, wall - 1_000 * (latest + 1));
       known.set(
         key,
-        last?.latest === latest ? last : { latest, found: now, since: Math.max(lastLook, now - age) },
+        last && isOf(last, latest) ? last : { latest, found: now, since: Math.max(lastLook, now - age) },
       );
     }
     this.#handshakes.set(name, known);
     this.#noted.set(name, now);
+  }
+
+  /** A peer has just shaken hands: `latest` is the time since 1970 in seconds. */
+  shake(name: string, peer: string, latest: number, now: number): void {
+    const known = this.#handshakes.get(name) ?? new Map<string, Handshake>();
+    this.#handshakes.set(name, known.set(peer, { latest, found: now, since: now, slack: 1 }));
   }
 
   /** Whether a peer may have one: of a handshake from before the first look it is not known how long ago it was. */
@@ -61,4 +69,9 @@ export class Sessions {
   latest(name: string, peer: string): number | undefined {
     return this.#handshakes.get(name)?.get(peer)?.latest;
   }
+}
+
+/** Whether it is the handshake of a second since 1970. */
+function isOf({ latest, slack = 0 }: Handshake, second: number): boolean {
+  return Math.abs(latest - second) <= slack;
 }

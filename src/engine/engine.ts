@@ -7,6 +7,7 @@ import type { Announcement } from '../advertiser/announcement.ts';
 import type { Clock } from '../clock.ts';
 import type { Kernel, Sightings, StateFile } from '../kernel/ports.ts';
 import type { Device, HookInUse, Link, PeerAddress, Scope, Sighting } from '../model.ts';
+import { type Owners, ownersOf } from '../owners.ts';
 import { type Assignment, failureOf, type Problem, ProblemList } from '../problem.ts';
 import { scopeOf } from '../scope.ts';
 import { Sessions } from '../sessions.ts';
@@ -21,7 +22,7 @@ import { Learner } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { Memory } from './memory.ts';
 import { Moving, type Refusal, type Standing } from './moving.ts';
-import { Owners } from './owners.ts';
+import { Pace } from './pace.ts';
 import type { Denial, Plan } from './plan.ts';
 import { Presence } from './presence.ts';
 import { Records } from './records.ts';
@@ -68,9 +69,6 @@ export interface InterfaceFacts {
   readonly scope: Scope;
 }
 
-/** How often WireGuard is compared with the ledger, at least, in milliseconds: what was wiped is back within 30 s. */
-const RECONCILE_INTERVAL = 25_000;
-
 export class Engine {
   readonly ledger = new Ledger();
   readonly denials = new Denials();
@@ -90,6 +88,7 @@ export class Engine {
   readonly #keeper: StateKeeper | undefined;
   #running = false;
   #lastReconcile = Number.NEGATIVE_INFINITY;
+  readonly #pace = new Pace();
   /** By interface: when WireGuard was last asked who has shaken hands. */
   readonly #looked = new Map<string, number>();
   readonly #schedule: Schedule;
@@ -234,7 +233,7 @@ export class Engine {
   /** By the name that the configuration gives it; undefined while nothing is learned there. */
   facts(name: string): InterfaceFacts | undefined {
     const on = this.#watch.named(name);
-    const device = on && this.#watch.dump(on);
+    const device = on && this.#watch.dump(on, true);
     const links = this.#kernel.links.list();
     const found = this.#find(links).find(({ config }) => config.name === name);
     if (!device || !found?.link) return undefined;
@@ -254,7 +253,7 @@ export class Engine {
     const owners = new Map<string, Owners>();
     for (const on of this.#watch.all().filter(({ name }) => owned.has(name))) {
       const device = this.#look(on);
-      if (device) owners.set(on.name, new Owners(device, records.length));
+      if (device) owners.set(on.name, ownersOf(device));
     }
     return records.map((record) => ({
       ...record,
@@ -265,14 +264,14 @@ export class Engine {
   #standingOf(denial: Denial, owners?: Owners): Standing {
     const on = denial.owner !== undefined && this.#watch.named(denial.interface);
     // Where nothing is learned, nobody looks now and then.
-    if (on && (this.#looked.get(on.name) ?? 0) + RECONCILE_INTERVAL <= this.#clock.now()) this.#look(on);
+    if (on && (this.#looked.get(on.name) ?? 0) + this.#pace.interval <= this.#clock.now()) this.#look(on);
     return this.#moving.standingOf(denial, this.#clock.now(), this.#clock.wall(), owners);
   }
 
   /** Moves a learned address, whose peer has no session, to another peer. Why not, if it cannot be. */
   give(name: string, address: string, peer: string): Refusal | undefined {
     const on = this.#watch.named(name);
-    const device = on && this.#look(on);
+    const device = on && this.#look(on, true);
     if (!device) return { code: 'away' };
     const refusal = this.#moving.refusalOf(on, device, address, peer, this.#clock.now());
     const entry = this.ledger.get(name, address);
@@ -306,18 +305,33 @@ export class Engine {
     this.#sync();
   }
 
-  /** Brings everything in line with configuration, links and WireGuard. What fails is tried again. */
-  #sync(): void {
+  /**
+   * Brings everything in line with configuration, links and WireGuard. What fails is tried again. `isDue`: as its time has
+   * come, not for something that has been told.
+   */
+  #sync(isDue = false): void {
     this.#problems.begin();
     try {
-      this.#problems.set(this.#align());
+      this.#problems.set(this.#align(isDue));
     } catch (error) {
       this.#problems.add({ code: 'links-failed', data: failureOf(error) });
       this.#watch.isIncomplete = true;
     }
     this.#keeper?.note();
-    this.#source.current?.save(this.#clock.now());
+    const isSaved = this.#source.current?.save(this.#clock.now()) === true;
+    this.#pace.note(isDue, !isSaved && this.#isToldAll());
     this.#scheduleNext();
+  }
+
+  /** Whether there is nothing that only a look could find. */
+  #isToldAll(): boolean {
+    const { seesChanges = false, seesHandshakes = false } = this.#source.current ?? {};
+    const isSettled = !this.#watch.isIncomplete && !this.#memory.hasLeftovers;
+    return seesChanges && seesHandshakes && isSettled && !this.#hasAddressless();
+  }
+
+  #hasAddressless(): boolean {
+    return this.#addressless.list(this.#clock.now()).length > 0;
   }
 
   /** What there is to know after a reboot. */
@@ -331,7 +345,7 @@ export class Engine {
   }
 
   /** Answers with the problems that there are. */
-  #align(): Problem[] {
+  #align(isDue: boolean): Problem[] {
     this.#lastReconcile = this.#clock.now();
     let links = this.#kernel.links.list();
     this.#openSource(links);
@@ -359,7 +373,7 @@ export class Engine {
     const owned: Problem[] = [];
     for (const on of this.#watch.all()) {
       const asked = this.#clock.now();
-      const device = this.#look(on);
+      const device = this.#look(on, isDue);
       this.#carryOut(this.#learner.expire(this.#clock.now(), [on]));
       this.#carryOut(this.#learner.rescope({ ...on, scope: this.#watch.scopeToStay(on) }));
       this.#carryOut(this.#learner.limit(on));
@@ -378,8 +392,13 @@ export class Engine {
     ];
   }
 
-  #look(on: Active): Device | undefined {
-    const device = this.#watch.dump(on);
+  #look(on: Active, isFresh = false): Device | undefined {
+    const { missed } = this.#kernel.wireguard;
+    const device = this.#watch.dump(on, isFresh);
+    if (this.#kernel.wireguard.missed > missed) {
+      this.#tally.miss();
+      this.#problems.add({ code: 'change-missed', data: { device: on.device } });
+    }
     if (device) this.#learner.noteHandshakes(on.name, device, this.#clock.now(), this.#clock.wall());
     this.#looked.set(on.name, this.#clock.now());
     return device;
@@ -458,9 +477,9 @@ export class Engine {
   }
 
   #see(batch: Sighting[]): void {
-    const plan = this.#learner.consider(batch, this.#watch.byIfindex, ({ ifindex }) => {
+    const plan = this.#learner.consider(batch, this.#watch.byIfindex, ({ ifindex }, isFresh) => {
       const on = this.#watch.byIfindex.get(ifindex)!;
-      return on.settings.takeover ? this.#look(on) : this.#watch.dump(on);
+      return isFresh ? this.#look(on, true) : this.#watch.dump(on);
     });
     for (const { ifindex, packet } of plan.deliver) this.#advertising.expect(ifindex, packet);
     this.#carryOut(plan);
@@ -469,7 +488,7 @@ export class Engine {
     for (const name of plan.wiped) {
       const on = this.#watch.named(name)!;
       const asked = this.#clock.now();
-      const device = this.#watch.dump(on);
+      const device = this.#watch.dump(on, true);
       if (device) this.#reconcile(on, device, asked);
     }
     this.#scheduleFor(plan);
@@ -477,8 +496,10 @@ export class Engine {
 
   #shakeHands(ifindex: number, peer: string | undefined): void {
     const on = this.#watch.byIfindex.get(ifindex);
-    if (!on || !this.#advertising.isOn(ifindex)) return;
-    this.#schedule.setNoLater(this.#clock.now() + RECONCILE_INTERVAL);
+    if (!on) return;
+    if (peer !== undefined) this.#learner.shakeHands(on.name, peer, this.#clock.now(), this.#clock.wall());
+    if (!this.#advertising.isOn(ifindex)) return;
+    this.#schedule.setNoLater(this.#clock.now() + this.#pace.interval);
     if (peer !== undefined) this.#advertising.shakeHands(ifindex, peer);
     else {
       const device = this.#watch.dump(on);
@@ -493,7 +514,8 @@ export class Engine {
     const isTold = this.#addressless.note(name, denial, now);
     if (this.#addressless.isWithout(name, peer, now)) {
       this.#problems.add(this.#noAddress(name, peer));
-      this.#schedule.setNoLater(now + RECONCILE_INTERVAL);
+      this.#pace.note(false, false);
+      this.#schedule.setNoLater(now + this.#pace.interval);
     }
     return isTold;
   }
@@ -526,17 +548,17 @@ export class Engine {
   #scheduleNext(): void {
     const hasEntries = this.ledger.entries()[Symbol.iterator]().next().done === false;
     const next = Math.min(
-      this.#lastReconcile + RECONCILE_INTERVAL,
+      this.#lastReconcile + this.#pace.interval,
       this.#learner.nextExpiry(this.#watch.all()),
     );
     const isBusy =
       (hasEntries && this.#watch.byIfindex.size > 0) ||
       this.#watch.isIncomplete ||
-      this.#addressless.list(this.#clock.now()).length > 0 ||
+      this.#hasAddressless() ||
       this.#advertising.hasRecipients ||
       (this.#source.current?.seesHandshakes === false && this.#advertising.isOnAny) ||
       (this.#source.current !== undefined && this.#memory.hasLeftovers);
-    const end = this.#presence.nextEnd(this.#clock.now());
+    const end = this.#nextEnd(this.#clock.now());
     this.#schedule.set(isBusy ? Math.min(next, end) : end);
   }
 
@@ -544,12 +566,17 @@ export class Engine {
   #scheduleFor(plan: Plan): void {
     if (plan.add.length === 0) return;
     const lifetimes = this.#watch.all().map(({ settings }) => settings.lifetime);
-    this.#schedule.setNoLater(this.#clock.now() + Math.min(RECONCILE_INTERVAL, ...lifetimes));
+    this.#schedule.setNoLater(this.#clock.now() + Math.min(this.#pace.interval, ...lifetimes));
+  }
+
+  /** When something is over for which others are given time, after `since`. */
+  #nextEnd(since: number): number {
+    return Math.min(this.#presence.nextEnd(since), this.#learner.nextRelease(since));
   }
 
   #tick(): void {
-    const next = this.#presence.nextEnd(this.#lastReconcile);
-    if (this.#schedule.hasCome(Math.min(next, this.#lastReconcile + RECONCILE_INTERVAL))) this.#sync();
+    if (this.#schedule.hasCome(this.#lastReconcile + this.#pace.interval)) this.#sync(true);
+    else if (this.#schedule.hasCome(this.#nextEnd(this.#lastReconcile))) this.#sync();
     else {
       this.#carryOut(this.#learner.expire(this.#clock.now(), this.#watch.all()));
       this.#scheduleNext();

@@ -5,11 +5,11 @@
 import { parseAddress } from '../address.ts';
 import { formatPrefix } from '../address-text.ts';
 import type { Device, Scope, Sighting } from '../model.ts';
+import { type Owners, ownersOf } from '../owners.ts';
 import { inScope, isLinkLocal } from '../scope.ts';
 import type { Sessions } from '../sessions.ts';
 import type { Departure, Entry, ForgetReason, Ledger } from './ledger.ts';
 import type { Moving } from './moving.ts';
-import { Owners } from './owners.ts';
 import { type Denial, emptyPlan, type Plan, withoutPassing } from './plan.ts';
 import type { Room, Watched } from './room.ts';
 
@@ -41,26 +41,27 @@ export class Learner {
 
   /**
    * `dump` tells what WireGuard has now, undefined if the interface is gone: since the kernel saw a packet,
-   * configuration may have given its source to another peer. It is asked once, and only if something is to be added.
+   * configuration may have given its source to another peer. It is asked once, and only if something is to be added; to move
+   * something takes one that is fresh.
    */
   consider(
     sightings: readonly Sighting[],
     watched: ReadonlyMap<number, Watched>,
-    dump: (on: Watched) => Device | undefined,
+    dump: (on: Watched, isFresh: boolean) => Device | undefined,
   ): Plan {
     const plan = emptyPlan();
     const adding = new Set<Entry>();
     const owners = new Map<Watched, Owners | undefined>();
-    const ownersOn = (on: Watched) => {
-      if (!owners.has(on)) {
-        const device = dump(on);
-        owners.set(on, device && new Owners(device, sightings.length));
+    const ownersOn = (on: Watched, isFresh = false) => {
+      if (isFresh || !owners.has(on)) {
+        const device = dump(on, isFresh);
+        owners.set(on, device && ownersOf(device));
       }
       return owners.get(on);
     };
     for (const sighting of sightings) {
       const on = watched.get(sighting.ifindex);
-      if (on) this.#considerOne(plan, adding, sighting, on, () => ownersOn(on));
+      if (on) this.#considerOne(plan, adding, sighting, on, (isFresh) => ownersOn(on, isFresh));
     }
     return withoutPassing(plan);
   }
@@ -70,10 +71,10 @@ export class Learner {
     adding: Set<Entry>,
     sighting: Sighting,
     on: Watched,
-    owners: () => Owners | undefined,
+    owners: (isFresh?: boolean) => Owners | undefined,
   ): void {
     const { verdict, address, sender: peer } = sighting;
-    if (verdict === 'owned' && this.#moving.takeOver(plan, sighting, on, owners)) return;
+    if (verdict === 'owned' && this.#moving.takeOver(plan, sighting, on, () => owners(true))) return;
     if (verdict !== 'candidate' && verdict !== 'restore') {
       plan.denied.push(denialOf(on, sighting, verdict, sighting.owner));
       return;
@@ -143,14 +144,24 @@ export class Learner {
    */
   noteHandshakes(name: string, device: Device, now: number, wall: number): void {
     this.#sessions.note(name, device, now, wall);
-    for (const { key, latestHandshake } of device.peers) {
-      const entries = [...this.#ledger.ofPeer(name, key)].filter(({ address }) => isLinkLocal(address));
-      if (entries.length > 1) for (const entry of entries) this.#room.refresh(entry);
-      const [last] = entries.sort((a, b) => b.lastSeen - a.lastSeen);
-      const found = this.#sessions.found(name, key) ?? now;
-      const age = Math.max(now - found, wall - 1_000 * latestHandshake); // the clock may have been set back
-      if (last) last.lastSeen = Math.max(last.lastSeen, now - age);
-    }
+    for (const { key, latestHandshake } of device.peers)
+      this.#noteShown(name, key, latestHandshake, now, wall);
+  }
+
+  /** A peer has just done so. */
+  shakeHands(name: string, peer: string, now: number, wall: number): void {
+    const latest = Math.floor(wall / 1_000);
+    this.#sessions.shake(name, peer, latest, now);
+    this.#noteShown(name, peer, latest, now, wall);
+  }
+
+  #noteShown(name: string, peer: string, latestHandshake: number, now: number, wall: number): void {
+    const entries = [...this.#ledger.ofPeer(name, peer)].filter(({ address }) => isLinkLocal(address));
+    if (entries.length > 1) for (const entry of entries) this.#room.refresh(entry);
+    const [last] = entries.sort((a, b) => b.lastSeen - a.lastSeen);
+    const found = this.#sessions.found(name, peer) ?? now;
+    const age = Math.max(now - found, wall - 1_000 * latestHandshake); // the clock may have been set back
+    if (last) last.lastSeen = Math.max(last.lastSeen, now - age);
   }
 
   /**
@@ -179,7 +190,7 @@ export class Learner {
     const plan = emptyPlan();
     this.#confirm(name, device, now);
     const peers = new Set(device.peers.map(({ key }) => key));
-    const owners = new Owners(device);
+    const owners = ownersOf(device);
     for (const key of this.#missing.keys()) {
       const [of, peer] = key.split(' ') as [string, string];
       if (of === name && peers.has(peer)) this.#missing.delete(key);
@@ -215,6 +226,12 @@ export class Learner {
         if (entry?.peer === key) entry.confirmed = now;
       }
     }
+  }
+
+  /** The earliest time after `since` at which a missing peer's addresses become free; Infinity if there is none. */
+  nextRelease(since: number): number {
+    const ends = [...this.#missing.values()].map((missing) => missing + PEER_GRACE);
+    return Math.min(Number.POSITIVE_INFINITY, ...ends.filter((end) => end > since));
   }
 
   /** Of an interface that was not there: how long its peers have been missing counts from now. */

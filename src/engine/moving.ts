@@ -3,10 +3,10 @@
 
 import { parseAddress } from '../address.ts';
 import { type Device, SESSION, type Sighting } from '../model.ts';
+import { type Owners, ownersOf } from '../owners.ts';
 import { inScope } from '../scope.ts';
 import type { Sessions } from '../sessions.ts';
 import type { Entry, Ledger } from './ledger.ts';
-import { Owners } from './owners.ts';
 import { type Denial, emptyPlan, type Move, type Plan } from './plan.ts';
 import type { Room, Watched } from './room.ts';
 
@@ -89,7 +89,7 @@ export class Moving {
     now: number,
   ): Refusal | undefined {
     const entry = this.#ledger.get(name, address);
-    const owners = new Owners(device);
+    const owners = ownersOf(device);
     const owner = entry?.peer ?? owners.of(address);
     if (!device.peers.some(({ key }) => key === peer)) return { code: 'unknown-peer' };
     if (owner === undefined) return { code: 'not-learned' };

@@ -17,6 +17,8 @@ export interface Totals {
   readonly delivered: number;
   /** … and which it has not. */
   readonly deliveryFailed: number;
+  /** Changes by others that were found, though they should have been told. */
+  readonly missed: number;
 }
 
 export class Tally implements Follower {
@@ -34,6 +36,7 @@ export class Tally implements Follower {
   #taken = 0;
   #delivered = 0;
   #deliveryFailed = 0;
+  #missed = 0;
 
   present(_: Entry, { event }: Arrival): void {
     this.#addresses[event]++;
@@ -53,6 +56,10 @@ export class Tally implements Follower {
     else this.#deliveryFailed++;
   }
 
+  miss(): void {
+    this.#missed++;
+  }
+
   totals(): Totals {
     return {
       addresses: { ...this.#addresses },
@@ -60,6 +67,7 @@ export class Tally implements Follower {
       denied: { ...this.#denied },
       delivered: this.#delivered,
       deliveryFailed: this.#deliveryFailed,
+      missed: this.#missed,
     };
   }
 }

@@ -94,11 +94,12 @@ export class Watch {
 
   /**
    * What WireGuard has, without what is lent. Undefined if the interface is going or coming, of which rtnetlink will tell,
-   * or if that fails.
+   * or if that fails. `isFresh`: not what is known, though it be so still.
    */
-  dump(on: Active): Device | undefined {
+  dump(on: Active, isFresh = false): Device | undefined {
     try {
-      const device = this.#wireguard.dump(on.device);
+      let device = this.#wireguard.dump(on.device, isFresh);
+      if (device && device.ifindex !== on.ifindex) device = this.#wireguard.dump(on.device, true);
       return device?.ifindex === on.ifindex ? on.sightings.withoutLoan(device) : undefined;
     } catch (error) {
       this.#report({ code: 'dump-failed', data: { device: on.device, ...failureOf(error) } });

@@ -36,6 +36,9 @@ export const layout = {
     more: 72,
   },
   handshake: { size: 36, ifindex: 0, peer: 4 },
+  changes: { size: 8, begun: 0, done: 4 },
+  ours: { size: 8, port: 0, netns: 4 },
+  claim: { size: 36, change: 0, peer: 4 },
 } as const;
 
 const KEY = 32;
@@ -230,6 +233,7 @@ export function decodeSightings(batch: Buffer): Sighting[] {
 
 /** A peer of an interface has a new session. */
 export interface Handshake {
+  /** 0: it is none, but others have changed WireGuard's configuration. */
   readonly ifindex: number;
   /** The public key in base64. */
   readonly peer: string;
@@ -240,6 +244,39 @@ export function decodeHandshakes(batch: Buffer): Handshake[] {
   return starts(batch).map((start) => ({
     ifindex: readU32(batch, start + layout.handshake.ifindex),
     peer: batch.toString('base64', start + layout.handshake.peer, start + layout.handshake.peer + KEY),
+  }));
+}
+
+/** How often others have changed WireGuard's configuration, modulo 2^32. */
+export interface ChangeCounts {
+  readonly begun: number;
+  readonly done: number;
+}
+
+export function decodeChanges(value: Buffer): ChangeCounts {
+  const at = layout.changes;
+  return { begun: readU32(value, at.begun), done: readU32(value, at.done) };
+}
+
+/** `netns`: the inode number of the network namespace. */
+export function encodeOurs(port: number, netns: number): Buffer {
+  const at = layout.ours;
+  const buffer = zeroed(at.size);
+  writeU32(buffer, port, at.port);
+  writeU32(buffer, netns, at.netns);
+  return buffer;
+}
+
+/** The entries in a dump of the map of claims. */
+export function decodeClaims(
+  dump: Buffer,
+): { ifindex: number; address: string; peer: string; change: number }[] {
+  const { source, claim } = layout;
+  return pairsIn(dump, source.size, claim.size).map(([key, value]) => ({
+    ifindex: readU32(key, source.ifindex),
+    address: formatAddressAt(key, source.address),
+    peer: value.toString('base64', claim.peer, claim.peer + KEY),
+    change: readU32(value, claim.change),
   }));
 }
 

@@ -93,7 +93,7 @@ export abstract class BpfSightings {
   readonly #counts: BpfMap;
   readonly #scope: BpfMap;
   /** Ours: other namespaces have the same ifindexes. */
-  readonly #netns = statSync('/proc/self/ns/net').ino;
+  protected readonly netns = statSync('/proc/self/ns/net').ino;
   /** What the scope trie holds for each watched ifindex. */
   readonly #inScope = new Map<number, Map<string, Buffer>>();
 
@@ -132,10 +132,12 @@ export abstract class BpfSightings {
   }
 
   /** Times of last use outlive the process as of now, unless that was done less than a minute ago. */
-  save(now: number): void {
-    if (now - this.#saved < SAVE_INTERVAL) return;
-    this.#saved = now;
-    this.#writeJournal();
+  save(now: number): boolean {
+    if (now - this.#saved >= SAVE_INTERVAL) {
+      this.#saved = now;
+      this.#writeJournal();
+    }
+    return this.#journal !== undefined;
   }
 
   counters(ifindex: number): Counters {
@@ -254,7 +256,7 @@ export abstract class BpfSightings {
     const isNew = !this.isWatched(ifindex);
     this.#updateScope(ifindex, { ...scope, ...known });
     if (isNew) this.#counts.update(abi.encodeIfindex(ifindex), Buffer.alloc(abi.layout.counters.size));
-    this.#interfaces.update(abi.encodeIfindex(ifindex), abi.encodeInterface(limits, this.#netns));
+    this.#interfaces.update(abi.encodeIfindex(ifindex), abi.encodeInterface(limits, this.netns));
   }
 
   protected drop(ifindex: number): void {

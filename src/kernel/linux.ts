@@ -8,13 +8,14 @@ import type { Hook } from '../model.ts';
 import { isSame, type Problem } from '../problem.ts';
 import { BpfSightings, loadObject } from './bpf-sightings.ts';
 import { lockInstance, runFile } from './instance.ts';
+import { KnownWireGuard } from './known-wireguard.ts';
 import { type Dependencies, Lender } from './lending/lender.ts';
 import { recallLoans } from './lending/recall.ts';
 import { RtnetlinkLinks } from './links.ts';
 import { loadNative, type Native, type SystemError } from './native.ts';
 import { expectedPinTrouble, type PinTrouble, pinned, troubleOf } from './pins.ts';
 import { HookError, type Kernel, type Links, type Observer, type Sightings } from './ports.ts';
-import { openProbe } from './probe.ts';
+import { openProbe, Probe } from './probe.ts';
 import { explain, unmet } from './requirements.ts';
 import { RtnetlinkRouting } from './routing.ts';
 import { GenetlinkWireGuard } from './wireguard.ts';
@@ -41,8 +42,10 @@ export function openLinux(root = installed): Kernel {
     openSightings(hook, observer) {
       const problems: Problem[] = [];
       for (const candidate of hook === 'auto' ? hooks : [hook]) {
-        const opened = tryHook(native, root, candidate, dependencies, observer, runFile('learned'));
+        const noted = noting(observer, wireguard);
+        const opened = tryHook(native, root, candidate, dependencies, noted, runFile('learned'));
         if (opened instanceof BpfSightings) {
+          wireguard.follow(opened instanceof Probe ? opened.changes : undefined);
           if (candidate === 'lending' && problems[0])
             opened.lasting.push({ code: 'lending', data: { because: problems[0] } });
           return opened;
@@ -93,9 +96,9 @@ export function checkPins(): PinTrouble | undefined {
   }
 }
 
-function openDependencies(native: Native): Dependencies & { links: Links } {
+function openDependencies(native: Native): Dependencies & { links: Links; wireguard: KnownWireGuard } {
   return {
-    wireguard: new GenetlinkWireGuard(native),
+    wireguard: new KnownWireGuard(new GenetlinkWireGuard(native), systemClock),
     links: new RtnetlinkLinks(native),
     clock: systemClock,
   };
@@ -121,6 +124,17 @@ function tryHook(
   } catch (error) {
     return explain(hook, error as SystemError);
   }
+}
+
+/** What peers do becomes known before anybody is told of it. */
+function noting(observer: Observer, wireguard: KnownWireGuard): Observer {
+  return {
+    ...observer,
+    shakeHands(ifindex, peer) {
+      if (peer !== undefined) wireguard.noteHandshake(ifindex, peer);
+      observer.shakeHands(ifindex, peer);
+    },
+  };
 }
 
 /** The same cause may stand in the way of every hook. */

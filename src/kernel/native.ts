@@ -38,7 +38,7 @@ export interface BpfObject {
   pin(map: string, path: string): void;
   load(): void;
   /**
-   * Attaches where the program's section says. Attaching again replaces the earlier attachment, which is gone even if
+   * Attaches where the program's section says; where that names several functions, to the one that there is. Attaching again replaces the earlier attachment, which is gone even if
    * that fails.
    */
   attach(program: string): void;

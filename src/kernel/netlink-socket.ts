@@ -16,6 +16,7 @@ import {
   NLMSG_HDRLEN,
   readS32,
   readText,
+  readU32,
   u32,
 } from './netlink.ts';
 
@@ -29,6 +30,8 @@ const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
 
+/** struct nlmsghdr: to whom it goes. */
+const NLMSG_PID = 12;
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const NLMSG_MIN_TYPE = 16;
@@ -75,6 +78,7 @@ export class NetlinkSocket {
   readonly #sockets: Sockets;
   readonly #protocol: number;
   #socket: NativeSocket | undefined;
+  #port: number | undefined;
   #sequence = 0;
 
   constructor(sockets: Sockets, protocol: number) {
@@ -107,10 +111,16 @@ export class NetlinkSocket {
     }
   }
 
+  /** By what the kernel knows the socket; undefined until it has answered. */
+  get port(): number | undefined {
+    return this.#port;
+  }
+
   /** Safe to call twice. A later request would open another socket. */
   close(): void {
     this.#socket?.close();
     this.#socket = undefined;
+    this.#port = undefined;
   }
 
   #exchange<T>(
@@ -125,7 +135,9 @@ export class NetlinkSocket {
     const datagrams: Buffer[] = [];
     try {
       this.#socket.send(encodeMessage(type, NLM_F_REQUEST | flags, this.#sequence, payload));
-      return decode(receiveAnswer(this.#socket, this.#sequence, operation, datagrams));
+      const answer = receiveAnswer(this.#socket, this.#sequence, operation, datagrams);
+      this.#port ??= readU32(datagrams[0]!, NLMSG_PID);
+      return decode(answer);
     } catch (error) {
       // A dump broken off would keep the socket busy (EBUSY) for ever.
       if (!(error instanceof NetlinkError)) this.close();

@@ -17,12 +17,16 @@ import type { Problem } from '../problem.ts';
 
 /** Generic netlink "wireguard". All calls are synchronous: the kernel answers within the system call. */
 export interface WireGuard {
-  /** Undefined if there is no such interface or it is not a WireGuard one. Never keeps or returns a key but public ones. */
-  dump(device: string): Device | undefined;
+  /**
+   * Undefined if there is no such interface or it is not a WireGuard one. Never keeps or returns a key but public ones.
+   * Where all changes are told, it may be what is known; then only peers, their allowed IPs and handshakes are of now,
+   * unless it is to be fresh.
+   */
+  dump(device: string, isFresh?: boolean): Device | undefined;
   /**
    * Adds each allowed IP to its peer, many to a message. A peer that does not exist is skipped without an error, and
-   * never created. What another peer has is moved: the caller makes sure that it may be. After an error, some may
-   * have been added.
+   * never created. What another peer has is moved: the caller makes sure, by the last dump, that it may be. What others
+   * have changed since is left as it is, where changes are told. After an error, some may have been added.
    */
   add(device: string, entries: readonly AllowedIp[]): void;
   /** Removes each allowed IP if it is still that very peer's. No other changes. */
@@ -96,6 +100,8 @@ export interface Sightings {
   readonly outlives: boolean;
   /** Whether new sessions of peers are told; else only a look at all peers finds them. */
   readonly seesHandshakes: boolean;
+  /** Whether recheck() is called at once when others have changed what WireGuard has; else only a look finds that. */
+  readonly seesChanges: boolean;
   /** What does not work as it should, although sightings do. */
   readonly warnings: readonly Problem[];
   /** Begins to watch an interface, or changes how. */
@@ -115,8 +121,11 @@ export interface Sightings {
   dropRecords(ifindex: number, addresses: readonly string[]): void;
   /** When a remembered address was last used, to within a second. */
   lastSeen(ifindex: number, address: string): number | undefined;
-  /** Where the process has to see to it: times of last use outlive it, as of now or of less than a minute ago. */
-  save(now: number): void;
+  /**
+   * Where the process has to see to it, which is the answer: times of last use outlive it, as of now or of less than a
+   * minute ago.
+   */
+  save(now: number): boolean;
   /** Records stay, sightings end. */
   close(): void;
 }
@@ -140,7 +149,10 @@ export interface StateFile {
 }
 
 export interface Kernel {
-  readonly wireguard: WireGuard;
+  readonly wireguard: WireGuard & {
+    /** How often a fresh dump has shown a change that had not been told, though changes are. */
+    readonly missed: number;
+  };
   readonly links: Links;
   readonly routing: Routing;
   /**

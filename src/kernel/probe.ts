@@ -5,24 +5,46 @@ import type { Device, Hook, Limits, Link, Scope } from '../model.ts';
 import * as abi from './abi.ts';
 import { AllNodes } from './all-nodes.ts';
 import { BpfSightings, type ObjectOptions } from './bpf-sightings.ts';
+import { Changes } from './changes.ts';
 import type { BpfMap } from './native.ts';
 import type { Observer, Sightings, WireGuard } from './ports.ts';
 import { moduleInstance } from './requirements.ts';
 import { shippedTypes } from './types.ts';
 
-/** In the order in which they are attached: what hands a packet over is there before what takes it. */
+/** In the order in which they are attached: what hands something over is there after what takes it. */
 const programs = {
-  fexit: { lookup: ['lookup_exit'], handshake: ['handshake_exit'] },
-  kprobe: { lookup: ['lookup_enter', 'lookup_return'], handshake: ['handshake_enter'] },
+  fexit: {
+    lookup: ['lookup_exit'],
+    handshake: ['handshake_exit'],
+    change: ['change_exit', 'insert_entry', 'change_entry'],
+  },
+  kprobe: {
+    lookup: ['lookup_enter', 'lookup_return'],
+    handshake: ['handshake_enter'],
+    change: ['change_return', 'insert_enter', 'change_enter'],
+  },
 } as const;
 
-/** Opens one; throws what libbpf or the kernel says. Compilers may have left no function to see handshakes at: then without. */
+/** What a probe can do without. */
+type Extra = 'handshake' | 'change';
+
+/**
+ * Opens one; throws what libbpf or the kernel says. Compilers may have left no function to see handshakes or changes at:
+ * then without.
+ */
 export function openProbe(...parameters: ProbeParameters): Probe {
-  try {
-    return new Probe(true, ...parameters);
-  } catch (error) {
-    if (!(error as Error).message.includes('handshake')) throw error;
-    return new Probe(false, ...parameters);
+  let extras: readonly Extra[] = ['handshake', 'change'];
+  for (;;) {
+    try {
+      return new Probe(extras, ...parameters);
+    } catch (error) {
+      const programsOf = (extra: Extra) => programs[parameters[2]][extra];
+      const possible = extras.filter(
+        (extra) => !programsOf(extra).some((program) => (error as Error).message.includes(program)),
+      );
+      if (possible.length === extras.length) throw error;
+      extras = possible;
+    }
   }
 }
 
@@ -41,30 +63,49 @@ export class Probe extends BpfSightings implements Sightings {
 
   readonly #allNodes: AllNodes;
   readonly seesHandshakes: boolean;
+  /** What tells of others' changes. */
+  readonly changes: Changes | undefined;
+  /** How many had been done when they were last told of. */
+  #told = 0;
 
   readonly #programs: readonly string[];
   readonly hook: Exclude<Hook, 'lending'>;
 
   /** Loads and attaches; what libbpf or the kernel refuses is thrown as SystemError. */
-  constructor(seesHandshakes: boolean, ...[options, wireguard, hook, observer]: ProbeParameters) {
-    const { lookup, handshake } = programs[hook];
-    const wanted = seesHandshakes ? [...lookup, ...handshake] : lookup;
+  constructor(extras: readonly Extra[], ...[options, wireguard, hook, observer]: ProbeParameters) {
+    const wanted = [...programs[hook].lookup, ...extras.flatMap((extra) => programs[hook][extra])];
     super(options, wanted, hook === 'kprobe' ? shippedTypes() : undefined);
     this.hook = hook;
     this.#programs = wanted;
     this.#allNodes = new AllNodes(this, wireguard);
-    this.seesHandshakes = seesHandshakes;
+    this.seesHandshakes = extras.includes('handshake');
     try {
       this.#enabled = this.map('enabled', 4, 8);
+      if (extras.includes('change'))
+        this.changes = new Changes((name, ...sizes) => this.map(name, ...sizes), this.netns);
       this.object.onRecords('sightings', (batch) => observer.see(abi.decodeSightings(batch)));
       this.object.onRecords('handshakes', (batch) => {
-        for (const { ifindex, peer } of abi.decodeHandshakes(batch)) observer.shakeHands(ifindex, peer);
+        for (const { ifindex, peer } of abi.decodeHandshakes(batch))
+          if (ifindex > 0) observer.shakeHands(ifindex, peer);
+        this.#tellChanges(observer);
       });
       this.#attach();
     } catch (error) {
       this.object.close();
       throw error;
     }
+  }
+
+  get seesChanges(): boolean {
+    return this.changes !== undefined;
+  }
+
+  /** Once for all of a batch: among what has come some may be missing, as there was no room. */
+  #tellChanges(observer: Observer): void {
+    const { done = this.#told } = this.changes?.read() ?? {};
+    if (done === this.#told) return;
+    this.#told = done;
+    observer.recheck();
   }
 
   watch({ ifindex }: Pick<Link, 'ifindex'>, limits: Limits, scope: Scope): void {
@@ -88,6 +129,11 @@ export class Probe extends BpfSightings implements Sightings {
   /** A hook lends nothing for longer. */
   withoutLoan(device: Device): Device {
     return this.#allNodes.without(device);
+  }
+
+  override close(): void {
+    this.changes?.end();
+    super.close();
   }
 
   #attach(): void {

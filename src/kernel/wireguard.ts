@@ -101,7 +101,13 @@ export class GenetlinkWireGuard implements WireGuard {
     for (const chunk of chunks(entries)) this.#setPeers(device, encodePeers(chunk));
   }
 
-  remove(device: string, entries: readonly AllowedIp[]): void {
+  /** By what the kernel tells our changes from others'; undefined until it has answered for the first time. */
+  get port(): number | undefined {
+    return this.#netlink.port;
+  }
+
+  /** `known`: what the device has now, if it is known. */
+  remove(device: string, entries: readonly AllowedIp[], known?: Device): void {
     if (this.#removesSingly) {
       try {
         for (const chunk of chunks(entries)) this.#setPeers(device, encodePeers(chunk, removalModel));
@@ -114,7 +120,7 @@ export class GenetlinkWireGuard implements WireGuard {
         this.#removesSingly = false;
       }
     }
-    this.#removeThroughTemporaryPeer(device, entries);
+    this.#removeThroughTemporaryPeer(device, ownedOf(known ?? this.#getDevice(device), entries));
   }
 
   close(): void {
@@ -131,14 +137,14 @@ export class GenetlinkWireGuard implements WireGuard {
 
   /**
    * An allowed IP given to a second peer leaves the first, and goes when that second peer does. Both happen in one
-   * message, so nobody ever sees the temporary peer. As it would take an address from anyone, only those that are
-   * still their peer's own are given to it.
+   * message, so nobody ever sees the temporary peer. As it would take an address from anyone, all of them have to be
+   * their peer's own still.
    */
-  #removeThroughTemporaryPeer(device: string, entries: readonly AllowedIp[]): void {
+  #removeThroughTemporaryPeer(device: string, owned: readonly AllowedIp[]): void {
     // Not node:crypto, which would be loaded at each start.
     this.#temporaryPeer ??= crypto.getRandomValues(new Uint8Array(WG_KEY_LEN));
     const removePeer = encodePeer(this.#temporaryPeer, WGPEER_F_REMOVE_ME | WGPEER_F_UPDATE_ONLY, []);
-    for (const chunk of chunks(ownedOf(this.#getDevice(device), entries))) {
+    for (const chunk of chunks(owned)) {
       try {
         this.#setPeers(device, encodePeer(this.#temporaryPeer, 0, chunk), removePeer);
       } catch (error) {

@@ -339,8 +339,8 @@ function optionsAnswer(settings: InterfaceSettings) {
   } satisfies InterfaceOptions;
 }
 
-function totalsAnswer({ addresses, taken, denied, delivered, deliveryFailed }: Totals) {
-  const answer = { ...addresses, taken, denied: { ...denied }, delivered, delivery_failed: deliveryFailed };
+function totalsAnswer({ addresses, denied, deliveryFailed, ...others }: Totals) {
+  const answer = { ...addresses, denied: { ...denied }, delivery_failed: deliveryFailed, ...others };
   return answer satisfies StatusTotals;
 }
 

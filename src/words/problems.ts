@@ -358,6 +358,12 @@ export const catalogue: Catalogue = {
     _('{device}: its allowed IPs could not be read, so nothing is learned on it: {meaning}'),
     hintOf(_, error),
   ],
+  'change-missed': (_) => [
+    _(
+      '{device}: the hook has not told of a change to its peers or allowed IPs, which a look at them has found',
+    ),
+    report(_),
+  ],
   'add-failed': (_, { error }) => [
     _('{device}: new addresses could not be made allowed IPs of their peers: {meaning}'),
     hintOf(_, error),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The engine on the real kernel, told what to do in JSON lines: the program that live-engine.ts runs in the guest.
 
+import { execSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { systemClock } from '../../src/clock.ts';
 import { Engine, type EngineConfig } from '../../src/engine/engine.ts';
@@ -18,7 +19,8 @@ export type Command =
   | { configure: Interfaces }
   | { forget: [name: string, address: string] }
   | { flush: [name?: string, peer?: string] }
-  | { give: [name: string, address: string, peer: string] };
+  | { give: [name: string, address: string, peer: string] }
+  | { shell: string };
 
 const [root, hook] = process.argv.slice(2);
 const print = (value: object) => console.log(JSON.stringify(value));
@@ -43,6 +45,7 @@ function carryOut(command: Command): unknown {
   if ('configure' in command) return engine.configure(configOf(command.configure));
   if ('forget' in command) return engine.forget(...command.forget);
   if ('give' in command) return engine.give(...command.give);
+  if ('shell' in command) return execSync(command.shell, { encoding: 'utf8' });
   return engine.flush(...command.flush);
 }
 

@@ -36,6 +36,11 @@ export class LiveEngine extends Daemon {
     return (await this.#order({ give: [name, address, peer] })) as Refusal | null;
   }
 
+  /** Runs a command in a child of the engine's process. */
+  async shell(command: string): Promise<void> {
+    await this.#order({ shell: command });
+  }
+
   /** Ends its input, upon which it stops. */
   async finish(): Promise<number> {
     this.process.end();

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-import { type Client, ROUTER } from './client.ts';
+import { type Host, ROUTER } from './client.ts';
 import type { Process } from './process.ts';
 
-/** Pings the router, or what is beyond it, from one address until it is stopped. */
+/** Pings the router, or what is told, from one address until it is stopped. */
 export class Pinger {
   readonly #process: Process;
 
   /** Resolves with the first answer. `interval` is in seconds. */
-  static async start(client: Client, from: string, to = ROUTER, interval = 0.05): Promise<Pinger> {
-    const pinger = new Pinger(client.spawn(`exec ping -n -I ${from} -i ${interval} ${to}`));
+  static async start(host: Host, from: string, to = ROUTER, interval = 0.05): Promise<Pinger> {
+    const pinger = new Pinger(host.spawn(`exec ping -n -I ${from} -i ${interval} ${to}`));
     await pinger.#process.waitFor(/icmp_seq=/, 30_000);
     return pinger;
   }

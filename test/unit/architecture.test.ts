@@ -10,7 +10,7 @@ import { describe, expect, test } from 'vitest';
 const floors = [
   ['address.ts', 'clock.ts', 'problem.ts', 'answers.ts', 'ubus/'],
   ['address-text.ts', 'model.ts'],
-  ['scope.ts', 'sessions.ts'],
+  ['owners.ts', 'scope.ts', 'sessions.ts'],
   ['settings.ts', 'packets/'],
   ['kernel/'],
   ['advertiser/'],

@@ -105,6 +105,7 @@ const status: StatusAnswer = {
     denied: { owned: 7, scope: 2, reserved: 0, rate: 0 },
     delivered: 11,
     delivery_failed: 1,
+    missed: 0,
   },
 };
 const table = (value: object) => value as unknown as UbusTable;

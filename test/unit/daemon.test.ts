@@ -342,6 +342,7 @@ describe('the ubus object', () => {
         denied: { owned: 0, scope: 1, reserved: 0, rate: 0 },
         delivered: 1,
         delivery_failed: 0,
+        missed: 0,
       },
     });
   });

@@ -6,14 +6,7 @@ import { contains, type Prefix, parseAddress, parsePrefix } from '../../src/addr
 import { formatAddress, formatPrefix } from '../../src/address-text.ts';
 import type { Clock } from '../../src/clock.ts';
 import { withoutLoan } from '../../src/kernel/lending/loans.ts';
-import {
-  HookError,
-  type Kernel,
-  type Links,
-  type Observer,
-  type Sightings,
-  type WireGuard,
-} from '../../src/kernel/ports.ts';
+import { HookError, type Kernel, type Links, type Observer, type Sightings } from '../../src/kernel/ports.ts';
 import type {
   Counters,
   Device,
@@ -72,7 +65,7 @@ interface Failures {
 }
 
 export class FakeKernel implements Kernel {
-  readonly wireguard: WireGuard;
+  readonly wireguard: { -readonly [Key in keyof Kernel['wireguard']]: Kernel['wireguard'][Key] };
   readonly links: Links;
   readonly routing = new FakeRouting();
   readonly failures: Failures = {};
@@ -85,6 +78,11 @@ export class FakeKernel implements Kernel {
   /** To whom ff02::1 was lent. */
   readonly allNodes: string[] = [];
   hooksOpened = 0;
+  seesHandshakes = true;
+  /** Whether the hook tells of others' changes. */
+  tells = false;
+  /** Whether what is learned outlives the process only if that sees to it. */
+  saves = false;
   /** Whether what is learned outlives the process. */
   remembers = true;
   /** Of every device. */
@@ -115,6 +113,7 @@ export class FakeKernel implements Kernel {
       add: (device, entries) => this.call('add', () => this.#add(device, entries)),
       remove: (device, entries) => this.call('remove', () => this.#remove(device, entries)),
       close: () => {},
+      missed: 0,
     };
     this.links = {
       list: () =>
@@ -226,6 +225,11 @@ export class FakeKernel implements Kernel {
   shakeHands(name: string, peer: string): void {
     this.handshakes.set(peer, Math.floor(this.clock.wall() / 1_000));
     this.#hook?.shakeHands(this.ifindex(name), peer);
+  }
+
+  /** The hook tells that others have changed WireGuard's configuration. */
+  tellChanges(): void {
+    this.#hook?.tellChanges();
   }
 
   /** Tells of changed links, if there are any. */
@@ -431,12 +435,19 @@ interface Watch {
 
 class FakeHook implements Sightings {
   readonly warnings: Problem[] = [];
-  save(): void {}
+  save(): boolean {
+    return this.#kernel.saves;
+  }
 
   get outlives(): boolean {
     return this.#kernel.remembers;
   }
-  readonly seesHandshakes = true;
+  get seesHandshakes(): boolean {
+    return this.#kernel.seesHandshakes;
+  }
+  get seesChanges(): boolean {
+    return this.#kernel.tells;
+  }
   readonly #interfaces = new Map<number, Watch>();
   readonly #budgets = new Map<string, { learn: number; report: number }>();
   readonly #attempts = new Map<string, Attempt>();
@@ -480,6 +491,10 @@ class FakeHook implements Sightings {
 
   shakeHands(ifindex: number, peer: string): void {
     this.#observer.shakeHands(ifindex, peer);
+  }
+
+  tellChanges(): void {
+    this.#observer.recheck();
   }
 
   warn(problem: Problem): void {

@@ -33,6 +33,13 @@ export class FakeMap implements BpfMap {
   }
 }
 
+/** Zeros until something else is written. */
+export class FakeArray extends FakeMap {
+  override lookup(key: Uint8Array): Buffer {
+    return super.lookup(key) ?? Buffer.alloc(this.valueSize);
+  }
+}
+
 /** The object file, and what was done with it. */
 export class FakeObject implements BpfObject {
   readonly log: string[] = [];
@@ -47,6 +54,9 @@ export class FakeObject implements BpfObject {
     endpoints: new FakeMap(20, 8),
     budgets: new FakeMap(16, 16),
     armed: new FakeMap(4, 4),
+    changes: new FakeArray(4, 8),
+    ours: new FakeMap(4, 8),
+    claims: new FakeMap(20, 36),
   };
   /** What the ring buffers' readers do. */
   records: (batch: Buffer) => void = () => {};

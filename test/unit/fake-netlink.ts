@@ -32,6 +32,8 @@ const { EINVAL, EMSGSIZE, ENODEV, ENOENT, ENOMEM, EOPNOTSUPP } = constants.errno
 export type Arrival = Buffer | Error;
 
 export class FakeSocket implements NativeSocket {
+  /** To whom all answers go. */
+  static readonly PORT = 4_242;
   readonly arguments: readonly number[];
   readonly options: string[] = [];
   readonly set: { readonly level: number; readonly name: number; readonly value: Buffer }[] = [];
@@ -71,6 +73,7 @@ export class FakeSocket implements NativeSocket {
     if (arrival instanceof Error) throw arrival;
     if (arrival.length > size) throw new NetlinkError(EMSGSIZE, 'recv');
     const datagram = Buffer.from(arrival);
+    if (datagram.length >= 16) datagram.set(u32(FakeSocket.PORT), 12);
     this.#peer.received.push(datagram);
     return datagram;
   }
@@ -162,6 +165,9 @@ export class FakeWireGuard extends FakeSockets {
   family: number | undefined = 30;
   familyLookups = 0;
   dumps = 0;
+  sets = 0;
+  /** Something that happens just before the kernel begins with a request. */
+  meanwhile: () => void = () => {};
   /** So many of the next dumps are interrupted. */
   interruptions = 0;
   /** ENOMEM once so many allowed IPs have been set, then never again. */
@@ -195,6 +201,7 @@ export class FakeWireGuard extends FakeSockets {
   }
 
   #answer(request: Message): Arrival[] {
+    this.meanwhile();
     try {
       if (request.type === 16) return [this.#getFamily(request), ack(request)];
       if (request.type !== this.family) throw new NetlinkError(ENOENT, 'genl');
@@ -275,6 +282,7 @@ export class FakeWireGuard extends FakeSockets {
 
   #setDevice(request: Message): void {
     const { device } = this.#deviceOf(request);
+    this.sets++;
     for (const peer of decodeAttributes(findValue(request.payload, 4, 8)!)) {
       mustBeNested(peer.value);
       this.#setPeer(device, peer.value);

@@ -73,8 +73,8 @@ describe('on 32-bit arm', () => {
 
   it('registers are read as wide as they are: 4 bytes', () => {
     const programs = ofKprobes(arm);
-    expect(programs.length).toBe(3);
-    for (const program of programs) expect(readsOfContext(program), program.section).toEqual([4]);
+    expect(programs.map((program) => readsOfContext(program).length)).toEqual([1, 0, 3, 1, 1, 1]);
+    expect(new Set(programs.flatMap(readsOfContext))).toEqual(new Set([4]));
   });
 
   it('the programs and maps are those of other CPUs', () => {
@@ -88,7 +88,7 @@ describe('on other CPUs', () => {
   });
 
   it('registers are read as wide as they are: 8 bytes', () => {
-    for (const program of ofKprobes(x64)) expect(readsOfContext(program), program.section).toEqual([8]);
+    expect(new Set(ofKprobes(x64).flatMap(readsOfContext))).toEqual(new Set([8]));
   });
 });
 

@@ -18,14 +18,15 @@ type ProbeHook = Exclude<Hook, 'lending'>;
 function open(hook: ProbeHook = 'fexit', object = new FakeObject()) {
   const sightings: Sighting[] = [];
   const handshakes: [number, string | undefined][] = [];
+  const rechecked: number[] = [];
   const observer = {
     see: (batch: Sighting[]) => sightings.push(...batch),
-    recheck: () => {},
+    recheck: () => rechecked.push(object.maps.changes!.lookup(Buffer.alloc(4))!.readUInt8(4)),
     shakeHands: (ifindex: number, peer: string | undefined) => handshakes.push([ifindex, peer]),
   };
   const options = { native: fakeNative(object), file: 'wg-slaacer.o', keep: undefined };
   const probe = openProbe(options, new FakeKernel(new FakeClock()).wireguard, hook, observer);
-  return { probe, object, sightings, handshakes };
+  return { probe, object, sightings, handshakes, rechecked };
 }
 
 const limits = { rate: 5, burst: 16 };
@@ -59,12 +60,18 @@ describe('opening', () => {
       [
         'enable lookup_exit',
         'enable handshake_exit',
+        'enable change_exit',
+        'enable insert_entry',
+        'enable change_entry',
         'enable inject',
         'load',
         'records sightings',
         'records handshakes',
         'attach lookup_exit',
         'attach handshake_exit',
+        'attach change_exit',
+        'attach insert_entry',
+        'attach change_entry',
       ],
     ],
     [
@@ -73,6 +80,9 @@ describe('opening', () => {
         'enable lookup_enter',
         'enable lookup_return',
         'enable handshake_enter',
+        'enable change_return',
+        'enable insert_enter',
+        'enable change_enter',
         'enable inject',
         'load',
         'records sightings',
@@ -80,6 +90,9 @@ describe('opening', () => {
         'attach lookup_enter',
         'attach lookup_return',
         'attach handshake_enter',
+        'attach change_return',
+        'attach insert_enter',
+        'attach change_enter',
       ],
     ],
   ] as const)('%s loads what it needs, and attaches last', (hook, log) => {
@@ -93,12 +106,20 @@ describe('opening', () => {
     expect(object.log.at(-1)).toBe('close');
   });
 
-  it.each(['fexit', 'kprobe'] as const)('does without handshakes where %s cannot see them', (hook) => {
+  it.each([
+    ['fexit', 'handshake_exit'],
+    ['fexit', 'insert_entry'],
+    ['kprobe', 'handshake_enter'],
+    ['kprobe', 'change_return'],
+  ] as const)('does without what %s cannot see by %s', (hook, missing) => {
     const object = new FakeObject();
-    object.failing = hook === 'fexit' ? 'attach handshake_exit' : 'attach handshake_enter';
-    open(hook, object);
-    expect(object.log.slice(object.log.indexOf('close') + 1).join()).not.toContain('handshake_');
-    expect(object.log.at(-1)).toMatch(/^attach lookup_/);
+    object.failing = `attach ${missing}`;
+    const { probe } = open(hook, object);
+    const isChange = !missing.startsWith('handshake');
+    const log = object.log.slice(object.log.indexOf('close') + 1).join();
+    expect(log).not.toMatch(isChange ? /change_|insert_/ : /handshake_/);
+    expect(log).toMatch(isChange ? /attach handshake_/ : /attach change_/);
+    expect([probe.seesChanges, probe.seesHandshakes]).toEqual([!isChange, isChange]);
   });
 
   it.each(['learned', 'lent', 'interfaces', 'counters', 'scope'])(
@@ -118,6 +139,19 @@ it('tells who has a new session', () => {
   const record = Buffer.concat([encodeIfindex(7), Buffer.from(alice, 'base64')]);
   object.handshakes(Buffer.concat([encodeIfindex(36), Buffer.alloc(4), record, Buffer.alloc(4)]));
   expect(handshakes).toEqual([[7, alice]]);
+});
+
+it('tells once that others have changed something, however many records there are of it', () => {
+  const { object, handshakes, rechecked } = open();
+  const one = Buffer.concat([encodeIfindex(36), Buffer.alloc(4 + 40)]);
+  const count = (begun: number, done: number) =>
+    object.maps.changes!.update(Buffer.alloc(4), Buffer.from(new Uint32Array([begun, done]).buffer));
+  count(3, 3);
+  object.handshakes(Buffer.concat([one, one, one]));
+  object.handshakes(one); // of the last of them: it came late
+  count(5, 4);
+  object.handshakes(one);
+  expect([rechecked, handshakes]).toEqual([[3, 4], []]);
 });
 
 describe('watching', () => {
@@ -215,12 +249,18 @@ describe('watching', () => {
       return object.log.slice(length);
     };
     expect(attached('kprobe')).toEqual([
+      'detach change_enter',
+      'detach insert_enter',
+      'detach change_return',
       'detach handshake_enter',
       'detach lookup_return',
       'detach lookup_enter',
       'attach lookup_enter',
       'attach lookup_return',
       'attach handshake_enter',
+      'attach change_return',
+      'attach insert_enter',
+      'attach change_enter',
     ]);
     expect(attached('fexit')).toEqual([]);
   });
@@ -269,8 +309,10 @@ it('says when the kernel does not take a packet back', () => {
   expect(() => probe.deliver(7, Buffer.alloc(40))).toThrow('-22');
 });
 
-it('closes the object', () => {
+it('closes the object, and counts no changes any more', () => {
   const { probe, object } = open();
+  expect(probe.changes!.read()).toEqual({ begun: 0, done: 0 });
   probe.close();
   expect(object.log.at(-1)).toBe('close');
+  expect(probe.changes!.read()).toBeUndefined();
 });

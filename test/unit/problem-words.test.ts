@@ -95,6 +95,7 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
   'no-lending': [failure],
   'links-failed': [failure],
   'dump-failed': [{ device, ...failure }],
+  'change-missed': [{ device }],
   'add-failed': [{ device, ...failure }],
   'remove-failed': [{ device, ...failure }],
   'watch-failed': [{ device, ...failure }],

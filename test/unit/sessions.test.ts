@@ -61,3 +61,12 @@ it.each([-1e11, 1e11])('believes no clock that was set by %i since the last look
   note(shaken(1_000_000), 20_000, 1e9 - by);
   expect(sessions.isLive('wg1', alice, 10_000 + SESSION)).toBe(false);
 });
+
+it('takes a handshake that was told of, and that WireGuard has noted a second earlier, for one', () => {
+  sessions.shake('wg1', alice, 1_000, 5_000);
+  sessions.note('wg1', shaken(999), 100_000, 1_095_000);
+  expect(sessions.mayBe('wg1', alice, 5_000 + SESSION)).toBe(false);
+  sessions.note('wg1', shaken(1_120), 200_000, 1_195_000);
+  sessions.note('wg1', shaken(1_121), 300_000, 1_295_000);
+  expect(sessions.mayBe('wg1', alice, 300_000 + SESSION - 1)).toBe(true);
+});

@@ -51,6 +51,7 @@ export interface Dependencies {
 export class Lender extends BpfSightings implements Sightings {
   readonly hook = 'lending';
   readonly seesHandshakes = true;
+  readonly seesChanges = false;
   readonly #allNodes: AllNodes;
   readonly #native: Native;
   readonly #borrowers: BpfMap;

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// An engine whose hook tells of whatever others change.
+
+import { beforeEach, describe, expect, it } from 'vitest';
+import { alice, Bench, bob, config, on } from './bench.ts';
+
+const [five, linkLocal] = ['2001:db8:1::5', 'fe80::5'];
+
+let bench: Bench;
+beforeEach(() => {
+  bench = new Bench();
+  bench.kernel.tells = true;
+  bench.kernel.addLink('wg1', { addresses: ['2001:db8:1::1/64'] });
+  bench.kernel.setPeers('wg1', { [alice]: [], [bob]: [] });
+  bench.start(config(on('wg1')));
+  bench.packet('wg1', alice, five);
+  bench.told();
+});
+
+const looks = () => bench.kernel.calls.splice(0).filter((call) => call === 'list').length;
+const hour = 3_600_000;
+
+it('puts right at once what others have changed', () => {
+  bench.kernel.setPeers('wg1', { [alice]: [], [bob]: [] });
+  bench.kernel.tellChanges();
+  expect(bench.told()).toEqual([`restored ${five} alice`]);
+  bench.kernel.allow('wg1', bob, `${five}/128`);
+  bench.kernel.tellChanges();
+  expect(bench.told()).toEqual([`forgotten ${five} alice (owned)`]);
+});
+
+describe('looks', () => {
+  it('become rare when nothing happens, but go on', () => {
+    looks();
+    bench.clock.advance(25_000);
+    expect(looks()).toBe(1);
+    bench.clock.advance(hour);
+    expect(looks()).toBeLessThan(10);
+    bench.clock.advance(600_000);
+    expect(looks()).toBe(1);
+    bench.kernel.tellChanges();
+    looks();
+    bench.clock.advance(25_000);
+    expect(looks()).toBe(1);
+  });
+
+  it.each([
+    [
+      'handshakes are not told',
+      () => {
+        bench.kernel.seesHandshakes = false;
+      },
+    ],
+    [
+      'what is learned has to be saved now and then',
+      () => {
+        bench.kernel.saves = true;
+      },
+    ],
+    [
+      'a peer has no address',
+      () => {
+        bench.packet('wg1', bob, '::1');
+        bench.clock.advance(6_000);
+        bench.packet('wg1', bob, '::1');
+      },
+    ],
+  ])('go on every 25 s where %s', (_, act) => {
+    act();
+    bench.kernel.tellChanges();
+    looks();
+    bench.clock.advance(100_000);
+    expect(looks()).toBeGreaterThanOrEqual(4);
+  });
+
+  it('that find what was not told of say so, and it counts', () => {
+    const { wireguard } = bench.kernel;
+    const { dump } = wireguard;
+    wireguard.dump = (device, isFresh) => {
+      if (isFresh) wireguard.missed++;
+      return dump(device);
+    };
+    bench.clock.advance(25_000);
+    expect(bench.told()).toEqual(['problem change-missed']);
+    expect(bench.engine.snapshot().totals.missed).toBe(1);
+    wireguard.dump = dump;
+    bench.clock.advance(50_000);
+    expect(bench.told()).toEqual(['solved change-missed']);
+  });
+});
+
+it('frees the addresses of a peer that is gone after a minute', () => {
+  bench.kernel.setPeers('wg1', { [bob]: [] });
+  bench.kernel.tellChanges();
+  bench.clock.advance(59_000);
+  expect(bench.told()).toEqual([]);
+  bench.clock.advance(1_500);
+  expect(bench.told()).toEqual([`forgotten ${five} alice (peer)`]);
+});
+
+it('a link-local address is in use for as long as its peer shakes hands, without a look', () => {
+  bench.packet('wg1', alice, linkLocal);
+  bench.clock.advance(23 * hour);
+  const before = bench.kernel.calls.length;
+  bench.kernel.shakeHands('wg1', alice);
+  expect(bench.kernel.calls.slice(before)).not.toContain('dump');
+  bench.clock.advance(2 * hour);
+  expect(bench.ledger('wg1')).toEqual([`${linkLocal} alice`]);
+});
+
+it('who has just shaken hands keeps its address, though nobody has looked', () => {
+  bench.clock.advance(hour);
+  bench.kernel.shakeHands('wg1', alice);
+  expect(bench.engine.give('wg1', five, bob)).toMatchObject({ code: 'session' });
+  bench.clock.advance(180_000);
+  expect(bench.engine.give('wg1', five, bob)).toBeUndefined();
+});
