@@ -18,40 +18,51 @@ export interface Prefix {
  */
 export function parseAddress(text: string): AddressBytes | undefined {
   const bytes = new Uint8Array(16);
+  return writeAddress(text, bytes, 0) ? bytes : undefined;
+}
+
+/** Writes them to where they are needed, `start`. False, and anything there, if it is none. */
+export function writeAddress(text: string, bytes: Uint8Array, start: number): boolean {
   let size = 0;
   /** Where "::" was, in bytes. */
   let gap = text.startsWith('::') ? 0 : -1;
   for (let at = gap === 0 ? 2 : 0; at < text.length || gap !== size; ) {
-    const start = at;
+    const first = at;
     let group = 0;
     for (let digit = digitAt(text, at); digit >= 0; digit = digitAt(text, ++at)) group = (group << 4) | digit;
-    if (text[at] === '.') {
-      if (size > 12 || !writeDottedQuad(text.slice(start), bytes, size)) return undefined;
+    const next = at < text.length ? text.charCodeAt(at) : END;
+    if (next === DOT) {
+      if (size > 12 || !writeDottedQuad(text.slice(first), bytes, start + size)) return false;
       size += 4;
       break;
     }
-    if (at === start || at - start > 4 || size === 16) return undefined;
-    bytes[size++] = group >> 8;
-    bytes[size++] = group & 0xff;
-    if (at === text.length) break;
-    if (text[at++] !== ':') return undefined;
-    if (text[at] === ':') {
-      if (gap >= 0) return undefined;
+    if (at === first || at - first > 4 || size === 16) return false;
+    bytes[start + size++] = group >> 8;
+    bytes[start + size++] = group & 0xff;
+    if (next === END) break;
+    if (next !== COLON) return false;
+    if (++at < text.length && text.charCodeAt(at) === COLON) {
+      if (gap >= 0) return false;
       gap = size;
       at++;
     }
   }
-  if (gap < 0) return size === 16 ? bytes : undefined;
-  if (size === 16) return undefined;
-  const tail = size - gap;
-  bytes.copyWithin(16 - tail, gap, size);
-  bytes.fill(0, gap, 16 - tail);
-  return bytes;
+  if (gap < 0) return size === 16;
+  if (size === 16) return false;
+  // To the end, from there on, and zeros for what "::" stands for.
+  let to = start + 16;
+  for (let from = start + size; from > start + gap; ) bytes[--to] = bytes[--from]!;
+  while (to > start + gap) bytes[--to] = 0;
+  return true;
 }
+
+const END = -1;
+const DOT = 46;
+const COLON = 58;
 
 /** The value of a hexadecimal digit; −1 if it is none. */
 function digitAt(text: string, at: number): number {
-  const code = text.charCodeAt(at);
+  const code = text.charCodeAt(at); // NaN at the end
   if (code >= 48 && code <= 57) return code - 48;
   const letter = code | 32;
   return letter >= 97 && letter <= 102 ? letter - 87 : -1;

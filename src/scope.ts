@@ -57,7 +57,8 @@ export function scopeOf(
 /** Whether a scope lets an address be learned: the rules that the hook follows in the kernel. */
 export function inScope(scope: Scope, address: AddressBytes): boolean {
   if (isZero(address, 8, 16)) return false; // a /64's subnet-router anycast address
-  return longestMatch(scope.learn, address) > longestMatch(scope.reserved, address);
+  const match = longestMatch(scope.learn, address);
+  return match >= 0 && !scope.reserved.some((prefix) => prefix.length >= match && contains(prefix, address));
 }
 
 /** The length of the longest prefix that holds an address; −1 if none does. */

@@ -2,7 +2,7 @@
 // bpf/wg-slaacer.h in TypeScript: maps' keys and values and the ring buffer's records. Host byte order, except
 // addresses; the kernel's nanoseconds are milliseconds here.
 
-import { type Prefix, parseAddress } from '../address.ts';
+import { type Prefix, writeAddress } from '../address.ts';
 import { formatAddressAt } from '../address-text.ts';
 import type { Counters, Endpoint, LearnedRecord, Limits, Sighting, Verdict } from '../model.ts';
 import type { BpfMap } from './native.ts';
@@ -51,7 +51,6 @@ function writeTime(buffer: Buffer, offset: number, milliseconds: number): void {
   writeU64(buffer, Math.round(milliseconds * 1e6), offset);
 }
 
-/** Of a pool, as there may be many. */
 function zeroed(size: number): Buffer {
   return Buffer.allocUnsafe(size).fill(0);
 }
@@ -64,8 +63,10 @@ function readName(buffer: Buffer, offset: number): string {
   return buffer.toString('latin1', offset, end);
 }
 
+/** By hand, as for so few bytes a call takes longer. */
 function writeName(buffer: Buffer, offset: number, name: string): void {
-  buffer.write(name, offset, NAME - 1, 'latin1');
+  const length = Math.min(name.length, NAME - 1);
+  for (let i = 0; i < NAME; i++) buffer[offset + i] = i < length ? name.charCodeAt(i) : 0;
 }
 
 export function encodeIfindex(ifindex: number): Buffer {
@@ -74,20 +75,25 @@ export function encodeIfindex(ifindex: number): Buffer {
   return buffer;
 }
 
-export function encodeSource(ifindex: number, address: string): Buffer {
-  const buffer = zeroed(layout.source.size);
+/** Into a new buffer, or one of that size that is there. */
+export function encodeSource(
+  ifindex: number,
+  address: string,
+  buffer = Buffer.alloc(layout.source.size),
+): Buffer {
   writeU32(buffer, ifindex, layout.source.ifindex);
-  buffer.set(parseAddress(address)!, layout.source.address);
+  writeAddress(address, buffer, layout.source.address);
   return buffer;
 }
 
-export function encodeLearned(record: LearnedRecord): Buffer {
+/** Likewise. */
+export function encodeLearned(record: LearnedRecord, buffer = Buffer.alloc(layout.learned.size)): Buffer {
   const at = layout.learned;
-  const buffer = zeroed(at.size);
   buffer.write(record.peer, at.peer, 'base64');
   writeName(buffer, at.interface, record.device);
   writeTime(buffer, at.learned, record.learned);
   writeTime(buffer, at.last_seen, record.lastSeen);
+  writeU64(buffer, 0, at.last_seen_jiffies);
   return buffer;
 }
 
@@ -305,6 +311,6 @@ function decodeSighting(batch: Buffer, start: number): Sighting {
   const [more, size] = [start + at.more, readU16(batch, start + at.length)];
   if (batch[start + at.repeat] === 1) sighting.repeat = true;
   if (verdict === 'owned') sighting.owner = batch.toString('base64', more, more + size);
-  else if (size > 0) sighting.packet = batch.subarray(more, more + size);
+  else if (size > 0) sighting.packet = new Uint8Array(batch.buffer, batch.byteOffset + more, size);
   return sighting;
 }

@@ -15,6 +15,8 @@ import { type PinTrouble, pinned, pinTrouble, troubleOf } from './pins.ts';
 const ethernetHeader = Buffer.from('00000000000000000000000086dd', 'hex');
 const multicastHeader = Buffer.from('33330000000200000000000086dd', 'hex');
 const IPV6_DESTINATION = 24;
+/** More than the kernel takes with BPF_PROG_TEST_RUN. */
+const MAX_FRAME = 4_096;
 
 export interface ObjectOptions {
   readonly native: Native;
@@ -92,6 +94,10 @@ export abstract class BpfSightings {
   readonly #interfaces: BpfMap;
   readonly #counts: BpfMap;
   readonly #scope: BpfMap;
+  /** Used again for each address and packet: to make a buffer takes longer than to fill it. */
+  readonly #key = Buffer.alloc(abi.layout.source.size);
+  readonly #value = Buffer.alloc(abi.layout.learned.size);
+  readonly #frame = new Uint8Array(MAX_FRAME);
   /** Ours: other namespaces have the same ifindexes. */
   protected readonly netns = statSync('/proc/self/ns/net').ino;
   /** What the scope trie holds for each watched ifindex. */
@@ -147,7 +153,13 @@ export abstract class BpfSightings {
 
   deliver(ifindex: number, packet: Uint8Array): void {
     const header = packet[IPV6_DESTINATION] === 0xff ? multicastHeader : ethernetHeader;
-    const answer = this.object.testRun('inject', Buffer.concat([header, packet]), ifindex);
+    this.#frame.set(header);
+    this.#frame.set(packet, header.length);
+    const answer = this.object.testRun(
+      'inject',
+      this.#frame.subarray(0, header.length + packet.length),
+      ifindex,
+    );
     if (answer !== 0)
       throw new Error(`the kernel did not take the packet back (bpf_clone_redirect: ${answer})`);
   }
@@ -157,15 +169,16 @@ export abstract class BpfSightings {
   }
 
   keepRecord(record: LearnedRecord): void {
-    this.#put('learned', abi.encodeSource(record.ifindex, record.address), abi.encodeLearned(record));
+    const key = abi.encodeSource(record.ifindex, record.address, this.#key);
+    this.#put('learned', key, abi.encodeLearned(record, this.#value));
   }
 
   dropRecords(ifindex: number, addresses: readonly string[]): void {
-    for (const address of addresses) this.#delete('learned', abi.encodeSource(ifindex, address));
+    for (const address of addresses) this.#delete('learned', abi.encodeSource(ifindex, address, this.#key));
   }
 
   lastSeen(ifindex: number, address: string): number | undefined {
-    const value = this.#learned.lookup(abi.encodeSource(ifindex, address));
+    const value = this.#learned.lookup(abi.encodeSource(ifindex, address, this.#key));
     return value && abi.decodeLastSeen(value);
   }
 

@@ -2,7 +2,7 @@
 // Generic netlink "wireguard" (<linux/wireguard.h>, drivers/net/wireguard/netlink.c).
 
 import { constants } from 'node:os';
-import { isZero, type Prefix, parseAddress } from '../address.ts';
+import { isZero, type Prefix, writeAddress } from '../address.ts';
 import { formatAddressAt, formatPrefix } from '../address-text.ts';
 import type { AllowedIp, Device, Endpoint, Peer } from '../model.ts';
 import {
@@ -320,10 +320,9 @@ function writePeer(
   writeU16(bytes, size - allowedIps, start + allowedIps);
   let at = start + peerModel.bytes.length;
   for (const entry of entries) {
-    const parsed = parseAddress(entry.address);
-    if (!parsed) throw new TypeError(`not an IPv6 address: ${entry.address}`);
     bytes.set(model.bytes, at);
-    bytes.set(parsed, at + model.address);
+    if (!writeAddress(entry.address, bytes, at + model.address))
+      throw new TypeError(`not an IPv6 address: ${entry.address}`);
     bytes[at + model.mask] = entry.length ?? 128;
     at += model.bytes.length;
   }

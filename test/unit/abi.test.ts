@@ -257,7 +257,11 @@ describe('sightings', () => {
     const packets = ['', 'x', 'packet!!', 'longer packet'].map((text) => Buffer.from(text));
     const batch = Buffer.concat(packets.map((packet) => inBatch(seen(0, packet))));
     expect(abi.decodeSightings(batch)).toEqual(
-      packets.map((packet) => ({ ...common, verdict: 'candidate', ...(packet.length > 0 && { packet }) })),
+      packets.map((packet) => ({
+        ...common,
+        verdict: 'candidate',
+        ...(packet.length > 0 && { packet: new Uint8Array(packet) }),
+      })),
     );
     expect(abi.decodeSightings(Buffer.alloc(0))).toEqual([]);
   });
