@@ -6,7 +6,8 @@
 // The router has 2001:db8:1::1/64 on wg1, no link-local address but what wg-slaacer gives it, and a default route.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { anyHook, guestFor, sharedGuest, type Way, ways } from '../../bed/bed.ts';
+import { foreignCpu } from '../../../scripts/cpus.ts';
+import { anyHook, guestFor, kernel, sharedGuest, type Way, ways } from '../../bed/bed.ts';
 import type { Client } from '../../bed/client.ts';
 import { Daemon, PROGRAM } from '../../bed/daemon.ts';
 import { Lab, type LabOptions } from '../../bed/lab.ts';
@@ -64,8 +65,9 @@ describe.each(ways)('by %s', (way) => {
     await lab.guest.until(() => expect(daemon.all('learned').length).toBeGreaterThan(1), 10_000);
     // Told, not judged: a client's kernel and a busy emulator have their part in it.
     console.log(`${way}: on line after ${milliseconds} ms`);
-    // The first is answered. If it were not, another would follow 4 s later (RFC 4861, section 10).
-    expect((await solicitations(laptop)) - before).toBe(1);
+    // The first is answered. If it were not, another would follow 4 s later (RFC 4861, section 10), as one may where
+    // emulation takes longer than that.
+    expect((await solicitations(laptop)) - before).toBeLessThanOrEqual(foreignCpu(kernel) ? 2 : 1);
     const { stdout } = await laptop.run('ip -6 -oneline address show dev wg0 scope global');
     expect(stdout.match(/inet6 2001:db8:1:/g)).toHaveLength(2);
     expect(stdout.match(/temporary/g)).toHaveLength(1);
