@@ -14,8 +14,10 @@ const onKernel = (kernel: string): TestProjectInlineConfiguration[] =>
     test: {
       name: `${folder.replace('kernel/', '')}-${kernel}`,
       include: [`test/${folder}/**/*.test.ts`, ...(alsoIn[folder] ?? [])],
-      // Its guests have the host's clock, and no client systems.
-      exclude: foreignCpu(kernel) ? ['test/kernel/once/clock.test.ts', 'test/clients/**'] : [],
+      // Its guests have the host's clock, no dnsmasq, and no client systems.
+      exclude: foreignCpu(kernel)
+        ? ['test/kernel/once/clock.test.ts', 'test/kernel/once/names.test.ts', 'test/clients/**']
+        : [],
       globalSetup: ['test/bed/programs.ts'],
       setupFiles: ['test/bed/setup.ts'],
       provide: { kernel },

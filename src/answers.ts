@@ -64,6 +64,9 @@ export interface InterfaceOptions {
   readonly ra_mtu: string;
   /** 1 or 0. */
   readonly takeover: number;
+  readonly dns: string;
+  /** Empty if there is none. */
+  readonly nftset_prefix: string;
 }
 
 export interface InterfaceStatus {
@@ -85,6 +88,8 @@ export interface InterfaceStatus {
 export interface PeerName {
   readonly peer: string;
   readonly description?: string | undefined;
+  /** Its name in DNS, without a domain; absent where that is not switched on. */
+  readonly name?: string | undefined;
 }
 
 /** An address that a peer has, or would have. */

@@ -10,7 +10,9 @@ import type { Kernel, StateFile } from './kernel/ports.ts';
 import type { PeerAddress } from './model.ts';
 import { type Problem, ProblemList } from './problem.ts';
 import { assignPrefix } from './service/assign.ts';
+import { type Host, Hosts } from './service/hosts.ts';
 import { Log } from './service/log.ts';
+import { isDomain, type NamedPeer, namePeers } from './service/names.ts';
 import { searchListOf } from './service/network.ts';
 import { ServiceObject, type Subject } from './service/object.ts';
 import type { PeerSection } from './service/peers.ts';
@@ -31,6 +33,10 @@ export interface Foundation {
   readonly stateFile?: StateFile | undefined;
   /** A file of that name, be it there or not. */
   openFile(path: string): StateFile;
+  /** For dnsmasq; without it no name resolves. */
+  readonly hostsFile?: StateFile | undefined;
+  /** The router's own, without a domain. */
+  readonly hostname?: string;
   write(level: LogLevel, line: string): void;
 }
 
@@ -57,6 +63,11 @@ export class Daemon implements Subject {
   /** Of the file in which the history is kept. */
   readonly #fileComplaints: ProblemList;
   #historyKeeper: HistoryKeeper | undefined;
+  /** Of what follows the ledger. */
+  readonly #troubles: ProblemList;
+  readonly #hosts: Hosts | undefined;
+  /** By section of the interface and public key. */
+  #names: ReadonlyMap<string, NamedPeer> = new Map();
   #object: ServiceObject | undefined;
   #isLearning = false;
   #isStopped = false;
@@ -71,7 +82,7 @@ export class Daemon implements Subject {
 
   constructor(foundation: Foundation) {
     this.#foundation = foundation;
-    const { version, kernel, clock, ubus, write, stateFile } = foundation;
+    const { version, kernel, clock, ubus, write, stateFile, hostsFile } = foundation;
     this.version = version;
     this.clock = clock;
     this.#log = new Log(clock, write, (name, peer) => this.describePeer(name, peer));
@@ -84,13 +95,27 @@ export class Daemon implements Subject {
     );
     this.engine.ledger.follow(this.history);
     this.#pinner = new Pinner(ubus);
-    const listOfProblems = () =>
+    const listed = () =>
       new ProblemList(
-        (problem) => this.#log.problem(problem),
-        (problem) => this.#log.line('info', `solved: ${describeProblem(problem).message}`),
+        (problem) => this.#log.problem(this.#withDescription(problem)),
+        (problem) =>
+          this.#log.line('info', `solved: ${describeProblem(this.#withDescription(problem)).message}`),
       );
-    this.#complaints = listOfProblems();
-    this.#fileComplaints = listOfProblems();
+    this.#complaints = listed();
+    this.#fileComplaints = listed();
+    this.#troubles = listed();
+    const noteTroubles = () => this.#troubles.set(this.#hosts?.problems ?? []);
+    if (hostsFile) {
+      this.#hosts = new Hosts(
+        this.engine.ledger,
+        clock,
+        hostsFile,
+        // As odhcpd's own script does (odhcpd-update).
+        () => ubus.call('service', 'signal', { name: 'dnsmasq' }),
+        noteTroubles,
+      );
+      this.engine.ledger.follow(this.#hosts);
+    }
   }
 
   get interfaces() {
@@ -102,7 +127,12 @@ export class Daemon implements Subject {
   }
 
   problems(): Problem[] {
-    const lists = [this.#complaints.list(), this.#fileComplaints.list(), this.engine.currentProblems()];
+    const lists = [
+      this.#complaints.list(),
+      this.#fileComplaints.list(),
+      this.engine.currentProblems(),
+      this.#troubles.list(),
+    ];
     return lists.flat().map((problem) => this.#withDescription(problem));
   }
 
@@ -129,6 +159,7 @@ export class Daemon implements Subject {
     this.#cancelRetry?.();
     this.engine.stop();
     this.#historyKeeper?.stop();
+    this.#hosts?.stop();
     this.#foundation.ubus.close();
     this.#foundation.kernel.close();
   }
@@ -171,7 +202,14 @@ export class Daemon implements Subject {
     const { configuration, failures } = this.#reader;
     this.#log.level = this.global.logLevel;
     this.#complaints.begin();
-    this.#complaints.set([...failures, ...(configuration?.problems ?? [])]);
+    const named = namePeers(
+      this.interfaces,
+      this.#reader.peers,
+      configuration?.peers ?? [],
+      this.#foundation.hostname ?? '',
+    );
+    this.#names = new Map(named.peers.map((peer) => [`${peer.interface} ${peer.key}`, peer]));
+    this.#complaints.set([...failures, ...(configuration?.problems ?? []), ...named.problems]);
     if (failures.length > 0) this.#retryAfter(this.#nextRetry);
     this.#nextRetry = failures.length > 0 ? Math.min(2 * this.#nextRetry, LAST_RETRY) : FIRST_RETRY;
     if (configuration) this.#apply();
@@ -199,6 +237,7 @@ export class Daemon implements Subject {
       isGone: (device, peer) => peers.isGone(device, peer),
     };
     this.#keepHistory(configuration!.global.historyFile);
+    this.#hosts?.configure(this.#named());
     if (this.#isLearning) {
       this.engine.configure(config);
       this.#log.line('debug', 'the configuration has been read again');
@@ -221,6 +260,17 @@ export class Daemon implements Subject {
         : new HistoryKeeper(this.#foundation.openFile(path), this.clock, this.history, (problems) =>
             this.#fileComplaints.set(problems),
           );
+  }
+
+  /** What dnsmasq is to know. */
+  #named(): Host[] {
+    const { peers, network } = this.#reader;
+    return [...this.#names.values()].flatMap(({ interface: section, device, key, name, dns }) => {
+      if (name === undefined || dns === '0') return [];
+      const domain = searchListOf(network, device).find(isDomain);
+      const names = domain === undefined ? [name] : [`${name}.${domain}`, name];
+      return [{ interface: section, key, names, dns, configured: peers.configured(device, key) }];
+    });
   }
 
   #retryAfter(milliseconds: number): void {
@@ -250,6 +300,11 @@ export class Daemon implements Subject {
 
   hosts(): Promise<readonly string[]> {
     return readHosts(this.#foundation.ubus);
+  }
+
+  namePeer(name: string, peer: string): string | undefined {
+    const named = this.#names.get(`${name} ${peer}`);
+    return named?.dns === '0' ? undefined : named?.name;
   }
 
   describePeer(name: string, peer: string): string | undefined {

@@ -52,10 +52,15 @@ export interface ProblemData {
   'ignored-section': InSection &
     (
       | { readonly reason: 'type'; readonly type: string }
-      | { readonly reason: 'globals' | 'no-name' | 'no-device' }
-      | { readonly reason: 'name'; readonly name: string }
+      | { readonly reason: 'globals' | 'no-name' | 'no-device' | 'no-key' }
+      | { readonly reason: 'name' | 'no-interface'; readonly name: string }
       | { readonly reason: 'device'; readonly device: string; readonly rival: string }
+      /** Of a peer. */
+      | { readonly reason: 'peer'; readonly rival: string }
+      | { readonly reason: 'no-peer'; readonly device: string }
     );
+  /** Another peer, or the router, has the name that it would have. */
+  'name-taken': OfPeer & { readonly name: string };
   'no-configuration': Unreadable & { /** An earlier one is. */ readonly isInForce: boolean };
   'no-peers': OnDevice & Unreadable;
   'no-network': Unreadable;
@@ -93,6 +98,11 @@ export interface ProblemData {
   'ra-unheeded': OfPeer & { readonly prefix: string };
   'solicitations-blocked': OnDevice;
   'ra-conflict': OnDevice & { /** Who else sends them, and by what option. */ readonly advertiser: string };
+
+  // What follows addresses
+  'hosts-failed': { readonly file: string } & Failure;
+  /** dnsmasq could not be told to read the hosts file. */
+  'dnsmasq-untold': Unreadable;
 
   // What is kept for a reboot
   'state-corrupt': { readonly file: string /** How many of them cannot be read. */; readonly lines: number };

@@ -65,11 +65,30 @@ export interface ServiceSettings extends GlobalSettings {
   readonly historyFile: string | undefined;
 }
 
+/** Which of a peer's global addresses its name resolves to: none, all, or those that stay the same. */
+export type Dns = '0' | '1' | 'stable';
+
 /** What a section for an interface says besides. */
 export interface SectionSettings extends InterfaceSettings {
   readonly enabled: boolean;
   /** Undefined: as the section is called. */
   readonly device: string | undefined;
+  readonly dns: Dns;
+  /** A set of nftables for each peer is called so, followed by the peer's name. */
+  readonly nftsetPrefix: string | undefined;
+}
+
+/** What a section for a peer says. */
+export interface PeerSettings {
+  /** The section of its interface, or the device. */
+  readonly interface: string | undefined;
+  readonly publicKey: string | undefined;
+  /** Undefined: made of the description. */
+  readonly name: string | undefined;
+  /** Undefined: as its interface. */
+  readonly dns: Dns | undefined;
+  /** Sets of nftables that its addresses are in, each "family#table#set". */
+  readonly nftsets: readonly string[];
 }
 
 export const serviceDefaults: ServiceSettings = {
@@ -78,7 +97,21 @@ export const serviceDefaults: ServiceSettings = {
   historyFile: undefined,
 };
 
-export const sectionDefaults: SectionSettings = { ...interfaceDefaults, enabled: false, device: undefined };
+export const sectionDefaults: SectionSettings = {
+  ...interfaceDefaults,
+  enabled: false,
+  device: undefined,
+  dns: '0',
+  nftsetPrefix: undefined,
+};
+
+export const peerDefaults: PeerSettings = {
+  interface: undefined,
+  publicKey: undefined,
+  name: undefined,
+  dns: undefined,
+  nftsets: [],
+};
 
 /** A value that is not one; `allowed` says in words what would be. */
 export class InvalidValue extends Error {
@@ -139,6 +172,33 @@ export function parseBoolean(text: string): boolean | undefined {
 /** A name that Linux allows for an interface (dev_valid_name), without what no shell or file name likes. */
 export function parseDevice(text: string): string | undefined {
   return /^[\w.@-]{1,15}$/.test(text) && text !== '.' && text !== '..' ? text : undefined;
+}
+
+/** 32 bytes in base64. */
+export function isPublicKey(text: string): boolean {
+  return /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(text);
+}
+
+/** A label of a host's name (RFC 1123, 2.1) in lower case. One of digits only could be taken for an address. */
+export function parseLabel(text: string): string | undefined {
+  const label = text.toLowerCase();
+  const isLabel = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(label);
+  return isLabel && /[a-z]/.test(label) && label !== 'localhost' ? label : undefined;
+}
+
+/** As dnsmasq takes it, "family#table#set"; an IPv4 address has no place there. The names are those that nft(8) takes. */
+function parseNftset(text: string): string | undefined {
+  const set = text.replace(/^6#/, '');
+  return isNftset(set) ? set : undefined;
+}
+
+export function isNftset(text: string): boolean {
+  return /^(?:inet|ip6|bridge|netdev)(?:#[A-Za-z_.][\w/.-]{0,127}){2}$/.test(text);
+}
+
+/** … of which the end is missing. */
+function parseNftsetPrefix(text: string): string | undefined {
+  return parseNftset(`${text}x`)?.slice(0, -1);
 }
 
 /** The absolute name of a file, without spaces. */
@@ -241,6 +301,12 @@ export const serviceOptions: Options<ServiceSettings> = {
   },
 };
 
+const dns = {
+  key: 'dns',
+  allowed: '0, 1 or stable',
+  parse: oneOf(['0', '1', 'stable']),
+} as const;
+
 export const sectionOptions: Options<SectionSettings> = {
   ...interfaceOptions,
   enabled: { key: 'enabled', allowed: '1 or 0', parse: only(parseBoolean) },
@@ -248,6 +314,40 @@ export const sectionOptions: Options<SectionSettings> = {
     key: 'device',
     allowed: 'the name of a network interface, of 1 to 15 letters, digits and . _ - @',
     parse: only(parseDevice),
+  },
+  dns,
+  nftset_prefix: {
+    key: 'nftsetPrefix',
+    allowed: 'family#table#beginning of a set, such as inet#fw4#wg1_',
+    parse: only(parseNftsetPrefix),
+  },
+};
+
+export const peerOptions: Options<PeerSettings> = {
+  interface: {
+    key: 'interface',
+    allowed: 'the name of an interface that is configured here',
+    parse: only((text) => text),
+  },
+  public_key: {
+    key: 'publicKey',
+    allowed: 'a public key in base64',
+    parse: only((text) => (isPublicKey(text) ? text : undefined)),
+  },
+  name: {
+    key: 'name',
+    allowed: '1 to 63 letters, digits and hyphens, with a letter, and no hyphen at either end',
+    parse: only(parseLabel),
+  },
+  dns,
+  nftset: {
+    key: 'nftsets',
+    allowed: 'family#table#set, such as inet#fw4#phone',
+    isList: true,
+    parse: listOf((text) => {
+      const set = parseNftset(text);
+      return set === undefined ? undefined : [set];
+    }),
   },
 };
 

@@ -18,6 +18,8 @@ export interface AddressActions {
 interface Group {
   readonly peer: string;
   readonly description: string | undefined;
+  /** In DNS. */
+  readonly name: string | undefined;
   readonly entries: readonly LearnedAddress[];
   readonly open: boolean;
 }
@@ -116,7 +118,8 @@ export class AddressTable {
     return [...byPeer].map(([peer, entries]) => {
       const byAddress = this.query !== '' && !peerMatches(entries[0]!, this.query);
       const open = this.chosen.get(peer) ?? (byAddress || this.openByDefault === true);
-      return { peer, description: entries[0]!.description, entries, open };
+      const { description, name } = entries[0]!;
+      return { peer, description, name, entries, open };
     });
   }
 
@@ -140,12 +143,13 @@ export class AddressTable {
       { type: 'button', class: 'wg-slaacer-toggle', click: () => this.toggle(peer) },
       [element('span', { class: 'wg-slaacer-arrow', 'aria-hidden': 'true' }), nameElement(description)],
     );
+    const dnsName = element('code', { class: 'wg-slaacer-dns-name' });
     const count = element('span');
     const first = new TimeText();
     const last = new TimeText();
     const expires = element('span');
     const node = element('tr', { class: 'tr wg-slaacer-group' }, [
-      cell(peerColumn!, [button, ' ', keyBadge(peer)]),
+      cell(peerColumn!, [button, ' ', keyBadge(peer), dnsName]),
       cell(addressColumn!, [count]),
       cell(firstColumn!, [first.node]),
       cell(lastColumn!, [last.node]),
@@ -160,7 +164,8 @@ export class AddressTable {
     ]);
     return {
       node,
-      update: ({ group: { entries, open } }) => {
+      update: ({ group: { name = '', entries, open } }) => {
+        setText(dnsName, name);
         setAttribute(button, 'aria-expanded', String(open));
         setText(count, _('Addresses: %d').format(entries.length));
         first.show(Math.min(...entries.map((entry) => entry.learned)), this.now);

@@ -20,8 +20,8 @@ export function matches(entry: PeerAddress, query: string): boolean {
   return entry.address.includes(query) || peerMatches(entry, query);
 }
 
-export function peerMatches({ description, peer }: PeerAddress, query: string): boolean {
-  return (description ?? '').toLowerCase().includes(query) || peer.toLowerCase().includes(query);
+export function peerMatches({ description, name, peer }: PeerAddress, query: string): boolean {
+  return [description, name, peer].some((text) => text?.toLowerCase().includes(query));
 }
 
 export function keyBadge(key: string): HTMLElement {

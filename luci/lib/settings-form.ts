@@ -3,7 +3,7 @@
 
 import form from 'luci:form';
 import uci from 'luci:uci';
-import { formatDuration, interfaceDefaults, serviceDefaults } from '../../src/settings.ts';
+import { formatDuration, interfaceDefaults, sectionDefaults, serviceDefaults } from '../../src/settings.ts';
 import { InterfaceBadge } from './interface-badge.ts';
 import { prefixCell } from './prefix-cell.ts';
 import { optionError } from './validation.ts';
@@ -217,6 +217,30 @@ function addDialog(grid: form.GridSection): void {
     ),
   );
   takeover.modalonly = true;
+
+  const dns = choice(
+    grid,
+    'dns',
+    _('Names'),
+    _(
+      'A peer that is described as "phone" is found as phone.lan, if dnsmasq has the domain lan: at all of its addresses, or at those that stay the same.',
+    ),
+    sectionDefaults.dns,
+  );
+  dns.modalonly = true;
+  dns.value('0', _('None'));
+  dns.value('1', _('All addresses'));
+  dns.value('stable', _('Stable addresses'));
+
+  const sets = value(
+    form.Value,
+    'nftset_prefix',
+    _('Firewall sets'),
+    _(
+      'Sets that begin like this and end with the name of a peer have its addresses, for rules of the firewall: config ipset in /etc/config/firewall.',
+    ),
+  );
+  sets.placeholder = 'inet#fw4#wg1_';
 }
 
 function addGlobals(map: form.Map): void {

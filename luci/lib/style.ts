@@ -22,6 +22,7 @@ const rules = `
 .wg-slaacer-actions > div { flex-wrap: wrap; }
 .wg-slaacer-name { overflow-wrap: anywhere; margin-right: .25em; }
 .wg-slaacer-group .wg-slaacer-name { font-weight: bold; }
+.wg-slaacer-dns-name:not(:empty) { margin-left: .5em; }
 .wg-slaacer-toggle { all: unset; cursor: pointer; }
 .wg-slaacer-toggle:focus-visible { outline: 2px solid var(--primary-color-high, #1976d2); outline-offset: 2px; }
 .wg-slaacer-arrow::before { content: "\\25b8"; display: inline-block; width: 1.1em; }

@@ -4,7 +4,7 @@
 import { parseAddress } from '../address.ts';
 import { formatAddress } from '../address-text.ts';
 import type { HistoryAnswer } from '../answers.ts';
-import { isPublicKey } from '../service/peers.ts';
+import { isPublicKey } from '../settings.ts';
 import type { Ubus, UbusTable } from '../ubus/types.ts';
 import { plain } from '../words/text.ts';
 import { parseHistoryArguments } from './arguments.ts';

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The service, as procd runs it.
 
+import { hostname } from 'node:os';
 import { systemClock } from '../clock.ts';
 import { Daemon } from '../daemon.ts';
 import { FlashFile } from '../kernel/state-file.ts';
+import { HOSTS_DRAFT, HOSTS_FILE } from '../service/hosts.ts';
 import type { LogLevel } from '../settings.ts';
 import { UbusClient } from '../ubus/client.ts';
 import { setLateFlags } from './late-flags.ts';
@@ -22,7 +24,17 @@ export async function serve(version: string, state?: string): Promise<number> {
   const ubus = new UbusClient(undefined, ({ message }) => write('warn', message));
   const openFile = (path: string) => new FlashFile(path);
   const stateFile = state === undefined ? undefined : openFile(state);
-  const daemon = new Daemon({ version, kernel, clock: systemClock, ubus, write, openFile, stateFile });
+  const daemon = new Daemon({
+    version,
+    kernel,
+    clock: systemClock,
+    ubus,
+    write,
+    openFile,
+    stateFile,
+    hostsFile: new FlashFile(HOSTS_FILE, { draft: HOSTS_DRAFT, mode: 0o644 }),
+    hostname: hostname().split('.')[0]!,
+  });
   process.on('SIGHUP', () => void daemon.reload());
   // Who reads the log may go; learning goes on.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A small file on flash, which after a power cut is either what it was or what it was to be.
+// A small file, on flash for instance, which after a power cut is either what it was or what it was to be.
 
 import {
   closeSync,
@@ -21,9 +21,14 @@ const MOST = 2 ** 20;
 /** Errors are those of node:fs. */
 export class FlashFile implements StateFile {
   readonly path: string;
+  readonly #draft: string;
+  readonly #mode: number;
 
-  constructor(path: string) {
+  /** `draft` is where it is written first, in the same folder. */
+  constructor(path: string, { draft = `${path}.new`, mode = 0o600 } = {}) {
     this.path = path;
+    this.#draft = draft;
+    this.#mode = mode;
   }
 
   read(): string {
@@ -46,12 +51,12 @@ export class FlashFile implements StateFile {
 
   #replace(text: string): void {
     const folder = dirname(this.path);
-    const draft = `${this.path}.new`;
+    const draft = this.#draft;
     mkdirSync(folder, { recursive: true });
     rmSync(draft, { force: true }); // whatever a power cut has left
     try {
       // Only if it does not exist: never through a link.
-      writeFileSync(draft, text, { flag: 'wx', mode: 0o600, flush: true });
+      writeFileSync(draft, text, { flag: 'wx', mode: this.#mode, flush: true });
       renameSync(draft, this.path);
     } catch (error) {
       rmSync(draft, { force: true });

@@ -4,9 +4,8 @@
 import { parseAddress } from '../address.ts';
 import { formatAddress } from '../address-text.ts';
 import { type ClientSystem, clientSystems } from '../answers.ts';
-import { parseDevice } from '../settings.ts';
+import { isPublicKey, parseDevice } from '../settings.ts';
 import { UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
-import { isPublicKey } from './peers.ts';
 import { parseReach, type Reach } from './reachable.ts';
 
 function invalid(name: string, expected: string): UbusError {

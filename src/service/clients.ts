@@ -24,6 +24,8 @@ export interface ClientSubject {
   describePeer(name: string, peer: string): string | undefined;
   /** Whether the interface gets another port whenever it is made anew. */
   hasRandomPort(device: string): boolean;
+  /** Its name in DNS, if it has one. */
+  namePeer(name: string, peer: string): string | undefined;
   /** Under what the router can be reached, the best first. */
   hosts(): Promise<readonly string[]>;
 }
@@ -42,7 +44,7 @@ export async function configureClient(
   peer: string,
   system: ClientSystem,
   reach: Reach,
-): Promise<Omit<ClientAnswer, 'description'>> {
+): Promise<Omit<ClientAnswer, 'description' | 'name'>> {
   if (!listPeers(subject, section).some((each) => each.peer === peer))
     throw new UbusError(ubusStatus.notFound, `${section.name}: there is no peer ${peer}`);
   const host = reach.host ?? (await subject.hosts())[0];

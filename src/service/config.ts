@@ -5,8 +5,12 @@ import type { InterfaceConfig } from '../engine/engine.ts';
 import type { Problem, ProblemData } from '../problem.ts';
 import {
   type Options,
+  type PeerSettings,
   parseDevice,
   parseOptions,
+  peerDefaults,
+  peerOptions,
+  type SectionSettings,
   type ServiceSettings,
   sectionDefaults,
   sectionOptions,
@@ -16,14 +20,25 @@ import {
 import type { UbusTable } from '../ubus/types.ts';
 import { type Section, sectionsOf } from './sections.ts';
 
-export interface InterfaceSection extends InterfaceConfig {
+export interface InterfaceSection extends InterfaceConfig, Pick<SectionSettings, 'dns' | 'nftsetPrefix'> {
   readonly enabled: boolean;
+}
+
+/** What is said of one peer of an interface. */
+export interface PeerOptions extends Pick<PeerSettings, 'name' | 'dns' | 'nftsets'> {
+  /** Of UCI. */
+  readonly section: string;
+  readonly device: string;
+  /** The public key in base64. */
+  readonly key: string;
 }
 
 export interface Configuration {
   readonly global: ServiceSettings;
   /** With those that are disabled. Names are unique, and so are the devices of enabled ones. */
   readonly interfaces: readonly InterfaceSection[];
+  /** Of each peer of an interface one at most. */
+  readonly peers: readonly PeerOptions[];
   /** What is wrong with it. The rest is in force, with defaults for what cannot be used. */
   readonly problems: readonly Problem[];
 }
@@ -33,17 +48,25 @@ export function parseConfiguration(values: UbusTable): Configuration {
   const problems: Problem[] = [];
   const interfaces: InterfaceSection[] = [];
   let global: ServiceSettings | undefined;
+  const peerSections: Section[] = [];
   for (const section of sectionsOf(values)) {
     if (section.type === 'interface') {
       const added = parseInterface(section, interfaces, problems);
       if (added) interfaces.push(added);
+    } else if (section.type === 'peer') {
+      peerSections.push(section);
     } else if (section.type !== 'globals') {
       problems.push(ignored({ section: section.name, reason: 'type', type: section.type }));
     } else if (global) {
       problems.push(ignored({ section: section.name, reason: 'globals' }));
     } else global = check(section, serviceOptions, serviceDefaults, problems);
   }
-  return { global: global ?? serviceDefaults, interfaces, problems };
+  const peers: PeerOptions[] = [];
+  for (const section of peerSections) {
+    const added = parsePeer(section, interfaces, peers, problems);
+    if (added) peers.push(added);
+  }
+  return { global: global ?? serviceDefaults, interfaces, peers, problems };
 }
 
 function parseInterface(
@@ -51,7 +74,13 @@ function parseInterface(
   others: readonly InterfaceSection[],
   problems: Problem[],
 ): InterfaceSection | undefined {
-  const { enabled, device: named, ...settings } = check(section, sectionOptions, sectionDefaults, problems);
+  const {
+    enabled,
+    device: named,
+    dns,
+    nftsetPrefix,
+    ...settings
+  } = check(section, sectionOptions, sectionDefaults, problems);
   if (section.options.has('device') && named === undefined) return undefined; // has been told
   const device = named ?? (section.anonymous ? undefined : parseDevice(section.name));
   if (device === undefined) {
@@ -66,7 +95,37 @@ function parseInterface(
   }
   const rival = enabled && others.find((other) => other.enabled && other.device === device);
   if (rival) problems.push(ignored({ section: section.name, reason: 'device', device, rival: rival.name }));
-  return { name, device, enabled: enabled && !rival, settings };
+  return { name, device, enabled: enabled && !rival, dns, nftsetPrefix, settings };
+}
+
+/** By the section of its interface or, as ubus has it, by the device. */
+function parsePeer(
+  section: Section,
+  interfaces: readonly InterfaceSection[],
+  others: readonly PeerOptions[],
+  problems: Problem[],
+): PeerOptions | undefined {
+  const settings = check(section, peerOptions, peerDefaults, problems);
+  const { interface: named, publicKey: key, name, dns, nftsets } = settings;
+  if (key === undefined) {
+    if (!section.options.has('public_key'))
+      problems.push(ignored({ section: section.name, reason: 'no-key' }));
+    return undefined;
+  }
+  const of =
+    interfaces.find((each) => each.name === named) ??
+    interfaces.find(({ enabled, device }) => enabled && device === named) ??
+    interfaces.find(({ device }) => device === named);
+  if (!of) {
+    problems.push(ignored({ section: section.name, reason: 'no-interface', name: excerpt(named ?? '') }));
+    return undefined;
+  }
+  const rival = others.find((other) => other.device === of.device && other.key === key);
+  if (rival) {
+    problems.push(ignored({ section: section.name, reason: 'peer', rival: rival.section }));
+    return undefined;
+  }
+  return { section: section.name, device: of.device, key, name, dns, nftsets };
 }
 
 /** A section's settings; what is wrong with its options is added to `problems`. */
@@ -88,7 +147,7 @@ function check<Settings extends object>(
   );
   const { settings, invalid } = parseOptions(options, defaults, new Map(texts));
   for (const { option, value, allowed, ...rest } of invalid) {
-    const instead = option === 'device' ? 'nothing' : rest.instead;
+    const instead = essential.includes(option) ? 'nothing' : rest.instead;
     problems.push({
       code: 'invalid-option',
       data: { section: name, option, value: excerpt(value), allowed, instead },
@@ -103,6 +162,9 @@ function check<Settings extends object>(
   }
   return settings;
 }
+
+/** Without one of these, or with a wrong one, there is nothing to do for a section. */
+const essential = ['device', 'public_key'];
 
 function ignored(data: ProblemData['ignored-section']): Problem {
   return { code: 'ignored-section', data };

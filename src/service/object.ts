@@ -18,7 +18,7 @@ import type { Totals } from '../engine/totals.ts';
 import type { History } from '../history/history.ts';
 import type { Counters, PeerAddress } from '../model.ts';
 import type { Problem } from '../problem.ts';
-import type { InterfaceSettings, ServiceSettings } from '../settings.ts';
+import type { ServiceSettings } from '../settings.ts';
 import {
   type Method,
   type PublishedObject,
@@ -134,14 +134,15 @@ export class ServiceObject {
         ...describeProblem(problem),
         data: problem.data as unknown as UbusTable,
       })),
-      interfaces: interfaces.map(({ name, device, enabled, settings }) => {
+      interfaces: interfaces.map((section) => {
+        const { name, device, enabled } = section;
         const state = enabled ? states.find((state) => state.name === name) : undefined;
         return {
           name,
           device,
           enabled,
           up: up.has(device),
-          options: optionsAnswer(settings),
+          options: optionsAnswer(section),
           prefixes: state?.prefixes.map(formatPrefix) ?? [],
           addresses: state?.addresses ?? 0,
           counters: { ...(state?.counters ?? noCounters) },
@@ -298,9 +299,10 @@ export class ServiceObject {
     return section;
   }
 
-  #named(name: string, peer: string): { description?: string } {
-    const description = this.#subject.describePeer(name, peer);
-    return description === undefined ? {} : { description };
+  #named(section: string, peer: string): { description?: string; name?: string } {
+    const description = this.#subject.describePeer(section, peer);
+    const name = this.#subject.namePeer(section, peer);
+    return { ...(description !== undefined && { description }), ...(name !== undefined && { name }) };
   }
 
   /** Unix seconds of a time of the monotonic clock. */
@@ -320,7 +322,7 @@ async function changingNetwork<Result>(change: Promise<Result>): Promise<Result>
   }
 }
 
-function optionsAnswer(settings: InterfaceSettings) {
+function optionsAnswer({ settings, dns, nftsetPrefix = '' }: InterfaceSection) {
   const orNone = (texts: readonly string[]) => (texts.length > 0 ? [...texts] : ['0']);
   return {
     rate: settings.rate,
@@ -336,6 +338,8 @@ function optionsAnswer(settings: InterfaceSettings) {
     ra_search: orNone(settings.raSearch),
     ra_mtu: String(settings.raMtu),
     takeover: settings.takeover ? 1 : 0,
+    dns,
+    nftset_prefix: nftsetPrefix,
   } satisfies InterfaceOptions;
 }
 

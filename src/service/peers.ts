@@ -4,6 +4,7 @@
 import { parsePrefix } from '../address.ts';
 import { formatAddress } from '../address-text.ts';
 import type { PeerAddress } from '../model.ts';
+import { isPublicKey } from '../settings.ts';
 import type { UbusTable } from '../ubus/types.ts';
 import { sectionsOf } from './sections.ts';
 
@@ -41,11 +42,6 @@ export function parsePeers(values: UbusTable): PeerSection[] {
   });
 }
 
-/** 32 bytes in base64. */
-export function isPublicKey(text: string): boolean {
-  return /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(text);
-}
-
 /** Whether a list of allowed IPs names an address by itself: with /128, or without a length, as wg(8) takes it. */
 export function lists(allowedIps: readonly string[], address: string): boolean {
   return allowedIps.some((text) => canonical(text) === address);
@@ -64,11 +60,13 @@ export class PeerTable {
   /** By device and address: the keys of the peers that it is configured for. */
   readonly #configured = new Map<string, Map<string, Set<string>>>();
   readonly #inForce = new Map<string, readonly PeerSection[]>();
+  readonly #known = new Set<string>();
 
   constructor(devices: ReadonlyMap<string, readonly PeerSection[]> = new Map()) {
     for (const [device, sections] of devices) {
       const inForce = sections.filter(({ disabled }) => !disabled);
       this.#inForce.set(device, inForce);
+      for (const { key } of sections) this.#known.add(`${device} ${key}`);
       // A disabled section names a peer only if it has no other: an import may leave that of a device which was sold.
       const keys = new Set(inForce.map(({ key }) => key));
       for (const section of sections)
@@ -103,8 +101,20 @@ export class PeerTable {
     return inForce.length > 0 && inForce.every((section) => section.key !== key);
   }
 
+  /** Whether a device has peers by configuration, and this one not even as a disabled one. */
+  isUnknown(device: string, key: string): boolean {
+    return this.inForce(device).length > 0 && !this.#known.has(`${device} ${key}`);
+  }
+
   /** Whether an address is among a peer's configured allowed IPs by itself. */
   isConfigured(device: string, { peer, address }: PeerAddress): boolean {
     return this.#configured.get(device)?.get(address)?.has(peer) ?? false;
+  }
+
+  /** The IPv6 addresses among a peer's configured allowed IPs, in the order of the configuration. */
+  configured(device: string, key: string): ReadonlySet<string> {
+    const own = this.inForce(device).filter((section) => section.key === key);
+    const addresses = own.flatMap(({ allowedIps }) => allowedIps.map(canonical));
+    return new Set(addresses.filter((address) => address !== undefined));
   }
 }

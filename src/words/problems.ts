@@ -43,7 +43,7 @@ export const catalogue: Catalogue = {
       case 'type':
         return [
           _('wg-slaacer.{section}: left out, as there are no sections of type "{type}"'),
-          _('make it of type interface or globals, or remove it'),
+          _('make it of type interface, peer or globals, or remove it'),
         ];
       case 'globals':
         return [
@@ -70,8 +70,34 @@ export const catalogue: Catalogue = {
           _('wg-slaacer.{section}: left out, as section {rival} is for {device}, too'),
           _('keep one of them enabled'),
         ];
+      case 'no-key':
+        return [
+          _('wg-slaacer.{section}: left out, as it does not say which peer it is for'),
+          _('name the peer: option public_key'),
+        ];
+      case 'no-interface':
+        return [
+          _('wg-slaacer.{section}: left out, as there is no section for an interface called "{name}"'),
+          _('name a section of type interface: option interface'),
+        ];
+      case 'peer':
+        return [
+          _('wg-slaacer.{section}: left out, as section {rival} is for the same peer'),
+          _('keep one of them'),
+        ];
+      case 'no-peer':
+        return [
+          _('wg-slaacer.{section}: it has no effect, as {device} has no peer with that public key'),
+          _('give it the public key of a peer (wg show {device} peers), or remove it'),
+        ];
     }
   },
+  'name-taken': (_) => [
+    _('{device}: peer {peer} has no name, as "{name}" is that of another peer or of the router'),
+    _(
+      'give it another one: in /etc/config/wg-slaacer, option name in a section of type peer; or change its description',
+    ),
+  ],
   'no-configuration': (_, { isInForce }) => [
     isInForce
       ? _('the configuration cannot be read ({detail}): the last one stays in force')
@@ -233,6 +259,14 @@ export const catalogue: Catalogue = {
     _('switch those off there, or set option ra to 0 to keep it that way, or to 1 to send them all the same'),
   ],
 
+  'hosts-failed': (_, { error }) => [
+    _('{file}: names of peers cannot be written there for dnsmasq: {detail}'),
+    fileHintOf(_, error, report(_)),
+  ],
+  'dnsmasq-untold': (_) => [
+    _('dnsmasq could not be told of new names of peers ({detail})'),
+    _('see that dnsmasq runs (service dnsmasq status), or switch the names off: option dns'),
+  ],
   'state-corrupt': (_) => [
     _('{file}: {lines} of its lines cannot be read, so what they said about peers and prefixes is forgotten'),
     _('nothing is lost but time: see dmesg for errors of the flash'),

@@ -12,6 +12,10 @@ const SOCKET = '/var/run/ubus/ubus.sock';
 const CONFIG = '/run/config';
 const PATIENCE = 30_000;
 
+/** As files/etc/capabilities/wg-slaacer.json and the init script have it. */
+const CAPABILITIES = '-all,+net_admin,+net_raw,+sys_admin';
+const JAIL = `setpriv --bounding-set=${CAPABILITIES} --inh-caps=${CAPABILITIES} --ambient-caps=${CAPABILITIES} --no-new-privs`;
+
 interface Reply {
   readonly status: number;
   readonly answer?: unknown;
@@ -62,9 +66,14 @@ export class Service {
     await this.#client(`rpcd ${CONFIG}`);
   }
 
-  /** Resolves as soon as it has said something. */
-  async start(): Promise<void> {
-    this.#daemon = this.#router.spawn(`exec ${PROGRAM} run`);
+  /** So does procd's `service`, as far as it signals. */
+  async startProcd(): Promise<void> {
+    await this.#client('procd');
+  }
+
+  /** Resolves as soon as it has said something. `jailed`: with the capabilities that ujail leaves it. */
+  async start({ jailed = false } = {}): Promise<void> {
+    this.#daemon = this.#router.spawn(`exec ${jailed ? JAIL : ''} ${PROGRAM} run`);
     await this.#daemon.waitFor(/./, PATIENCE);
   }
 

@@ -159,6 +159,7 @@ describe('the dialog', () => {
     );
     expect(placeholders).toEqual(['5', '16', '32', '1d', '2001:db8:1::/64', 'auto', 'auto']);
     expect(await option(page, 'wg0', 'ra').inputValue()).toBe('auto');
+    expect(await option(page, 'wg0', 'dns').inputValue()).toBe('0');
   });
 
   it('changes what the service does, without a restart', async () => {
@@ -173,6 +174,8 @@ describe('the dialog', () => {
     await option(page, 'wg0', 'ra_default').selectOption('Always');
     await option(page, 'wg0', 'ra_mtu').fill('1280');
     await option(page, 'wg0', 'takeover').check();
+    await option(page, 'wg0', 'dns').selectOption('Stable addresses');
+    await option(page, 'wg0', 'nftset_prefix').fill('inet#fw4#wg0_');
     await saveDialog(page);
     expect(await prefixCell(page, 'wg0').textContent()).toBe('2001:db8:7::/64');
     await saveAndApply(page);
@@ -186,6 +189,8 @@ describe('the dialog', () => {
 	option ra_default '1'
 	option ra_mtu '1280'
 	option takeover '1'
+	option dns 'stable'
+	option nftset_prefix 'inet#fw4#wg0_'
 `);
     await expect
       .poll(async () => {
@@ -212,6 +217,7 @@ describe('the dialog', () => {
     ['ra_dns', '1.1.1.1'],
     ['ra_search', 'a..b'],
     ['ra_mtu', '1279'],
+    ['nftset_prefix', 'fw4#wg0_'],
   ])('does not take the %s %s', async (name, value) => {
     const { router, page } = await open();
     await openDialog(page, 'wg0');

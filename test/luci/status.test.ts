@@ -60,6 +60,19 @@ describe('what it shows', () => {
     expect(await row(page, temporary).textContent()).toContain('24 h');
   });
 
+  it('shows the name by which a peer is found, and finds it by that', async () => {
+    const running = await home({ ...household, settings: `${household.settings}\toption dns '1'\n` });
+    const page = await visit(running, 'status');
+    expect(await textOf(page, '.wg-slaacer-dns-name')).toEqual([
+      'alices-laptop',
+      'bobs-phone',
+      'garden-camera',
+      '',
+    ]);
+    await page.getByLabel('Search for a peer, key or address').fill('bobs-');
+    expect(await textOf(page, '.wg-slaacer-dns-name')).toEqual(['bobs-phone']);
+  });
+
   it('has the whole key in a tooltip, and for screen readers', async () => {
     const running = await home();
     const page = await visit(running, 'status');

@@ -53,6 +53,8 @@ const options = {
   ra_search: ['auto'],
   ra_mtu: 'auto',
   takeover: 0,
+  dns: '0',
+  nftset_prefix: '',
 };
 const status: StatusAnswer = {
   version: '0.1.0',
@@ -121,7 +123,7 @@ wg1: learning
   options    rate 5, burst 16, max_addresses 32, lifetime 90m,
              prefix 2001:db8:1::/64 2001:db8:2::/64, ra 0, ra_default auto,
              ra_preference medium, ra_dns auto, ra_search auto, ra_mtu auto,
-             takeover 0
+             takeover 0, dns 0
   prefixes   2001:db8:1::/64, fe80::/64
   addresses  2
   packets    candidate 2, owned 7
@@ -129,13 +131,13 @@ wg1: learning
 home (device wg-home): down
   options    rate 5, burst 16, max_addresses 32, lifetime 1d, ra auto,
              ra_default auto, ra_preference medium, ra_dns auto, ra_search auto,
-             ra_mtu auto, takeover 0
+             ra_mtu auto, takeover 0, dns 0
   addresses  0
 
 wg3: off
   options    rate 5, burst 16, max_addresses 32, lifetime 1d, ra auto,
              ra_default auto, ra_preference medium, ra_dns auto, ra_search auto,
-             ra_mtu auto, takeover 0
+             ra_mtu auto, takeover 0, dns 0
   addresses  0`);
   });
 

@@ -7,7 +7,7 @@ import { parseConfiguration } from '../../src/service/config.ts';
 import { interfaceDefaults } from '../../src/settings.ts';
 import type { UbusTable } from '../../src/ubus/types.ts';
 import { describeProblem } from '../../src/words/problems.ts';
-import { prefixes } from './bench.ts';
+import { alice, bob, prefixes } from './bench.ts';
 
 /** As rpcd answers; names that begin with "cfg" are anonymous. */
 function parse(sections: Record<string, Record<string, string | string[]>>) {
@@ -25,15 +25,34 @@ describe('a configuration', () => {
   it('has defaults for what is not said, and nothing enabled', () => {
     expect(parse({ wg1: {} })).toEqual({
       global: { hook: 'auto', logLevel: 'info' },
-      interfaces: [{ name: 'wg1', device: 'wg1', enabled: false, settings: interfaceDefaults }],
+      interfaces: [
+        {
+          name: 'wg1',
+          device: 'wg1',
+          enabled: false,
+          dns: '0',
+          nftsetPrefix: undefined,
+          settings: interfaceDefaults,
+        },
+      ],
+      peers: [],
       problems: [],
     });
     expect(parse({}).interfaces).toEqual([]);
   });
 
   it('says everything', () => {
-    const { global, interfaces, problems } = parse({
+    const { global, interfaces, peers, problems } = parse({
       globals: { '.type': 'globals', hook: 'kprobe', log_level: 'debug' },
+      cfg01: {
+        '.type': 'peer',
+        interface: 'home',
+        public_key: alice,
+        name: 'Phone',
+        dns: 'stable',
+        nftset: ['inet#fw4#phone', '6#ip6#mine#allowed'],
+      },
+      cfg02: { '.type': 'peer', interface: 'wg-home', public_key: bob },
       home: {
         enabled: '1',
         device: 'wg-home',
@@ -50,6 +69,8 @@ describe('a configuration', () => {
         ra_search: '0',
         ra_mtu: '1300',
         takeover: '1',
+        dns: '1',
+        nftset_prefix: 'inet#fw4#home_',
       },
     });
     expect(problems).toEqual([]);
@@ -59,6 +80,8 @@ describe('a configuration', () => {
         name: 'home',
         device: 'wg-home',
         enabled: true,
+        dns: '1',
+        nftsetPrefix: 'inet#fw4#home_',
         settings: {
           rate: 7,
           burst: 8,
@@ -75,6 +98,17 @@ describe('a configuration', () => {
           takeover: true,
         },
       },
+    ]);
+    expect(peers).toEqual([
+      {
+        section: 'cfg01',
+        device: 'wg-home',
+        key: alice,
+        name: 'phone',
+        dns: 'stable',
+        nftsets: ['inet#fw4#phone', 'ip6#mine#allowed'],
+      },
+      { section: 'cfg02', device: 'wg-home', key: bob, name: undefined, dns: undefined, nftsets: [] },
     ]);
   });
 
@@ -122,6 +156,53 @@ describe('what is wrong', () => {
     ]);
     expect(interfaces[0]!.settings.rate).toBe(5);
   });
+
+  it('of a peer leaves out its section, or the option', () => {
+    const peer = { '.type': 'peer', interface: 'wg1', public_key: alice };
+    const { peers, problems } = parse({
+      wg1: { enabled: '1', dns: 'yes', nftset_prefix: 'fw4#wg1_' },
+      nobody: { '.type': 'peer', interface: 'wg1' },
+      wrong: { ...peer, public_key: 'x' },
+      nowhere: { ...peer, interface: 'wg9' },
+      lost: { '.type': 'peer', public_key: alice },
+      phone: { ...peer, name: 'my phone', nftset: ['inet#fw4#phone', 'inet#fw4', 'ip#fw4#phone'], dns: '2' },
+      again: { ...peer, name: 'phone' },
+    });
+    expect(problems.map((problem) => describeProblem(problem).message)).toEqual([
+      'wg-slaacer.wg1.dns: "yes" is not allowed, so the default is used',
+      'wg-slaacer.wg1.nftset_prefix: "fw4#wg1_" is not allowed, so the default is used',
+      'wg-slaacer.nobody: left out, as it does not say which peer it is for',
+      'wg-slaacer.wrong.public_key: "x" is not allowed, so the section is left out',
+      'wg-slaacer.nowhere: left out, as there is no section for an interface called "wg9"',
+      'wg-slaacer.lost: left out, as there is no section for an interface called ""',
+      'wg-slaacer.phone.name: "my phone" is not allowed, so the default is used',
+      'wg-slaacer.phone.dns: "2" is not allowed, so the default is used',
+      'wg-slaacer.phone.nftset: "inet#fw4" is not allowed, so it is left out',
+      'wg-slaacer.phone.nftset: "ip#fw4#phone" is not allowed, so it is left out',
+      'wg-slaacer.again: left out, as section phone is for the same peer',
+    ]);
+    expect(peers).toMatchObject([{ section: 'phone', name: undefined, nftsets: ['inet#fw4#phone'] }]);
+  });
+
+  it.each(['phone', 'a', 'Phone-2', '4g', `${'a'.repeat(63)}`])('is not the name %s', (name) => {
+    const { problems } = parse({
+      wg1: {},
+      cfg01: { '.type': 'peer', interface: 'wg1', public_key: alice, name },
+    });
+    expect(problems).toEqual([]);
+  });
+
+  it.each(['-phone', 'phone-', 'phone.lan', 'büro', '42', 'localhost', `${'a'.repeat(64)}`, 'a\nb', 'a_b'])(
+    'is the name %j',
+    (name) => {
+      const { peers, problems } = parse({
+        wg1: {},
+        cfg01: { '.type': 'peer', interface: 'wg1', public_key: alice, name },
+      });
+      expect(problems).toMatchObject([{ code: 'invalid-option', data: { option: 'name' } }]);
+      expect(peers[0]!.name).toBeUndefined();
+    },
+  );
 
   it('may be a list where there is one value', () => {
     expect(parse({ wg1: { rate: ['1', '2'] } }).problems).toMatchObject([{ data: { value: '1 2' } }]);

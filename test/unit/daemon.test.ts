@@ -23,6 +23,7 @@ let rpcd: FakeRpcd;
 let stateFile: FakeStateFile;
 /** What was ever opened, by its name. */
 let files: Map<string, FakeStateFile>;
+let hostsFile: FakeStateFile;
 let daemon: Daemon;
 let log: string[];
 /** Whatever has left the program. */
@@ -50,6 +51,7 @@ beforeEach(() => {
   ubus = new FakeUbus();
   stateFile = new FakeStateFile();
   files = new Map();
+  hostsFile = new FakeStateFile();
   rpcd = new FakeRpcd({
     network: network(),
     'wg-slaacer': {
@@ -82,6 +84,7 @@ function start(): void {
       files.set(path, file);
       return file;
     },
+    hostsFile,
     write: (level, line) => {
       log.push(`${level}: ${line}`);
       said.push(line);
@@ -299,6 +302,8 @@ describe('the ubus object', () => {
             ra_search: ['auto'],
             ra_mtu: 'auto',
             takeover: 0,
+            dns: '0',
+            nftset_prefix: '',
           },
           prefixes: ['2001:db8:1::/64', '2001:db8:2::/64'],
           addresses: 1,
@@ -323,6 +328,8 @@ describe('the ubus object', () => {
             ra_search: ['auto'],
             ra_mtu: 'auto',
             takeover: 0,
+            dns: '0',
+            nftset_prefix: '',
           },
           prefixes: [],
           addresses: 0,
@@ -1307,5 +1314,82 @@ describe('the history', () => {
     clock.advance(600_000);
     expect(await problems()).toEqual([]);
     expect(log.at(-1)).toMatch(/^info: solved: \/mnt\/history/);
+  });
+});
+
+describe('names of peers', () => {
+  let signals: UbusTable[];
+
+  beforeEach(async () => {
+    signals = [];
+    ubus.objects.set('service', {
+      signal: { arguments: {}, call: (args) => void signals.push(args) },
+    });
+    rpcd.packages.dhcp = { cfg01: { '.type': 'dnsmasq', domain: 'lan' } };
+    configure('wg1', { dns: '1' });
+    await started();
+  });
+
+  const named = async () => {
+    clock.advance(5_000);
+    await settle();
+    return hostsFile.text.split('\n').filter(Boolean);
+  };
+
+  it('are in the hosts file with the router’s domain, of which dnsmasq is told as odhcpd does it', async () => {
+    learn(five);
+    expect(await named()).toEqual([`${five}\talices-phone.lan\talices-phone`, '2001:db8:1::b\tbob.lan\tbob']);
+    expect(signals).toEqual([{ name: 'dnsmasq' }]);
+    await call('forget', { interface: 'wg1', address: five });
+    expect(await named()).toEqual(['2001:db8:1::b\tbob.lan\tbob']);
+  });
+
+  it('are told beside descriptions, where they are switched on', async () => {
+    learn(five);
+    expect(await call('get_addresses')).toMatchObject({ addresses: [{ name: 'alices-phone' }] });
+    configure('wg1', { dns: '0' });
+    await call('reload');
+    expect((await call('get_addresses')) as unknown).not.toMatchObject({
+      addresses: [{ name: 'alices-phone' }],
+    });
+    expect(await named()).toEqual([]);
+  });
+
+  it('follow the sections of peers', async () => {
+    rpcd.packages['wg-slaacer']!.cfg09 = {
+      '.type': 'peer',
+      interface: 'wg1',
+      public_key: alice,
+      name: 'Handy',
+      dns: 'stable',
+    };
+    rpcd.packages['wg-slaacer']!.cfg10 = { '.type': 'peer', interface: 'wg1', public_key: bob, dns: '0' };
+    await call('reload');
+    learn(five);
+    expect(await named()).toEqual([]);
+    learn('fe80::5');
+    expect(await named()).toEqual([`${five}\thandy.lan\thandy`]);
+  });
+
+  it('that two peers would have are a problem, which names both by their descriptions', async () => {
+    rpcd.packages.network!.cfg02!.description = 'ALICES phone';
+    await call('reload');
+    expect(await problems()).toMatchObject([
+      { code: 'name-taken', message: expect.stringContaining("peer Alice's phone has no name") },
+      { code: 'name-taken', message: expect.stringContaining('peer ALICES phone has no name') },
+    ]);
+  });
+
+  it('that dnsmasq cannot be told of are a problem until it can', async () => {
+    const service = ubus.objects.get('service')!;
+    ubus.objects.delete('service');
+    learn(five);
+    await named();
+    expect(await problems()).toMatchObject([{ code: 'dnsmasq-untold' }]);
+    ubus.objects.set('service', service);
+    clock.advance(30_000);
+    await settle();
+    expect(await problems()).toEqual([]);
+    expect(log.join('\n')).toContain('info: solved: dnsmasq could not be told');
   });
 });

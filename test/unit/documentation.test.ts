@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import {
   type Options,
+  peerDefaults,
+  peerOptions,
   sectionDefaults,
   sectionOptions,
   serviceDefaults,
@@ -79,6 +81,7 @@ describe('docs/configure.md', () => {
 
   it.each([
     ['interface', sectionOptions, sectionDefaults],
+    ['peer', peerOptions, peerDefaults],
     ['globals', serviceOptions, serviceDefaults],
   ] as readonly [string, Options<object>, object][])(
     'has a row for each option of %s, with its default and an example',

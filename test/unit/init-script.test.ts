@@ -2,7 +2,7 @@
 // What files/etc/init.d/wg-slaacer hands to procd.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,10 +27,12 @@ const two = `${none}\ninterface wg1 enabled=1\ninterface wg2 enabled=0\ninterfac
 function calls(
   action: 'start' | 'reload',
   sections: string,
-  { learned = false, kept = false, told = false } = {},
+  { learned = false, kept = false, told = false, named = false } = {},
 ): string[][] {
   const config = join(folder, 'config');
   writeFileSync(config, `${sections}\n`);
+  const hosts = join(folder, 'hosts');
+  if (named) writeFileSync(hosts, '2001:db8:1::5\tphone\n');
   const script = join(files, 'etc/init.d/wg-slaacer');
   const output = execFileSync('busybox', ['ash', path('rc.common'), script, action], {
     env: {
@@ -38,6 +40,7 @@ function calls(
       LEARNED: learned ? folder : join(folder, 'absent'),
       FILES: kept ? `${folder}/conf*` : join(folder, 'absent*'),
       TOLD: told ? config : join(folder, 'absent'),
+      NAMES: hosts,
       PATH: process.env.PATH,
     },
     encoding: 'utf8',
@@ -111,6 +114,16 @@ describe('the init script', { timeout: 30_000 }, () => {
     expect([program, command, option]).toEqual(['program', 'withdraw', '--state']);
     expect(named(calls('start', two, left), 'program')).toEqual([]);
     expect(named(calls('reload', disabled, left), 'program')).toEqual([]);
+  });
+
+  it('has dnsmasq forget names when no interface is enabled any more, and only then', () => {
+    for (const action of ['start', 'reload'] as const) {
+      expect(named(calls(action, two, { named: true }), 'send_signal')).toEqual([]);
+      expect(existsSync(join(folder, 'hosts'))).toBe(true);
+      expect(named(calls(action, disabled, { named: true }), 'send_signal')).toEqual([['dnsmasq']]);
+      expect(existsSync(join(folder, 'hosts'))).toBe(false);
+      expect(named(calls(action, disabled), 'send_signal')).toEqual([]);
+    }
   });
 
   it('is stopped by a reboot before the network, of whose end clients would be told', () => {

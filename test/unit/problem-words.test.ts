@@ -24,7 +24,12 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
     { section, reason: 'no-device' },
     { section, reason: 'name', name: 'wg2' },
     { section, reason: 'device', device, rival: 'wg2' },
+    { section, reason: 'no-key' },
+    { section, reason: 'no-interface', name: 'wg9' },
+    { section, reason: 'peer', rival: 'cfg01' },
+    { section, reason: 'no-peer', device },
   ],
+  'name-taken': [{ device, peer: alice, name: 'phone' }],
   'no-configuration': [
     { detail: 'timeout', isInForce: true },
     { detail: 'timeout', isInForce: false },
@@ -58,6 +63,8 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
   'ra-unheeded': [{ device, peer: alice, prefix: '2001:db8:1::/64' }],
   'solicitations-blocked': [{ device }],
   'ra-conflict': [{ device, advertiser: 'odhcpd' }],
+  'hosts-failed': [{ file: '/tmp/hosts/wg-slaacer', error: 'ENOSPC', detail: 'ENOSPC: write' }],
+  'dnsmasq-untold': [{ detail: 'not found' }],
   'state-corrupt': [{ file: '/etc/wg-slaacer/state', lines: 2 }],
   'state-foreign': [{ file: '/etc/passwd' }],
   'state-failed': ['EROFS', 'ENOSPC', 'EACCES', 'EISDIR', 'ENAMETOOLONG', 'EIO', ''].map((error) => ({

@@ -3,11 +3,13 @@
 //
 //   node main.js SOCKET broker
 //   node main.js SOCKET rpcd FOLDER       `uci`, over the files of a folder, `session` and `file`
+//   node main.js SOCKET procd             `service`, which signals by name
 //   node main.js SOCKET call              a line [OBJECT, METHOD, ARGUMENTS] in, a line {status, answer} or {status, error} out
 //   node main.js SOCKET subscribe OBJECT  a line {type, data} out for each notification
 //
 // Each prints "ready" when it is, and runs until it is ended.
 
+import { spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { UbusClient } from '../../../src/ubus/client.ts';
 import { UbusError, type UbusTable, ubusStatus } from '../../../src/ubus/types.ts';
@@ -43,6 +45,20 @@ if (command === 'broker') {
   uciObject(client, subject);
   fileObject(client, subject);
   await client.call('uci', 'configs');
+  console.log('ready');
+} else if (command === 'procd') {
+  const client = await connected();
+  client.publish('service', {
+    signal: {
+      arguments: { name: 'String', instance: 'String', signal: 'Integer' },
+      call: ({ name }) => {
+        const { status } = spawnSync('pkill', ['-HUP', '-x', String(name)]);
+        if (status !== 0) throw new UbusError(ubusStatus.notFound, `there is no service ${name}`);
+        return undefined;
+      },
+    },
+  });
+  await client.call('service', 'signal', { name: 'nobody' }).catch(() => {});
   console.log('ready');
 } else if (command === 'call') {
   const client = await connected();
