@@ -10,6 +10,7 @@ import type { Kernel, StateFile } from './kernel/ports.ts';
 import type { PeerAddress } from './model.ts';
 import { type Problem, ProblemList } from './problem.ts';
 import { assignPrefix } from './service/assign.ts';
+import { Firewall, type Member } from './service/firewall.ts';
 import { type Host, Hosts } from './service/hosts.ts';
 import { Log } from './service/log.ts';
 import { isDomain, type NamedPeer, namePeers } from './service/names.ts';
@@ -35,6 +36,8 @@ export interface Foundation {
   openFile(path: string): StateFile;
   /** For dnsmasq; without it no name resolves. */
   readonly hostsFile?: StateFile | undefined;
+  /** For the names of sets of nftables; without it no set is filled. */
+  readonly setsFile?: StateFile | undefined;
   /** The router's own, without a domain. */
   readonly hostname?: string;
   write(level: LogLevel, line: string): void;
@@ -66,6 +69,7 @@ export class Daemon implements Subject {
   /** Of what follows the ledger. */
   readonly #troubles: ProblemList;
   readonly #hosts: Hosts | undefined;
+  readonly #firewall: Firewall | undefined;
   /** By section of the interface and public key. */
   #names: ReadonlyMap<string, NamedPeer> = new Map();
   #object: ServiceObject | undefined;
@@ -82,7 +86,7 @@ export class Daemon implements Subject {
 
   constructor(foundation: Foundation) {
     this.#foundation = foundation;
-    const { version, kernel, clock, ubus, write, stateFile, hostsFile } = foundation;
+    const { version, kernel, clock, ubus, write, stateFile, hostsFile, setsFile } = foundation;
     this.version = version;
     this.clock = clock;
     this.#log = new Log(clock, write, (name, peer) => this.describePeer(name, peer));
@@ -104,7 +108,8 @@ export class Daemon implements Subject {
     this.#complaints = listed();
     this.#fileComplaints = listed();
     this.#troubles = listed();
-    const noteTroubles = () => this.#troubles.set(this.#hosts?.problems ?? []);
+    const noteTroubles = () =>
+      this.#troubles.set([...(this.#hosts?.problems ?? []), ...(this.#firewall?.problems ?? [])]);
     if (hostsFile) {
       this.#hosts = new Hosts(
         this.engine.ledger,
@@ -115,6 +120,11 @@ export class Daemon implements Subject {
         noteTroubles,
       );
       this.engine.ledger.follow(this.#hosts);
+    }
+    if (setsFile) {
+      const open = () => kernel.openNftSets();
+      this.#firewall = new Firewall(this.engine.ledger, clock, open, setsFile, noteTroubles);
+      this.engine.ledger.follow(this.#firewall);
     }
   }
 
@@ -160,6 +170,7 @@ export class Daemon implements Subject {
     this.engine.stop();
     this.#historyKeeper?.stop();
     this.#hosts?.stop();
+    this.#firewall?.stop();
     this.#foundation.ubus.close();
     this.#foundation.kernel.close();
   }
@@ -238,6 +249,7 @@ export class Daemon implements Subject {
     };
     this.#keepHistory(configuration!.global.historyFile);
     this.#hosts?.configure(this.#named());
+    this.#firewall?.configure(this.#members());
     if (this.#isLearning) {
       this.engine.configure(config);
       this.#log.line('debug', 'the configuration has been read again');
@@ -270,6 +282,16 @@ export class Daemon implements Subject {
       const domain = searchListOf(network, device).find(isDomain);
       const names = domain === undefined ? [name] : [`${name}.${domain}`, name];
       return [{ interface: section, key, names, dns, configured: peers.configured(device, key) }];
+    });
+  }
+
+  /** Whose addresses are to be in sets of nftables. */
+  #members(): Member[] {
+    return [...this.#names.values()].flatMap(({ interface: section, device, key, nftsets, derivedSet }) => {
+      const optional = derivedSet === undefined ? [] : [derivedSet];
+      if (nftsets.length + optional.length === 0) return [];
+      const configured = this.#reader.peers.configured(device, key);
+      return [{ interface: section, key, sets: nftsets, optional, configured }];
     });
   }
 

@@ -103,6 +103,9 @@ export interface ProblemData {
   'hosts-failed': { readonly file: string } & Failure;
   /** dnsmasq could not be told to read the hosts file. */
   'dnsmasq-untold': Unreadable;
+  /** `set` is "family#table#set", and `name` what its last part is. */
+  'no-nftset': { readonly set: string; readonly name: string; readonly reason: 'missing' | 'unfit' };
+  'nftset-failed': { readonly set: string } & Failure;
 
   // What is kept for a reboot
   'state-corrupt': { readonly file: string /** How many of them cannot be read. */; readonly lines: number };

@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { systemClock } from '../clock.ts';
 import { Daemon } from '../daemon.ts';
 import { FlashFile } from '../kernel/state-file.ts';
+import { SETS_FILE } from '../service/firewall.ts';
 import { HOSTS_DRAFT, HOSTS_FILE } from '../service/hosts.ts';
 import type { LogLevel } from '../settings.ts';
 import { UbusClient } from '../ubus/client.ts';
@@ -33,6 +34,7 @@ export async function serve(version: string, state?: string): Promise<number> {
     openFile,
     stateFile,
     hostsFile: new FlashFile(HOSTS_FILE, { draft: HOSTS_DRAFT, mode: 0o644 }),
+    setsFile: new FlashFile(SETS_FILE),
     hostname: hostname().split('.')[0]!,
   });
   process.on('SIGHUP', () => void daemon.reload());

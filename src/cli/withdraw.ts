@@ -6,6 +6,7 @@ import { Engine } from '../engine/engine.ts';
 import type { Kernel, StateFile } from '../kernel/ports.ts';
 import { FlashFile } from '../kernel/state-file.ts';
 import type { Problem } from '../problem.ts';
+import { emptySets, SETS_FILE } from '../service/firewall.ts';
 import { describeProblem, inOneLine } from '../words/problems.ts';
 import { parseStateFlag } from './arguments.ts';
 import { openKernel } from './open.ts';
@@ -17,6 +18,7 @@ export function withdraw(args: string[]): number {
   const kernel = openKernel();
   try {
     withdrawAll(kernel, state === undefined ? undefined : new FlashFile(state));
+    emptySets(kernel.openNftSets(), new FlashFile(SETS_FILE));
     return exitStatus.ok;
   } finally {
     kernel.close();

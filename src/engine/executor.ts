@@ -69,11 +69,13 @@ function move(
     }
     try {
       place.sightings.keepRecord(recordOf(to, place));
+      ledger.tellComing([to]);
       wireguard.add(place.device, [to]);
       to.confirmed = clock.now();
       return [{ ...each, took: to.confirmed - to.learned }];
     } catch (error) {
       takeBack();
+      ledger.tellStayedAway([to]);
       report({ code: 'add-failed', data: { device: place.device, ...failureOf(error) } });
       try {
         place.sightings.keepRecord(recordOf(from, place));
@@ -138,6 +140,7 @@ function add(
       // Remembered first: if we are killed in between, the next start completes it.
       for (const entry of fresh) place.sightings.keepRecord(recordOf(entry, place));
       isRemembered = true;
+      if (fresh.length > 0) ledger.tellComing(fresh);
       wireguard.add(place.device, entries);
       for (const entry of entries) entry.confirmed = clock.now();
       return group;
@@ -151,6 +154,7 @@ function add(
         return group.filter(({ event }) => event === 'learned'); // the first error has been told
       }
       for (const entry of fresh) ledger.delete(entry);
+      ledger.tellStayedAway(fresh);
       place.sightings.dropRecords(
         place.ifindex,
         fresh.map(({ address }) => address),

@@ -42,6 +42,10 @@ export type Departure =
 
 /** Whoever keeps a replica of the ledger. It is told of what is in force, not of what is attempted. */
 export interface Follower {
+  /** These are about to be in force, before their peers can use them: what must be there first is done when this returns. */
+  coming?(entries: readonly Readonly<Entry>[]): void;
+  /** They could not be put in force after all. What could is present. */
+  stayedAway?(entries: readonly Readonly<Entry>[]): void;
   /** May be called again for an entry that is present already. */
   present(entry: Readonly<Entry>, arrival: Arrival): void;
   gone(entry: Readonly<Entry>, departure: Departure): void;
@@ -59,6 +63,14 @@ export class Ledger {
   follow(follower: Follower): void {
     this.#followers.push(follower);
     for (const entry of this.entries()) follower.present(entry, { event: 'adopted' });
+  }
+
+  tellComing(entries: readonly Entry[]): void {
+    for (const follower of this.#followers) follower.coming?.(entries);
+  }
+
+  tellStayedAway(entries: readonly Entry[]): void {
+    for (const follower of this.#followers) follower.stayedAway?.(entries);
   }
 
   tellPresent(entry: Entry, arrival: Arrival): void {

@@ -13,6 +13,7 @@ import { type Dependencies, Lender } from './lending/lender.ts';
 import { recallLoans } from './lending/recall.ts';
 import { RtnetlinkLinks } from './links.ts';
 import { loadNative, type Native, type SystemError } from './native.ts';
+import { NetlinkNftSets } from './nftables.ts';
 import { expectedPinTrouble, type PinTrouble, pinned, troubleOf } from './pins.ts';
 import { HookError, type Kernel, type Links, type Observer, type Sightings } from './ports.ts';
 import { openProbe, Probe } from './probe.ts';
@@ -54,6 +55,7 @@ export function openLinux(root = installed): Kernel {
       }
       throw new HookError(withoutRepeats(problems));
     },
+    openNftSets: () => new NetlinkNftSets(native),
     close() {
       wireguard.close();
       links.close();

@@ -32,7 +32,7 @@ const NETLINK_GET_STRICT_CHK = 12;
 
 /** struct nlmsghdr: to whom it goes. */
 const NLMSG_PID = 12;
-const NLMSG_ERROR = 2;
+export const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const NLMSG_MIN_TYPE = 16;
 const NLMSGERR_ATTR_MSG = 1;

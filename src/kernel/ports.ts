@@ -139,6 +139,19 @@ export interface Observer {
   shakeHands(ifindex: number, peer: string | undefined): void;
 }
 
+/** Sets of nftables, each "family#table#set". All calls are synchronous; they throw what the kernel says. */
+export interface NftSets {
+  /** The addresses in it that were added here; or why there can be none: it is not there, or not for IPv6 addresses. */
+  read(set: string): ReadonlySet<string> | 'missing' | 'unfit';
+  /** All or none; what is in it already, by itself or within a prefix of somebody else's, stays as it is. */
+  add(set: string, addresses: readonly string[]): void;
+  /** All or none, if one of them is not in it. */
+  remove(set: string, addresses: readonly string[]): void;
+  /** Calls back, soon and once for many changes, after sets may have lost elements or may be there. */
+  onChange(callback: () => void): void;
+  close(): void;
+}
+
 /** A text that outlives the system. */
 export interface StateFile {
   readonly path: string;
@@ -160,6 +173,8 @@ export interface Kernel {
    * be loaded only then. Withdraws the loans of who is no more. Throws HookError.
    */
   openSightings(hook: Hook | 'auto', observer: Observer): Sightings;
+  /** Nothing is opened until it is used. */
+  openNftSets(): NftSets;
   close(): void;
 }
 

@@ -267,6 +267,26 @@ export const catalogue: Catalogue = {
     _('dnsmasq could not be told of new names of peers ({detail})'),
     _('see that dnsmasq runs (service dnsmasq status), or switch the names off: option dns'),
   ],
+  'no-nftset': (_, { reason }) =>
+    reason === 'missing'
+      ? [
+          _('{set}: there is no such set of nftables, so rules that match it match no peer'),
+          _(
+            "declare it: in /etc/config/firewall, config ipset with option name '{name}', option family 'ipv6' and list match 'src_ip' (or dest_ip), and rules that use it; then service firewall reload",
+          ),
+        ]
+      : [
+          _('{set}: this set of nftables does not take IPv6 addresses, so rules that match it match no peer'),
+          _(
+            "in /etc/config/firewall, give it option family 'ipv6' and one list match, 'src_ip' or 'dest_ip'; then service firewall restart",
+          ),
+        ],
+  'nftset-failed': (_, { error }) => [
+    _('{set}: addresses of peers could not be put into this set of nftables: {detail}'),
+    error === 'ENFILE' || error === 'ENOSPC'
+      ? _('it is full: raise its option maxelem in /etc/config/firewall; then service firewall restart')
+      : _('see that firewall4 is installed and nft list ruleset works; else report this with what they say'),
+  ],
   'state-corrupt': (_) => [
     _('{file}: {lines} of its lines cannot be read, so what they said about peers and prefixes is forgotten'),
     _('nothing is lost but time: see dmesg for errors of the flash'),

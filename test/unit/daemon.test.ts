@@ -85,6 +85,7 @@ function start(): void {
       return file;
     },
     hostsFile,
+    setsFile: new FakeStateFile(),
     write: (level, line) => {
       log.push(`${level}: ${line}`);
       said.push(line);
@@ -1391,5 +1392,60 @@ describe('names of peers', () => {
     await settle();
     expect(await problems()).toEqual([]);
     expect(log.join('\n')).toContain('info: solved: dnsmasq could not be told');
+  });
+});
+
+describe('sets of nftables', () => {
+  const set = 'inet#fw4#phone';
+  const told = async () => {
+    clock.advance(10_000);
+    await settle();
+    return problems();
+  };
+
+  beforeEach(async () => {
+    rpcd.packages['wg-slaacer']!.cfg09 = {
+      '.type': 'peer',
+      interface: 'wg1',
+      public_key: bob,
+      nftset: [set],
+    };
+    await started();
+  });
+
+  it('have what their peers have, by configuration and by learning', async () => {
+    kernel.nft.declare(set);
+    learn(five);
+    learn(six, bob);
+    clock.advance(20);
+    expect(kernel.nft.elements(set)).toEqual([six, '2001:db8:1::b'].sort());
+    await call('pin', { interface: 'wg1', address: six });
+    clock.advance(20);
+    expect(kernel.nft.elements(set)).toContain(six);
+    delete rpcd.packages['wg-slaacer']!.cfg09;
+    await call('reload');
+    clock.advance(20);
+    expect(kernel.nft.elements(set)).toEqual([]);
+    expect(kernel.nft.opened).toBe(0);
+  });
+
+  it('that are not there are a problem with its cure; learning goes on', async () => {
+    learn(six, bob);
+    expect(await told()).toMatchObject([
+      { code: 'no-nftset', hint: expect.stringContaining("config ipset with option name 'phone'") },
+    ]);
+    kernel.nft.declare(set);
+    expect(await told()).toEqual([]);
+    expect(kernel.nft.elements(set)).toContain(six);
+  });
+
+  it('may be named by a prefix, which is no problem for peers that have none', async () => {
+    kernel.nft.declare(set);
+    kernel.nft.declare('inet#fw4#wg1_alices-phone');
+    configure('wg1', { nftset_prefix: 'inet#fw4#wg1_' });
+    await call('reload');
+    learn(five);
+    expect(await told()).toEqual([]);
+    expect(kernel.nft.elements('inet#fw4#wg1_alices-phone')).toEqual([five]);
   });
 });

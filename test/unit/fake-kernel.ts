@@ -6,7 +6,14 @@ import { contains, type Prefix, parseAddress, parsePrefix } from '../../src/addr
 import { formatAddress, formatPrefix } from '../../src/address-text.ts';
 import type { Clock } from '../../src/clock.ts';
 import { withoutLoan } from '../../src/kernel/lending/loans.ts';
-import { HookError, type Kernel, type Links, type Observer, type Sightings } from '../../src/kernel/ports.ts';
+import {
+  HookError,
+  type Kernel,
+  type Links,
+  type NftSets,
+  type Observer,
+  type Sightings,
+} from '../../src/kernel/ports.ts';
 import type {
   Counters,
   Device,
@@ -23,6 +30,7 @@ import type {
 import { solicitorOf } from '../../src/packets/advertisement.ts';
 import type { Problem } from '../../src/problem.ts';
 import { allowedIpsOf } from './allowed-ips.ts';
+import { FakeNftables } from './fake-nftables.ts';
 import { FakeRouting } from './fake-routing.ts';
 
 const ATTEMPT_HOLD = 1_000;
@@ -68,6 +76,7 @@ export class FakeKernel implements Kernel {
   readonly wireguard: { -readonly [Key in keyof Kernel['wireguard']]: Kernel['wireguard'][Key] };
   readonly links: Links;
   readonly routing = new FakeRouting();
+  readonly nft = new FakeNftables();
   readonly failures: Failures = {};
   /** Every allowed IP that the engine added, each removal of one that was there, and each packet put back. */
   readonly added: Added[] = [];
@@ -136,6 +145,10 @@ export class FakeKernel implements Kernel {
       this.#hook = new FakeHook(this, hook === 'auto' ? 'fexit' : hook, observer);
       return this.#hook;
     });
+  }
+
+  openNftSets(): NftSets {
+    return this.nft.open();
   }
 
   close(): void {}

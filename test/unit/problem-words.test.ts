@@ -65,6 +65,16 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
   'ra-conflict': [{ device, advertiser: 'odhcpd' }],
   'hosts-failed': [{ file: '/tmp/hosts/wg-slaacer', error: 'ENOSPC', detail: 'ENOSPC: write' }],
   'dnsmasq-untold': [{ detail: 'not found' }],
+  'no-nftset': (['missing', 'unfit'] as const).map((reason) => ({
+    set: 'inet#fw4#phone',
+    name: 'phone',
+    reason,
+  })),
+  'nftset-failed': ['ENFILE', 'EPERM'].map((error) => ({
+    set: 'inet#fw4#phone',
+    error,
+    detail: `${error}: nft`,
+  })),
   'state-corrupt': [{ file: '/etc/wg-slaacer/state', lines: 2 }],
   'state-foreign': [{ file: '/etc/passwd' }],
   'state-failed': ['EROFS', 'ENOSPC', 'EACCES', 'EISDIR', 'ENAMETOOLONG', 'EIO', ''].map((error) => ({

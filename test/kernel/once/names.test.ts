@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What follows the addresses of peers: names, by dnsmasq as OpenWrt runs it. The service has the
-// rights that ujail leaves it, and learns by lending.
+// What follows the addresses of peers: names, by dnsmasq as OpenWrt runs it and a set of nftables. The service has the
+// rights that ujail leaves it, and learns by lending. laws/firewall has what the kernel may do to a set.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lockedGuest } from '../../bed/bed.ts';
@@ -122,6 +122,33 @@ test('a name leads to what its peer has, the latest first, and back', async () =
 test('a peer that has the router for its DNS server finds others', async () => {
   await learn(laptop, '2001:db8:1::9');
   await resolves('phone.lan', ['2001:db8:1::8', '2001:db8:1::7', '2001:db8:1::c0'], laptop, ROUTER);
+});
+
+test('a firewall that lets in who is in a set lets the peer in as soon as its address is known, and nobody else', async () => {
+  await lab.router.run('nft -f -', {
+    input: `table inet fw4 {
+  set phone { type ipv6_addr; }
+  chain input {
+    type filter hook input priority filter; policy accept;
+    iifname wg1 ip6 saddr != @phone meta l4proto ipv6-icmp icmpv6 type echo-request drop
+  }
+}
+`,
+  });
+  const peer = `config peer
+	option interface 'wg1'
+	option public_key '${phone.publicKey}'
+	list nftset 'inet#fw4#phone'`;
+  await service.write('wg-slaacer', config('', peer));
+  await service.reload();
+  await phone.addAddress('2001:db8:1::e');
+  const { received } = await phone.ping({ from: '2001:db8:1::e', count: 4, timeout: 5 });
+  expect(received).toBeGreaterThanOrEqual(2);
+  expect(await laptop.ping({ from: '2001:db8:1::9' })).toMatchObject({ received: 0 });
+  await service.call('forget', { interface: 'wg1', address: '2001:db8:1::e' });
+  await lab.router.run('nft delete table inet fw4');
+  await service.write('wg-slaacer', config());
+  await service.reload();
 });
 
 test('what is withdrawn is no longer found', async () => {
