@@ -12,6 +12,7 @@ import { type Problem, ProblemList } from './problem.ts';
 import { assignPrefix } from './service/assign.ts';
 import { Firewall, type Member } from './service/firewall.ts';
 import { type Host, Hosts } from './service/hosts.ts';
+import { Hotplug, type Scripts } from './service/hotplug.ts';
 import { Log } from './service/log.ts';
 import { isDomain, type NamedPeer, namePeers } from './service/names.ts';
 import { searchListOf } from './service/network.ts';
@@ -38,6 +39,8 @@ export interface Foundation {
   readonly hostsFile?: StateFile | undefined;
   /** For the names of sets of nftables; without it no set is filled. */
   readonly setsFile?: StateFile | undefined;
+  /** Those that are to be called for what becomes of addresses. */
+  readonly scripts?: Scripts | undefined;
   /** The router's own, without a domain. */
   readonly hostname?: string;
   write(level: LogLevel, line: string): void;
@@ -86,7 +89,7 @@ export class Daemon implements Subject {
 
   constructor(foundation: Foundation) {
     this.#foundation = foundation;
-    const { version, kernel, clock, ubus, write, stateFile, hostsFile, setsFile } = foundation;
+    const { version, kernel, clock, ubus, write, stateFile, hostsFile, setsFile, scripts } = foundation;
     this.version = version;
     this.clock = clock;
     this.#log = new Log(clock, write, (name, peer) => this.describePeer(name, peer));
@@ -125,6 +128,12 @@ export class Daemon implements Subject {
       const open = () => kernel.openNftSets();
       this.#firewall = new Firewall(this.engine.ledger, clock, open, setsFile, noteTroubles);
       this.engine.ledger.follow(this.#firewall);
+    }
+    if (scripts) {
+      const nameOf = (name: string, peer: string) => this.#names.get(`${name} ${peer}`)?.name ?? '';
+      const onOmitted = (count: number) =>
+        this.#log.line('warn', `hotplug scripts were too slow: ${count} events were left out`);
+      this.engine.ledger.follow(new Hotplug(scripts, nameOf, onOmitted));
     }
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What follows the addresses of peers: names, by dnsmasq as OpenWrt runs it and a set of nftables. The service has the
+// What follows the addresses of peers: names, by dnsmasq as OpenWrt runs it; a set of nftables; scripts. The service has the
 // rights that ujail leaves it, and learns by lending. laws/firewall has what the kernel may do to a set.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -176,6 +176,28 @@ test('names are given, and may stand for stable addresses only', async () => {
   await service.reload();
   await resolves('handy.lan', ['2001:db8:1::7', '2001:db8:1::c0']);
   expect(await ask(lab.router, '::1', 'phone.lan', 'AAAA')).toEqual([]);
+});
+
+test('scripts are called for what becomes of an address, with the name of its peer', async () => {
+  // As OpenWrt's /sbin/hotplug-call does it.
+  await lab.router.run(`mkdir -p /etc/hotplug.d/wg-slaacer
+cat >/sbin/hotplug-call <<'END'
+#!/bin/sh
+for script in /etc/hotplug.d/$1/*; do ( . $script ); done
+END
+chmod 755 /sbin/hotplug-call
+echo 'echo "$ACTION $INTERFACE $NAME $PEER $ADDRESS" >>/run/hotplug.log' >/etc/hotplug.d/wg-slaacer/50-log`);
+  await learn(phone, '2001:db8:1::b');
+  await service.call('forget', { interface: 'wg1', address: '2001:db8:1::b' });
+  await lab.guest.until(async () => {
+    const { stdout } = await lab.router.run('cat /run/hotplug.log', { check: false });
+    expect(stdout).toBe(
+      ['learned', 'forgotten']
+        .map((action) => `${action} wg1 handy ${phone.publicKey} 2001:db8:1::b\n`)
+        .join(''),
+    );
+  }, FOLLOWED);
+  await lab.router.run('rm -r /etc/hotplug.d/wg-slaacer /sbin/hotplug-call');
 });
 
 describe('descriptions that are made to do harm', () => {

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Has the scripts in /etc/hotplug.d/wg-slaacer called for what becomes of addresses, as netifd does for its interfaces: one
+// after the other, in the order of the events.
+
+import { existsSync, readdirSync } from 'node:fs';
+import type { Arrival, Departure, Entry, Follower } from '../engine/ledger.ts';
+
+const FOLDER = '/etc/hotplug.d/wg-slaacer';
+const CALLER = '/sbin/hotplug-call';
+
+/** Events that may wait: of a storm that scripts cannot keep up with, the rest is left out. */
+const MOST_WAITING = 256;
+/** Milliseconds until scripts that do not end are ended. */
+const TIMEOUT = 60_000;
+
+/** What a script finds in its environment. */
+export type Environment = Readonly<Record<'ACTION' | 'INTERFACE' | 'PEER' | 'NAME' | 'ADDRESS', string>>;
+
+export interface Scripts {
+  /** Whether there is any. */
+  exist(): boolean;
+  /** Calls all of them; resolves when they have ended, however they have. */
+  call(environment: Environment): Promise<void>;
+}
+
+export class Hotplug implements Follower {
+  readonly #waiting: Environment[] = [];
+  #isCalling = false;
+  #omitted = 0;
+
+  readonly #scripts: Scripts;
+  /** The name of a peer of an interface; empty if it has none. */
+  readonly #nameOf: (name: string, peer: string) => string;
+  /** So many events were left out. */
+  readonly #onOmitted: (count: number) => void;
+
+  constructor(
+    scripts: Scripts,
+    nameOf: (name: string, peer: string) => string,
+    onOmitted: (count: number) => void,
+  ) {
+    this.#scripts = scripts;
+    this.#nameOf = nameOf;
+    this.#onOmitted = onOmitted;
+  }
+
+  /** What was there before is no news. */
+  present(entry: Entry, { event }: Arrival): void {
+    if (event === 'learned' || event === 'given') this.#note('learned', entry);
+  }
+
+  gone(entry: Entry, { event }: Departure): void {
+    this.#note(event, entry);
+  }
+
+  #note(action: string, { interface: name, peer, address }: Entry): void {
+    if (!this.#scripts.exist()) return;
+    if (this.#waiting.length >= MOST_WAITING) {
+      this.#omitted++;
+      return;
+    }
+    const own = this.#nameOf(name, peer);
+    this.#waiting.push({ ACTION: action, INTERFACE: name, PEER: peer, NAME: own, ADDRESS: address });
+    if (!this.#isCalling) void this.#call();
+  }
+
+  async #call(): Promise<void> {
+    this.#isCalling = true;
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) await this.#scripts.call(next);
+    this.#isCalling = false;
+    if (this.#omitted > 0) this.#onOmitted(this.#omitted);
+    this.#omitted = 0;
+  }
+}
+
+/** Those of the system. They have the capabilities of this process, no more. */
+export const systemScripts: Scripts = {
+  exist: () => existsSync(FOLDER) && readdirSync(FOLDER).length > 0,
+  async call(environment) {
+    const { spawn } = await import('node:child_process');
+    await new Promise<void>((resolve) => {
+      const caller = spawn(CALLER, ['wg-slaacer'], {
+        env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...environment },
+        stdio: ['ignore', 'ignore', 'inherit'],
+        timeout: TIMEOUT,
+        killSignal: 'SIGKILL',
+      });
+      caller.once('error', () => resolve()).once('close', () => resolve());
+      caller.unref(); // this process need not wait for it when it ends
+    });
+  },
+};
