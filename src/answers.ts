@@ -55,6 +55,8 @@ export interface InterfaceOptions {
   /** Seconds. */
   readonly lifetime: number;
   readonly prefix: readonly string[];
+  /** Empty if nothing is shared. */
+  readonly share: string;
   readonly ra: string;
   readonly ra_default: string;
   readonly ra_preference: string;

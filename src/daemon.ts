@@ -246,10 +246,15 @@ export class Daemon implements Subject {
           const otherAdvertiser = network.advertisers.get(section.device);
           const search = searchListOf(network, section.device);
           const assignment = network.assignments.get(section.device);
+          const { share = '' } = section.settings;
+          const sharedDevice = network.devices.get(share);
+          const rival = network.relays.get(sharedDevice ?? share) ?? network.relays.get(section.device);
           return {
             ...section,
             ...(otherAdvertiser && { otherAdvertiser }),
             ...(assignment && { assignment }),
+            ...(sharedDevice && { sharedDevice }),
+            ...(rival && { rival }),
             search,
           };
         }),

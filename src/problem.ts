@@ -81,6 +81,14 @@ export interface ProblemData {
   /** It sends from ::1 or ::. */
   'no-address': OfPeer;
 
+  // The prefix of another link
+  /** `share` as it is configured: there is no such device, or it is the interface itself, or has no /64. */
+  'no-share': OnDevice & { readonly share: string; readonly reason: 'away' | 'self' | 'no-64' };
+  /** A host on the shared link uses an address that a peer has. */
+  'share-claimed': OfPeer & { readonly address: string; readonly shared: string };
+  /** Something else passes on solicitations there, in words. */
+  'share-conflict': OnDevice & { readonly shared: string; readonly rival: string };
+
   // Router Advertisements
   'no-forwarding': OnDevice;
   'no-64': OnDevice;
@@ -153,6 +161,7 @@ export interface ProblemData {
   'remove-failed': OnDevice & Failure;
   'watch-failed': OnDevice & Failure;
   'ra-failed': OnDevice & Failure;
+  'share-failed': OnDevice & Failure;
   'lending-failed': OnDevice & Failure;
 }
 

@@ -37,21 +37,31 @@ export function onLinkPrefixes(link: Link): Prefix[] {
     .map(({ bytes, prefixLength }) => prefixOf(bytes, prefixLength));
 }
 
+/** The /64s of a link in which others may have addresses, too. */
+export function sharedPrefixes({ addresses }: Link): Prefix[] {
+  const found = addresses
+    .filter(({ bytes, prefixLength }) => prefixLength === 64 && !contains(linkLocal, bytes))
+    .map(({ bytes }) => prefixOf(bytes, 64));
+  return found.filter((prefix, i) => found.findIndex((other) => contains(other, prefix.bytes)) === i);
+}
+
 /**
- * The configured prefixes, else the interface's own and those `departed` that peers may still use, and link-local;
- * without any address of the router's.
+ * The configured prefixes, else the interface's own and `others` that peers may use, and link-local; without any
+ * address of the router's, and those that are `taken`.
  */
 export function scopeOf(
   configured: readonly Prefix[],
   link: Link,
   links: readonly Link[],
-  departed: readonly Prefix[] = [],
+  others: readonly Prefix[] = [],
+  taken: readonly string[] = [],
 ): Scope {
-  const own = configured.length > 0 ? configured : [...onLinkPrefixes(link), ...departed];
+  const own = configured.length > 0 ? configured : [...onLinkPrefixes(link), ...others];
   const learn = [...own, linkLocal];
   const ownAddresses = links.flatMap(({ addresses }) => addresses.map(({ bytes }) => prefixOf(bytes, 128)));
+  const takenAddresses = taken.map((text) => prefixOf(parseAddress(text)!, 128));
   const subnetRouters = learn.filter(({ length }) => length < 127).map(({ bytes }) => prefixOf(bytes, 128));
-  return { learn, reserved: [...neverUnicast, ...subnetRouters, ...ownAddresses] };
+  return { learn, reserved: [...neverUnicast, ...subnetRouters, ...ownAddresses, ...takenAddresses] };
 }
 
 /** Whether a scope lets an address be learned: the rules that the hook follows in the kernel. */

@@ -13,6 +13,8 @@ export interface InterfaceSettings extends Limits {
   readonly lifetime: number;
   /** The scope; empty: the interface's own prefixes. */
   readonly prefixes: readonly Prefix[];
+  /** Another interface, or its device: peers may have addresses in its /64s. */
+  readonly share: string | undefined;
   /** Router Advertisements: auto leaves them to another program that is configured to send them. */
   readonly ra: 'auto' | '1' | '0';
   /** Whether this is a default router to peers; auto: if anything leads on from an announced prefix. */
@@ -41,6 +43,7 @@ export const interfaceDefaults: InterfaceSettings = {
   maxAddresses: 32,
   lifetime: 24 * 3_600_000,
   prefixes: [],
+  share: undefined,
   ra: 'auto',
   raDefault: 'auto',
   raPreference: 'medium',
@@ -249,6 +252,11 @@ export const interfaceOptions: Options<InterfaceSettings> = {
     allowed: 'an IPv6 unicast prefix such as 2001:db8:1::/64',
     isList: true,
     parse: listOf(parseUnicastPrefix),
+  },
+  share: {
+    key: 'share',
+    allowed: 'the name of an interface or device, of 15 characters at most',
+    parse: only(parseDevice),
   },
   ra: { key: 'ra', allowed: 'auto, 1 or 0', parse: oneOf(['auto', '1', '0']) },
   ra_default: { key: 'raDefault', allowed: 'auto, 1 or 0', parse: oneOf(['auto', '1', '0']) },

@@ -8,22 +8,54 @@ import { errorText } from './reading.ts';
 import { service } from './service.ts';
 import type { WireGuardInterface } from './wireguard-interfaces.ts';
 
-/** A cell of the settings table; `configured` is the option prefix. */
-export function prefixCell(entry: WireGuardInterface, configured: unknown): HTMLElement {
+/**
+ * A cell of the settings table; `configured` is the option prefix, and `shared` the option share. `share` is called to have the
+ * prefix of an interface shared, which is to be saved then.
+ */
+export function prefixCell(
+  entry: WireGuardInterface,
+  configured: unknown,
+  shared: unknown,
+  share: (name: string) => void,
+): HTMLElement {
   // A list may be written as one option, too.
   const named = [configured ?? []].flat().flatMap((text) => String(text).split(/\s+/).filter(Boolean));
   if (named.length > 0) return element('span', {}, [named.join(', ')]);
   if (!entry.present) return hint(_('The router has no such interface now.'));
+  if (typeof shared === 'string' && shared !== '') return element('span', {}, [sharing(shared)]);
   if (entry.prefixes.some((prefix) => prefix.endsWith('/64')))
     return element('span', {}, [entry.prefixes.join(', ')]);
   return hint(
     _('No /64 prefix: peers cannot choose addresses.'),
     entry.inNetwork ? assignButton(entry.device) : null,
+    entry.shareable === undefined ? null : shareButton(entry.device, entry.shareable, share),
   );
 }
 
-function hint(text: string, action: Child = null): HTMLElement {
-  return element('div', {}, [element('em', {}, [text]), ' ', action]);
+function sharing(name: string): string {
+  return _('Shares the prefix of %s').format(name);
+}
+
+function hint(text: string, ...actions: Child[]): HTMLElement {
+  return element('div', {}, [element('em', {}, [text]), ...actions.flatMap((action) => [' ', action])]);
+}
+
+function shareButton(device: string, name: string, share: (name: string) => void): HTMLElement {
+  const button: HTMLElement = element(
+    'button',
+    {
+      type: 'button',
+      class: 'btn cbi-button cbi-button-action',
+      'aria-label': _('Share the prefix of %s with %s').format(name, device),
+      disabled: L.hasViewPermission() === true ? null : '',
+      click: () => {
+        share(name);
+        button.closest('div')!.replaceWith(element('span', {}, [sharing(name)]));
+      },
+    },
+    [_("Share %s's prefix").format(name)],
+  );
+  return button;
 }
 
 /** Asks first: netifd makes the interface anew. There, a WireGuard device is called like its section. */

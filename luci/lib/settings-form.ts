@@ -67,7 +67,16 @@ function addInterfaces(map: form.Map, interfaces: () => WireGuardInterface[]): v
 
   const prefixes = grid.option(form.DummyValue, '_prefixes', _('Prefixes'));
   prefixes.modalonly = false;
-  prefixes.textvalue = (section) => prefixCell(find(section), uci.get(CONFIG, section, 'prefix'));
+  prefixes.textvalue = (section) =>
+    prefixCell(
+      find(section),
+      uci.get(CONFIG, section, 'prefix'),
+      uci.get(CONFIG, section, 'share'),
+      (name) => {
+        create(section);
+        uci.set(CONFIG, section, 'share', name);
+      },
+    );
 
   addDialog(grid);
 }
@@ -133,6 +142,16 @@ function addDialog(grid: form.GridSection): void {
     ),
   );
   prefix.placeholder = '2001:db8:1::/64';
+
+  const share = value(
+    form.Value,
+    'share',
+    _('Share the prefix of'),
+    _(
+      'An interface, such as lan, or a device. Peers choose addresses in its /64, and its hosts reach them there: for providers that give a single /64.',
+    ),
+  );
+  share.placeholder = 'lan';
 
   const advertisements = choice(
     grid,

@@ -67,6 +67,11 @@ export function reason(code: string, holder: Holder = {}): Reason {
         text: _('A reserved address, or one of the router itself'),
         hint: _('Choose another address on the peer.'),
       };
+    case 'in-use':
+      return {
+        text: _('A host in the network that shares its prefix has this address'),
+        hint: _('The peer has to choose another address.'),
+      };
     case 'rate':
       return {
         text: _('Too many new addresses in a short time'),

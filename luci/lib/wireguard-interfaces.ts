@@ -18,6 +18,8 @@ export interface WireGuardInterface {
   readonly present: boolean;
   /** Its prefixes, without the link-local one. */
   readonly prefixes: readonly string[];
+  /** An interface that has a /64 whose addresses peers could have, too. */
+  readonly shareable: string | undefined;
 }
 
 /** wg2 before wg10. */
@@ -34,6 +36,7 @@ export function wireGuardInterfaces(
       .filter(({ proto }) => proto === 'wireguard')
       .map((entry) => entry.l3_device ?? entry.interface),
   );
+  const shareable = shareableOf(interfaces, devices);
   const wireguards = Object.values(devices).filter(({ devtype }) => devtype === 'wireguard');
   const present = new Set([...inNetwork, ...wireguards.map(({ name }) => name)]);
   const describe = (section: string, device: string): WireGuardInterface => ({
@@ -42,6 +45,7 @@ export function wireGuardInterfaces(
     inNetwork: inNetwork.has(device),
     present: present.has(device),
     prefixes: prefixesOf(devices[device]),
+    shareable,
   });
 
   const configured = sections.map((section) => {
@@ -59,6 +63,19 @@ export function wireGuardInterfaces(
       return describe(section, device);
     }),
   ];
+}
+
+/** The LAN, if it has a /64, else any that is no tunnel and has one. */
+function shareableOf(
+  interfaces: readonly NetifdInterface[],
+  devices: Readonly<Record<string, NetworkDevice>>,
+): string | undefined {
+  const has64 = ({ proto, l3_device: device }: NetifdInterface) =>
+    proto !== 'wireguard' &&
+    device !== undefined &&
+    prefixesOf(devices[device]).some((prefix) => prefix.endsWith('/64'));
+  const names = interfaces.filter(has64).map((entry) => entry.interface);
+  return names.find((name) => name === 'lan') ?? names[0];
 }
 
 /** A section's name is of letters, digits and "_" only, and no other section's. */

@@ -10,10 +10,10 @@ import type { Device, Limits, Link, LinkAddress, Peer } from '../model.ts';
 import { solicitorOf } from '../packets/advertisement.ts';
 import { routerSolicitation } from '../packets/solicitation.ts';
 import { failureOf, type Problem } from '../problem.ts';
-import { isLinkLocal, linkLocal, onLinkPrefixes, uniqueLocal } from '../scope.ts';
+import { isLinkLocal, linkLocal, onLinkPrefixes, sharedPrefixes, uniqueLocal } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
 import { Advertiser, type Recipient } from './advertiser.ts';
-import type { AnnouncedPrefix, Announcement } from './announcement.ts';
+import type { AnnouncedPrefix, Announcement, Departed } from './announcement.ts';
 import type { Advertised } from './beliefs.ts';
 
 /** An interface on which addresses are learned. */
@@ -24,6 +24,8 @@ export interface Enabled {
   /** DNS domains to search in. */
   readonly search?: readonly string[];
   readonly link: Link;
+  /** The link whose prefixes peers have addresses in, besides. */
+  readonly shared?: Link | undefined;
 }
 
 type SendToAllNodes = (link: Pick<Link, 'name' | 'ifindex'>, peer: string, act: () => void) => void;
@@ -128,7 +130,7 @@ export class Advertising {
       attempt(each.link, () => {
         hasChangedAddresses = this.#addLinkLocal(each.link) || hasChangedAddresses;
         this.#advertise(each);
-        problems.push(...this.#problemsOf(each.link));
+        problems.push(...this.#problemsOf(each));
       });
     }
     return { problems, hasChangedAddresses, isIncomplete };
@@ -255,7 +257,8 @@ export class Advertising {
     const announcement = this.announcement(enabled);
     active.announced = announcement.prefixes.map(({ prefix }) => prefix);
     advertiser.announce(announcement);
-    this.#keepRoutes(link, advertiser, routes);
+    // Nothing leads to all of a shared prefix, but to each address in it.
+    this.#keepRoutes(link, announcement.isSharing ? [] : advertiser.departed, routes);
   }
 
   #open(link: Link): Active {
@@ -280,7 +283,7 @@ export class Advertising {
   }
 
   /** The kernel's route to a prefix goes with the interface's address in it, but there are hosts that still have one. */
-  #keepRoutes(link: Link, { departed }: Advertiser, routes: Map<string, number>): void {
+  #keepRoutes(link: Link, departed: readonly Departed[], routes: Map<string, number>): void {
     const now = this.#clock.now();
     const place = { ifindex: link.ifindex, ...(link.table !== undefined && { table: link.table }) };
     for (const { prefix, until } of departed) {
@@ -298,10 +301,16 @@ export class Advertising {
   }
 
   /** What peers of an interface are told, if there are advertisements. */
-  announcement({ link, settings, search = [] }: Enabled): Announcement {
+  announcement({ link, shared, settings, search = [] }: Enabled): Announcement {
     const { advertiser } = this.#active.get(link.ifindex) ?? {};
-    const inUse = [...onLinkPrefixes(link), ...settings.prefixes, ...(advertiser?.advertised.prefixes ?? [])];
-    const prefixes = announcedPrefixes(link, this.#clock.now());
+    const ofOthers = shared ? sharedPrefixes(shared) : [];
+    const inUse = [
+      ...onLinkPrefixes(link),
+      ...ofOthers,
+      ...settings.prefixes,
+      ...(advertiser?.advertised.prefixes ?? []),
+    ];
+    const prefixes = announcedPrefixes(link, shared, this.#clock.now());
     const { raDefault, raPreference, raRoutes, raDns, raSearch, raMtu } = settings;
     const isDefaultRouter =
       raDefault === 'auto'
@@ -312,8 +321,10 @@ export class Advertising {
       preference: raPreference,
       mtu: raMtu === 'auto' ? link.mtu : raMtu,
       prefixes,
-      routes: raRoutes,
-      servers: raDns.flatMap((each) => (each === 'auto' ? this.#servers(link, prefixes) : [each])),
+      ...(settings.share !== undefined && { isSharing: true }),
+      // No host on a shared link is on the link of peers.
+      routes: [...(isDefaultRouter ? [] : ofOthers), ...raRoutes],
+      servers: raDns.flatMap((each) => (each === 'auto' ? this.#servers(link, shared, prefixes) : [each])),
       search: raSearch.flatMap((each) => (each === 'auto' ? search : [each])),
     };
   }
@@ -326,11 +337,11 @@ export class Advertising {
   }
 
   /** One address of the router at which a DNS server listens. */
-  #servers(link: Link, prefixes: readonly AnnouncedPrefix[]): AddressBytes[] {
+  #servers(link: Link, shared: Link | undefined, prefixes: readonly AnnouncedPrefix[]): AddressBytes[] {
     const listeners = new Set(this.#routing.dnsListeners().map(formatAddress));
     const isServed = ({ bytes }: LinkAddress) =>
       listeners.has(formatAddress(anyAddress)) || listeners.has(formatAddress(bytes));
-    const inPrefixes = link.addresses.filter(
+    const inPrefixes = [...link.addresses, ...(shared?.addresses ?? [])].filter(
       ({ bytes, preferred }) => preferred > 0 && prefixes.some(({ prefix }) => contains(prefix, bytes)),
     );
     const inLink = link.addresses.filter(({ bytes }) => contains(linkLocal, bytes));
@@ -338,15 +349,16 @@ export class Advertising {
     return found ? [found.bytes] : [];
   }
 
-  #problemsOf(link: Link): Problem[] {
+  #problemsOf({ link, shared }: Enabled): Problem[] {
     const { name: device, ifindex, addresses } = link;
     const { advertiser, announced = [] } = this.#active.get(ifindex) ?? {};
     const problems: Problem[] = [];
-    if (!this.#routing.isForwarding(device)) problems.push({ code: 'no-forwarding', data: { device } });
+    for (const name of [device, ...(shared ? [shared.name] : [])])
+      if (!this.#routing.isForwarding(name)) problems.push({ code: 'no-forwarding', data: { device: name } });
     const hasPrefix = addresses.some(
       ({ bytes, isAutoconfigured }) => !contains(linkLocal, bytes) && !isAutoconfigured,
     );
-    if (hasPrefix && announcedPrefixes(link, 0).length === 0)
+    if (hasPrefix && announcedPrefixes(link, shared, 0).length === 0)
       problems.push({ code: 'no-64', data: { device } });
     const leftOut = advertiser?.leftOut;
     if (leftOut && Object.values(leftOut).some((count) => count > 0))
@@ -398,17 +410,24 @@ function conflictOf({ settings, otherAdvertiser, link: { name: device } }: Enabl
   return [{ code: 'ra-conflict', data: { device, advertiser: otherAdvertiser } }];
 }
 
-/** Each /64 of a link's addresses, for as long as the one that lasts longest. */
-function announcedPrefixes({ addresses }: Link, now: number): AnnouncedPrefix[] {
+/** Each /64 of a link's addresses, and of one that is shared, for as long as the one that lasts longest. */
+function announcedPrefixes(link: Link, shared: Link | undefined, now: number): AnnouncedPrefix[] {
   const found = new Map<string, AnnouncedPrefix>();
-  for (const { bytes, prefixLength, preferred, valid, isAutoconfigured } of addresses) {
-    if (prefixLength !== 64 || contains(linkLocal, bytes) || isAutoconfigured) continue;
+  // What a peer has advertised is nobody's, but on a shared link it is the router's choice.
+  const own = link.addresses.filter(({ isAutoconfigured }) => !isAutoconfigured);
+  const addresses = [
+    ...own.map((each) => ({ ...each, onLink: true })),
+    ...(shared?.addresses ?? []).map((each) => ({ ...each, onLink: false })),
+  ];
+  for (const { bytes, prefixLength, onLink, preferred, valid } of addresses) {
+    if (prefixLength !== 64 || contains(linkLocal, bytes)) continue;
     const prefix = prefixOf(bytes, 64);
     const text = formatPrefix(prefix);
     const known = found.get(text);
     const preferredUntil = preferred > 0 ? now + preferred - ROUNDING : Number.NEGATIVE_INFINITY;
     found.set(text, {
       prefix,
+      onLink: known?.onLink ?? onLink,
       preferredUntil: Math.max(known?.preferredUntil ?? Number.NEGATIVE_INFINITY, preferredUntil),
       validUntil: Math.max(known?.validUntil ?? 0, now + valid - ROUNDING),
     });

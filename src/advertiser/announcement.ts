@@ -24,6 +24,7 @@ const SHORTEST_REFRESH = 1_000;
 /** A prefix of 64 bits, with the times of the clock until which it may be used. */
 export interface AnnouncedPrefix {
   readonly prefix: Prefix;
+  readonly onLink: boolean;
   /** −∞ if it is deprecated. */
   readonly preferredUntil: number;
   readonly validUntil: number;
@@ -33,6 +34,8 @@ export interface AnnouncedPrefix {
 export interface Announcement extends Pick<Advertisement, 'preference' | 'mtu' | 'servers' | 'search'> {
   readonly isDefaultRouter: boolean;
   readonly prefixes: readonly AnnouncedPrefix[];
+  /** Prefixes that are lost may be those of another link. */
+  readonly isSharing?: boolean;
   /** Where else this router leads to. */
   readonly routes: readonly Prefix[];
 }
@@ -63,20 +66,22 @@ function takenBack(prefix: Prefix): RouteInformation {
 
 /** What is to be sent of it now, of which not all need fit into one message. `withdrawn`: routes that hosts still have. */
 export function contentOf(
-  { isDefaultRouter, prefixes, routes, ...rest }: Announcement,
+  { isDefaultRouter, prefixes, routes, isSharing = false, ...rest }: Announcement,
   departed: readonly Departed[],
   withdrawn: readonly Prefix[],
   now: number,
 ): Advertisement {
   const secondsTo = (time: number, most: number) =>
     Math.max(0, Math.min(most, Math.floor((time - now) / 1_000)));
-  const present = prefixes.map(({ prefix, preferredUntil, validUntil }) => ({
+  const present = prefixes.map(({ prefix, onLink, preferredUntil, validUntil }) => ({
     prefix,
+    onLink,
     preferred: secondsTo(Math.min(preferredUntil, validUntil), PREFERRED_LIMIT),
     valid: secondsTo(validUntil, VALID_LIMIT),
   }));
   const deprecated = departed.map(({ prefix, until }) => ({
     prefix,
+    onLink: !isSharing,
     preferred: 0,
     valid: secondsTo(until, TWO_HOURS),
   }));
@@ -99,8 +104,9 @@ export function summary(announcement: Announcement): string {
     routes.map(formatPrefix),
     servers.map(formatAddress),
     search,
-    prefixes.map(({ prefix, preferredUntil }) => [
+    prefixes.map(({ prefix, onLink, preferredUntil }) => [
       formatPrefix(prefix),
+      onLink,
       preferredUntil === Number.NEGATIVE_INFINITY,
     ]),
   ]);

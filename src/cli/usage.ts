@@ -46,6 +46,7 @@ Usage:
         owned     it is another peer's
         scope     it is outside the prefixes to learn in
         reserved  it is a reserved address or the router's own
+        in-use    a host in the network that shares its prefix has it
         rate      too many new addresses came from this peer
 
   wg-slaacer client PEER [--for SYSTEM] [--interface IFACE]

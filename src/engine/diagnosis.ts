@@ -14,6 +14,7 @@ export function interfaceProblems(
   settings: InterfaceSettings,
   link: Link | undefined,
   routing: Pick<Routing, 'leadsBack'>,
+  shared: readonly Prefix[] = [],
   assignment?: Assignment,
 ): Problem[] {
   if (!link) {
@@ -29,7 +30,7 @@ export function interfaceProblems(
     .map(({ bytes, prefixLength }) => formatPrefix(prefixOf(bytes, prefixLength)));
   return [
     ...[...new Set(taken)].map((prefix): Problem => ({ code: 'ra-taken', data: { device, prefix } })),
-    ...prefixProblems(device, settings, link, routing, assignment),
+    ...prefixProblems(device, settings, link, routing, shared, assignment),
   ];
 }
 
@@ -38,10 +39,11 @@ function prefixProblems(
   settings: InterfaceSettings,
   link: Link,
   routing: Pick<Routing, 'leadsBack'>,
+  shared: readonly Prefix[],
   assignment: Assignment | undefined,
 ): Problem[] {
-  const onLink = onLinkPrefixes(link);
-  if (settings.prefixes.length === 0 && onLink.length === 0)
+  const onLink = [...onLinkPrefixes(link), ...shared];
+  if (settings.prefixes.length === 0 && onLink.length === 0 && settings.share === undefined)
     return [{ code: 'no-prefix', data: { device, ...(assignment && { assignment }) } }];
   if (!link.up) return [];
   // Of a prefix around the interface's own, that part is enough.

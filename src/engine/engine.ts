@@ -2,6 +2,7 @@
 // Keeps configuration, links, WireGuard and the ledger in line, and passes on what is seen to the learner and what it
 // plans to the executor. Every step is synchronous, so nothing comes between a decision and its effect.
 
+import type { Prefix } from '../address.ts';
 import { Advertising } from '../advertiser/advertising.ts';
 import type { Announcement } from '../advertiser/announcement.ts';
 import type { Clock } from '../clock.ts';
@@ -12,6 +13,8 @@ import { type Assignment, failureOf, type Problem, ProblemList } from '../proble
 import { scopeOf } from '../scope.ts';
 import { Sessions } from '../sessions.ts';
 import type { InterfaceSettings } from '../settings.ts';
+import { type Share, shareOf } from '../sharing/share.ts';
+import { Sharing } from '../sharing/sharing.ts';
 
 import { Addressless, isNoAddress } from './addressless.ts';
 import { type DenialRecord, Denials } from './denials.ts';
@@ -45,6 +48,10 @@ export interface InterfaceConfig {
   readonly otherAdvertiser?: string;
   /** Why it may have no prefix, although it is configured to get one. */
   readonly assignment?: Assignment;
+  /** The device that `settings.share` stands for, if that is no device itself. */
+  readonly sharedDevice?: string;
+  /** Who else is configured to answer for addresses on that device, in words. */
+  readonly rival?: string;
   /** DNS domains that peers are told to search in. */
   readonly search?: readonly string[];
 }
@@ -83,6 +90,7 @@ export class Engine {
   #config: EngineConfig = { hook: 'auto', interfaces: [] };
   readonly #source: Source;
   readonly #advertising: Advertising;
+  readonly #sharing: Sharing;
   readonly #memory: Memory;
   readonly #watch: Watch;
   readonly #keeper: StateKeeper | undefined;
@@ -131,6 +139,13 @@ export class Engine {
       },
       () => this.#running && this.#sync(),
     );
+    this.#sharing = new Sharing(kernel.reach, clock, {
+      admit: (batch) => this.#consider(batch),
+      deny: (held, count) => this.#surroundings.deny({ ...held, reason: 'in-use', count }),
+      recheck: () => this.#running && this.#sync(),
+      report: (problem) => this.#problems.add(problem),
+    });
+    this.ledger.follow(this.#sharing);
     this.#memory = new Memory(
       this.ledger,
       kernel.wireguard,
@@ -189,6 +204,7 @@ export class Engine {
     if (this.#running) this.#keeper?.stop(); // else it knows nothing, not even what was known
     this.#running = false;
     this.#advertising.stop();
+    this.#sharing.stop();
     this.#schedule.stop();
     if (this.#source.current?.outlives === false)
       this.#carryOut(this.#learner.forget(this.ledger.entries(), 'stopped'));
@@ -241,8 +257,12 @@ export class Engine {
     return {
       link,
       device,
-      announcement: this.#advertising.announcement({ ...config, link }),
-      scope: scopeOf(config.settings.prefixes, link, links),
+      announcement: this.#advertising.announcement({
+        ...config,
+        link,
+        shared: sharedLink(config, link, links),
+      }),
+      scope: scopeOf(config.settings.prefixes, link, links, sharedBy(config, link, links)),
     };
   }
 
@@ -354,6 +374,8 @@ export class Engine {
     if (advertised.hasChangedAddresses) links = this.#kernel.links.list();
     this.#watch.note(links);
     const found = this.#find(links);
+    const shares = found.flatMap(({ config, link }) => (link && findShare(config, link, links)) ?? []);
+    this.#sharing.align(shares, links);
     this.#releaseConfigured();
     this.#forgetDisabled(found);
     this.#openSource(links);
@@ -364,7 +386,14 @@ export class Engine {
     for (const { config, link } of found) {
       if (link?.kind !== 'wireguard' || !sightings) continue;
       const departed = this.#advertising.departed(link.ifindex);
-      const scope = scopeOf(config.settings.prefixes, link, links, departed);
+      const others = [...sharedBy(config, link, links), ...departed];
+      const scope = scopeOf(
+        config.settings.prefixes,
+        link,
+        links,
+        others,
+        this.#sharing.refused(link.ifindex),
+      );
       active.set(link.ifindex, { ...config, ifindex: link.ifindex, scope, sightings });
     }
     this.#watch.set(active, records);
@@ -382,7 +411,8 @@ export class Engine {
     return [
       ...this.#source.problems(),
       ...(this.#keeper?.problems() ?? []),
-      ...found.flatMap(({ config, link }) => this.#interfaceProblems(config, link)),
+      ...found.flatMap(({ config, link }) => this.#interfaceProblems(config, link, links)),
+      ...shares.flatMap(({ problem }) => problem ?? []),
       ...advertised.problems,
       ...owned,
       ...this.#addressless
@@ -404,11 +434,13 @@ export class Engine {
     return device;
   }
 
-  #interfaceProblems({ device, settings, assignment }: InterfaceConfig, link: Link | undefined): Problem[] {
+  #interfaceProblems(config: InterfaceConfig, link: Link | undefined, links: readonly Link[]): Problem[] {
+    const { device, settings, assignment } = config;
     const now = this.#clock.now();
     this.#presence.note(device, link !== undefined, now);
     if (this.#presence.hasJustChanged(device, now)) return [];
-    return interfaceProblems(device, settings, link, this.#kernel.routing, assignment);
+    const shared = link && sharedBy(config, link, links);
+    return interfaceProblems(device, settings, link, this.#kernel.routing, shared, assignment);
   }
 
   #find(links: readonly Link[]) {
@@ -421,7 +453,7 @@ export class Engine {
   #advertise(links: readonly Link[]): ReturnType<Advertising['align']> {
     const wireguardLinks = links.filter(({ kind }) => kind === 'wireguard');
     const enabled = this.#find(wireguardLinks).flatMap(({ config, link }) =>
-      link ? [{ ...config, link }] : [],
+      link ? [{ ...config, link, shared: sharedLink(config, link, links) }] : [],
     );
     return this.#advertising.align(enabled, wireguardLinks);
   }
@@ -477,6 +509,11 @@ export class Engine {
   }
 
   #see(batch: Sighting[]): void {
+    this.#consider(this.#sharing.examine(batch));
+  }
+
+  #consider(batch: readonly Sighting[]): void {
+    if (batch.length === 0) return;
     const plan = this.#learner.consider(batch, this.#watch.byIfindex, ({ ifindex }, isFresh) => {
       const on = this.#watch.byIfindex.get(ifindex)!;
       return isFresh ? this.#look(on, true) : this.#watch.dump(on);
@@ -540,9 +577,10 @@ export class Engine {
     const plan = this.#learner.reconcile(on.name, device, asked, isGone);
     this.#carryOut(plan);
     const hasChanged = plan.add.length + plan.remove.length > 0;
-    this.#advertising.setRecipients(on.ifindex, (hasChanged && this.#watch.dump(on)) || device);
+    const current = (hasChanged && this.#watch.dump(on)) || device;
+    this.#advertising.setRecipients(on.ifindex, current);
     this.#advertising.probe(on.ifindex, (packet) => on.sightings.deliver(on.ifindex, packet));
-    return ownedProblems(on.device, on.scope, device);
+    return [...ownedProblems(on.device, on.scope, device), ...this.#sharing.reconcile(on.name, current)];
   }
 
   #scheduleNext(): void {
@@ -557,6 +595,7 @@ export class Engine {
       this.#hasAddressless() ||
       this.#advertising.hasRecipients ||
       (this.#source.current?.seesHandshakes === false && this.#advertising.isOnAny) ||
+      this.#sharing.isOn ||
       (this.#source.current !== undefined && this.#memory.hasLeftovers);
     const end = this.#nextEnd(this.#clock.now());
     this.#schedule.set(isBusy ? Math.min(next, end) : end);
@@ -591,4 +630,21 @@ export class Engine {
     const on = this.#watch.named(entry.interface);
     return on?.sightings.lastSeen(on.ifindex, entry.address);
   }
+}
+
+/** Undefined if there is nothing to share. */
+function findShare(
+  { name, settings: { share }, sharedDevice, rival }: InterfaceConfig,
+  link: Link,
+  links: readonly Link[],
+): Share | undefined {
+  return share === undefined ? undefined : shareOf({ name, share, sharedDevice, rival, link }, links);
+}
+
+function sharedLink(config: InterfaceConfig, link: Link, links: readonly Link[]): Link | undefined {
+  return findShare(config, link, links)?.shared;
+}
+
+function sharedBy(config: InterfaceConfig, link: Link, links: readonly Link[]): readonly Prefix[] {
+  return findShare(config, link, links)?.prefixes ?? [];
 }

@@ -30,7 +30,8 @@ export interface Move {
 
 export interface Denial extends PeerAddress {
   readonly interface: string;
-  readonly reason: Exclude<Verdict, 'candidate' | 'restore'>;
+  /** `in-use`: a host has it in the network whose prefix is shared. */
+  readonly reason: Exclude<Verdict, 'candidate' | 'restore'> | 'in-use';
   readonly count: number;
   /** With `owned`: whose it is. */
   readonly owner?: string;

@@ -32,7 +32,13 @@ export class Tally implements Follower {
     forgotten: 0,
     released: 0,
   };
-  readonly #denied: Record<Denial['reason'], number> = { owned: 0, scope: 0, reserved: 0, rate: 0 };
+  readonly #denied: Record<Denial['reason'], number> = {
+    owned: 0,
+    scope: 0,
+    reserved: 0,
+    rate: 0,
+    'in-use': 0,
+  };
   #taken = 0;
   #delivered = 0;
   #deliveryFailed = 0;

@@ -208,6 +208,7 @@ export class RtnetlinkLinks implements Links {
     try {
       return decodeMessages(datagram).some(({ payload }) => {
         if (payload.length < RTMSG_SIZE || payload[1]! <= DEFAULT_LENGTH) return true;
+        if (isHostRouteOfOurs(payload)) return false; // there are many, and nobody else's are like them
         const oif = findValue(payload, RTMSG_SIZE, RTA_OIF);
         return oif !== undefined && this.#wireguard.has(readU32(oif));
       });
@@ -220,6 +221,11 @@ export class RtnetlinkLinks implements Links {
     for (const close of this.#closers.splice(0)) close();
     this.#netlink.close();
   }
+}
+
+/** struct rtmsg: of sharing, whose removal by others is found out when everything is looked at. */
+function isHostRouteOfOurs(payload: Buffer): boolean {
+  return payload[1] === 128 && payload[5] === OUR_PROTOCOL;
 }
 
 /** struct sockaddr_nl with a port of the kernel's choice. */

@@ -17,6 +17,7 @@ import { NetlinkNftSets } from './nftables.ts';
 import { expectedPinTrouble, type PinTrouble, pinned, troubleOf } from './pins.ts';
 import { HookError, type Kernel, type Links, type Observer, type Sightings } from './ports.ts';
 import { openProbe, Probe } from './probe.ts';
+import { RtnetlinkReach } from './reach.ts';
 import { explain, unmet } from './requirements.ts';
 import { RtnetlinkRouting } from './routing.ts';
 import { GenetlinkWireGuard } from './wireguard.ts';
@@ -36,10 +37,12 @@ export function openLinux(root = installed): Kernel {
   const dependencies = openDependencies(native);
   const { wireguard, links } = dependencies;
   const routing = new RtnetlinkRouting(native);
+  const reach = new RtnetlinkReach(native);
   return {
     wireguard,
     links,
     routing,
+    reach,
     openSightings(hook, observer) {
       const problems: Problem[] = [];
       for (const candidate of hook === 'auto' ? hooks : [hook]) {
@@ -60,6 +63,7 @@ export function openLinux(root = installed): Kernel {
       wireguard.close();
       links.close();
       routing.close();
+      reach.close();
       unlock();
     },
   };

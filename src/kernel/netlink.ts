@@ -9,6 +9,7 @@ export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_DUMP = 0x300;
 /** Of requests that make something new. */
 export const NLM_F_REPLACE = 0x100;
+export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
 /** Of an ack: the request is not repeated in it. */
 export const NLM_F_CAPPED = 0x100;

@@ -93,6 +93,41 @@ export interface Routing {
   close(): void;
 }
 
+/** Has the kernel answer solicitations for an address on a link. */
+export interface ProxyEntry {
+  readonly ifindex: number;
+  /** Canonical text. */
+  readonly address: string;
+  /** Whether the kernel did proxy before the first entry of ours. */
+  readonly wasOn: boolean;
+}
+
+/** How hosts on other links find the addresses of peers. Calls that change something throw what the kernel says. */
+export interface Reach {
+  /** Addresses to which a host route of ours leads by a link, whichever process has added it. */
+  routes(link: Pick<Link, 'ifindex' | 'table'>): string[];
+  /** Leaves one that is there as it is. */
+  addRoute(link: Pick<Link, 'ifindex' | 'table'>, address: string): void;
+  removeRoute(link: Pick<Link, 'ifindex' | 'table'>, address: string): void;
+  /** All of ours, whichever process has added them. */
+  proxies(): ProxyEntry[];
+  addProxy(entry: ProxyEntry): void;
+  removeProxy(entry: ProxyEntry): void;
+  /** Whether the kernel heeds proxy entries at all. */
+  isProxying(): boolean;
+  setProxying(isOn: boolean): void;
+  /** Addresses that hosts on a link have, as far as the kernel knows, be it of some time ago. */
+  neighbours(ifindex: number): string[];
+  /** Whether an address is one of these; `isConfirmed`: of now. */
+  isNeighbour(ifindex: number, address: string, isConfirmed: boolean): boolean;
+  /** Asks a link who has an address. Whoever has it is a neighbour within a second. */
+  solicit(ifindex: number, address: string): void;
+  forgetNeighbour(ifindex: number, address: string): void;
+  /** Programs that are configured to do the same for a device that shares the prefix of another, in words. */
+  rivals(device: string, shared: string): string[];
+  close(): void;
+}
+
 /** A source of sightings, together with the kernel's memory of what was learned. */
 export interface Sightings {
   readonly hook: Hook;
@@ -168,6 +203,7 @@ export interface Kernel {
   };
   readonly links: Links;
   readonly routing: Routing;
+  readonly reach: Reach;
   /**
    * Tries one hook or, with `auto`, one after the other. Needs a WireGuard interface to be there, as the module may
    * be loaded only then. Withdraws the loans of who is no more. Throws HookError.

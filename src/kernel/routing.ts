@@ -108,19 +108,9 @@ export class RtnetlinkRouting implements Routing {
   }
 
   keptRoutes({ ifindex, table }: Pick<Link, 'ifindex' | 'table'>): KeptRoute[] {
-    const which = [attribute(RTA_OIF, u32(ifindex)), tableAttribute(table)];
-    const request = Buffer.concat([encodeRoute(0, 0), ...which]);
-    try {
-      const kept = this.#netlink.request('RTM_GETROUTE', RTM_GETROUTE, NLM_F_DUMP, request, (payloads) =>
-        payloads.map(decodeKept),
-      );
-      return kept
-        .filter(({ remaining }) => remaining > 0)
-        .map((route) => ({ ifindex, ...(table !== undefined && { table }), ...route }));
-    } catch (error) {
-      if (!hasErrno(error, constants.errno.ENOENT, constants.errno.ENODEV)) throw error;
-      return []; // there is no such table, or no such interface any more
-    }
+    return dumpOwnRoutes(this.#netlink, { ifindex, ...(table !== undefined && { table }) })
+      .filter(({ prefix, remaining }) => prefix.length < 128 && remaining > 0)
+      .map((route) => ({ ifindex, ...(table !== undefined && { table }), ...route }));
   }
 
   keepRoute(route: KeptRoute): void {
@@ -185,6 +175,23 @@ export class RtnetlinkRouting implements Routing {
   }
 }
 
+/** Of one link and its table: what has our protocol. */
+export function dumpOwnRoutes(
+  netlink: NetlinkSocket,
+  { ifindex, table }: Pick<Link, 'ifindex' | 'table'>,
+): Pick<KeptRoute, 'prefix' | 'remaining'>[] {
+  const which = [attribute(RTA_OIF, u32(ifindex)), tableAttribute(table)];
+  const request = Buffer.concat([encodeRoute(0, 0), ...which]);
+  try {
+    return netlink.request('RTM_GETROUTE', RTM_GETROUTE, NLM_F_DUMP, request, (payloads) =>
+      payloads.map(decodeKept),
+    );
+  } catch (error) {
+    if (!hasErrno(error, constants.errno.ENOENT, constants.errno.ENODEV)) throw error;
+    return []; // there is no such table, or no such interface any more
+  }
+}
+
 function readText(file: string): string {
   try {
     return readFileSync(file, 'latin1');
@@ -199,12 +206,12 @@ function encodeAddress(ifindex: number, prefixLength: number): Buffer {
 }
 
 /** struct rtmsg of a route of ours, whose table is told by an attribute. */
-function encodeRoute(length: number, type = RTN_UNICAST): Buffer {
+export function encodeRoute(length: number, type = RTN_UNICAST): Buffer {
   const scope = 0; // RT_SCOPE_UNIVERSE, as all of IPv6's
   return Buffer.of(AF_INET6, length, 0, 0, 0, OUR_PROTOCOL, scope, type, 0, 0, 0, 0);
 }
 
-function identify({ ifindex, prefix, table }: Omit<KeptRoute, 'remaining'>): Buffer[] {
+export function identify({ ifindex, prefix, table }: Omit<KeptRoute, 'remaining'>): Buffer[] {
   return [
     attribute(RTA_DST, prefix.bytes),
     attribute(RTA_OIF, u32(ifindex)),

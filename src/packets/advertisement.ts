@@ -18,8 +18,9 @@ const ROUTE_INFORMATION = 24;
 const RECURSIVE_DNS_SERVER = 25;
 const DNS_SEARCH_LIST = 31;
 
-/** On-link and autonomous address-configuration. */
-const FLAGS_L_A = 0xc0;
+const ON_LINK = 0x80;
+/** Hosts are to choose addresses in it. */
+const AUTONOMOUS = 0x40;
 /** What IANA has for IPv4, as most systems take. */
 const HOP_LIMIT = 64;
 /** Where it stands in flags, be it of the router or of a route. */
@@ -40,6 +41,8 @@ const allRouters = parseAddress('ff02::2')!;
 export interface PrefixInformation {
   /** Of 64 bits. */
   readonly prefix: Prefix;
+  /** Whether who has an address in it is on this link. */
+  readonly onLink: boolean;
   /** Seconds, below 2^32. */
   readonly preferred: number;
   readonly valid: number;
@@ -138,8 +141,8 @@ export function fitting(all: Advertisement): { content: Advertisement; leftOut: 
   };
 }
 
-function encodePrefix({ prefix, preferred, valid }: PrefixInformation): Buffer {
-  const flags = Buffer.of(prefix.length, FLAGS_L_A);
+function encodePrefix({ prefix, onLink, preferred, valid }: PrefixInformation): Buffer {
+  const flags = Buffer.of(prefix.length, AUTONOMOUS | (onLink ? ON_LINK : 0));
   return option(PREFIX_INFORMATION, flags, u32be(valid), u32be(preferred), u32be(0), prefix.bytes);
 }
 

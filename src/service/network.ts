@@ -10,6 +10,10 @@ import { readSections } from './uci.ts';
 export interface Network {
   /** By the kernel's name of an interface: who advertises there, in words. */
   readonly advertisers: ReadonlyMap<string, string>;
+  /** By the names of netifd's interfaces: the kernel's, of those that are up. */
+  readonly devices: ReadonlyMap<string, string>;
+  /** By the kernel's name of an interface: who passes on neighbour solicitations there, in words. */
+  readonly relays: ReadonlyMap<string, string>;
   /** By the kernel's name of an interface: the domains that are configured for it. */
   readonly search: ReadonlyMap<string, readonly string[]>;
   /** By the kernel's name of an interface that is to have a prefix of the router's: why it may have none. */
@@ -22,13 +26,15 @@ export interface Network {
 
 export const noNetwork: Network = {
   advertisers: new Map(),
+  devices: new Map(),
+  relays: new Map(),
   search: new Map(),
   assignments: new Map(),
   withRandomPort: new Set(),
   domain: undefined,
 };
 
-const poolOptions = ['interface', 'ra', 'master', 'domain'];
+const poolOptions = ['interface', 'ra', 'ndp', 'master', 'domain'];
 const interfaceOptions = ['ip6assign', 'proto', 'listen_port'];
 
 /** Rejects with UbusError. What is not installed has nothing to say. */
@@ -43,6 +49,12 @@ export async function readNetwork(ubus: Ubus): Promise<Network> {
   const interfaces = interfacesOf(dump);
   return {
     advertisers: advertisersOf(dhcp, interfaces),
+    devices: new Map(
+      [...interfaces].flatMap(([name, { device }]) =>
+        device === undefined ? [] : [[name, device] as const],
+      ),
+    ),
+    relays: relaysOf(dhcp, interfaces),
     search: searchOf(dhcp, interfaces),
     assignments: assignmentsOf(network, globals, interfaces),
     withRandomPort: randomPortsOf(network, interfaces),
@@ -114,6 +126,21 @@ export function advertisersOf(
     const isServing = ra === 'server' || (ra === 'hybrid' && !isRelaying);
     if (isServing && !isMaster)
       found.set(interfaces.get(name)?.device ?? name, `odhcpd (dhcp.${section}.ra is '${ra}')`);
+  }
+  return found;
+}
+
+/** The devices on which odhcpd passes on neighbour solicitations, or may. */
+export function relaysOf(
+  dhcp: UbusTable,
+  interfaces: ReadonlyMap<string, NetifdInterface>,
+): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const section of sectionsOf(dhcp)) {
+    const name = interfaceOf(section);
+    const ndp = single(dhcp, section, 'ndp');
+    if (ndp === 'relay' || ndp === 'hybrid')
+      found.set(interfaces.get(name)?.device ?? name, `odhcpd (dhcp.${section.name}.ndp is '${ndp}')`);
   }
   return found;
 }

@@ -330,6 +330,7 @@ function optionsAnswer({ settings, dns, nftsetPrefix = '' }: InterfaceSection) {
     max_addresses: settings.maxAddresses,
     lifetime: settings.lifetime / 1000,
     prefix: settings.prefixes.map(formatPrefix),
+    share: settings.share ?? '',
     ra: settings.ra,
     ra_default: settings.raDefault,
     ra_preference: settings.raPreference,

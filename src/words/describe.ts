@@ -25,6 +25,7 @@ const denyReasons = {
   owned: "another peer's",
   scope: 'outside the prefixes to learn in',
   reserved: "a reserved address or the router's own",
+  'in-use': 'a host in the network that shares its prefix has it',
   rate: 'too many new addresses',
 } as const;
 

@@ -205,6 +205,36 @@ export const catalogue: Catalogue = {
     ),
   ],
 
+  'no-share': (_, { reason }) => {
+    switch (reason) {
+      case 'away':
+        return [
+          _('{device}: there is no interface "{share}" whose prefix it could share'),
+          _('bring it up, or name another one: option share'),
+        ];
+      case 'self':
+        return [
+          _('{device}: it cannot share its own prefix'),
+          _("name another interface (option share 'lan'), or remove option share"),
+        ];
+      case 'no-64':
+        return [
+          _('{device}: {share} has no /64 prefix that it could share'),
+          _("give {share} an address in a /64 (on OpenWrt: option ip6assign '64')"),
+        ];
+    }
+  },
+  'share-claimed': (_) => [
+    _('{device}: peer {peer} has the address {address}, and a host on {shared} uses it, too'),
+    _(
+      'have the host choose another address, or run wg-slaacer forget {device} {address} to take it from the peer',
+    ),
+  ],
+  'share-conflict': (_) => [
+    _('{device}: {rival} gets in the way of sharing the prefix of {shared}'),
+    _('switch off one of the two: {rival} there, or option share of {device}'),
+  ],
+
   'no-forwarding': (_) => [
     _(
       '{device}: this system does not forward IPv6 packets from it, so it is not announced as a default router',
@@ -432,6 +462,10 @@ export const catalogue: Catalogue = {
   ],
   'ra-failed': (_, { error }) => [
     _('{device}: Router Advertisements could not be set up: {meaning}'),
+    hintOf(_, error),
+  ],
+  'share-failed': (_, { error }) => [
+    _('{device}: what leads hosts to the addresses of its peers could not be changed: {meaning}'),
     hintOf(_, error),
   ],
   'lending-failed': (_, { error }) => [

@@ -39,6 +39,8 @@ export interface RouterConfig {
   readonly interfaces: readonly InterfaceConfig[];
   /** /etc/config/wg-slaacer. */
   readonly settings: string;
+  /** The addresses of br-lan. */
+  readonly lan?: readonly string[];
 }
 
 export class Router {
@@ -150,6 +152,7 @@ export class Router {
   }
 
   #bringUpInterfaces(): void {
+    if (this.#config.lan) this.kernel.addLink('br-lan', { kind: 'bridge', addresses: this.#config.lan });
     for (const { device, addresses, peers } of this.#config.interfaces) {
       this.kernel.addLink(device, { addresses });
       const ipv6 = (list: readonly string[] = []) => list.filter((prefix) => prefix.includes(':'));
@@ -226,13 +229,11 @@ export class Router {
         name: device,
         devtype: 'wireguard',
         up: true,
-        ip6addrs: addresses.map((text) => {
-          const [address, length] = text.split('/');
-          return { address: address!, netmask: netmask(Number(length)) };
-        }),
+        ip6addrs: ip6addrs(addresses),
       },
     ]);
-    return { 'br-lan': { name: 'br-lan', devtype: 'bridge', up: true }, ...Object.fromEntries(devices) };
+    const lan = { name: 'br-lan', devtype: 'bridge', up: true, ip6addrs: ip6addrs(this.#config.lan ?? []) };
+    return { 'br-lan': lan, ...Object.fromEntries(devices) };
   }
 
   async #connect(): Promise<UbusClient> {
@@ -245,6 +246,13 @@ export class Router {
   async #until(condition: () => boolean): Promise<void> {
     while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
   }
+}
+
+function ip6addrs(addresses: readonly string[]) {
+  return addresses.map((text) => {
+    const [address, length] = text.split('/');
+    return { address: address!, netmask: netmask(Number(length)) };
+  });
 }
 
 function netmask(length: number): string {

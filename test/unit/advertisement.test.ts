@@ -33,8 +33,8 @@ describe('an advertisement', () => {
       preference: 'high',
       mtu: 1420,
       prefixes: [
-        { prefix: parsePrefix('2001:db8:1::/64')!, preferred: 2700, valid: 5400 },
-        { prefix: parsePrefix('2001:db8:a::/64')!, preferred: 0, valid: 0xfffffffe },
+        { prefix: parsePrefix('2001:db8:1::/64')!, onLink: true, preferred: 2700, valid: 5400 },
+        { prefix: parsePrefix('2001:db8:a::/64')!, onLink: true, preferred: 0, valid: 0xfffffffe },
       ],
       routes: [
         { prefix: parsePrefix('fd00:1::/48')!, lifetime: 2700 },
@@ -97,6 +97,7 @@ describe('what fits into an advertisement', () => {
   const prefixesOf = (count: number, preferred: (i: number) => number) =>
     Array.from({ length: count }, (_, i) => ({
       prefix: parsePrefix(`2001:db8:${i}::/64`)!,
+      onLink: true,
       preferred: preferred(i),
       valid: 5400,
     }));

@@ -67,6 +67,7 @@ function announcement(
     search: [],
     prefixes: Object.entries(prefixes).map(([text, [preferred, valid]]) => ({
       prefix: parsePrefix(text)!,
+      onLink: true,
       preferredUntil: clock.now() + 1_000 * preferred,
       validUntil: clock.now() + 1_000 * valid,
     })),

@@ -13,7 +13,7 @@ const floors = [
   ['owners.ts', 'scope.ts', 'sessions.ts'],
   ['settings.ts', 'packets/'],
   ['kernel/'],
-  ['advertiser/'],
+  ['advertiser/', 'sharing/'],
   ['engine/'],
   ['history/'],
   ['words/'],

@@ -41,7 +41,7 @@ describe('run', () => {
     const { settings, global, json } = parse(
       '-i wg1 --set rate=1 --set burst=2 --set max_addresses=3 --set lifetime=4s --set hook=kprobe' +
         ' --set prefix=2001:db8:1::/64 --set prefix=fd00::/64 --set ra=0 --set takeover=1 --json' +
-        ' --set ra_default=1 --set ra_preference=low --set ra_route=fd00:1::/48 --set ra_dns=0' +
+        ' --set share=br-lan --set ra_default=1 --set ra_preference=low --set ra_route=fd00:1::/48 --set ra_dns=0' +
         ' --set ra_search=auto --set ra_search=example.com --set ra_mtu=1280',
     );
     expect(settings).toEqual({
@@ -50,6 +50,7 @@ describe('run', () => {
       maxAddresses: 3,
       lifetime: 4_000,
       prefixes: prefixes('2001:db8:1::/64', 'fd00::/64'),
+      share: 'br-lan',
       ra: '0',
       raDefault: '1',
       raPreference: 'low',
@@ -75,7 +76,7 @@ describe('run', () => {
     ['-i wg1 --set hook=none', '--set hook=none: allowed is auto, fexit, kprobe or lending'],
     [
       '-i wg1 --set color=red',
-      '--set color=red: there is no option "color"; there are rate, burst, max_addresses, lifetime, prefix, ra, ra_default, ra_preference, ra_route, ra_dns, ra_search, ra_mtu, takeover, hook',
+      '--set color=red: there is no option "color"; there are rate, burst, max_addresses, lifetime, prefix, share, ra, ra_default, ra_preference, ra_route, ra_dns, ra_search, ra_mtu, takeover, hook',
     ],
     ['-i wg1 --set constructor=1', expect.stringContaining('there is no option "constructor"')],
     ['-i wg1 --verbose', "Unknown option '--verbose'"],

@@ -45,6 +45,7 @@ const options = {
   max_addresses: 32,
   lifetime: 86_400,
   prefix: [],
+  share: '',
   ra: 'auto',
   ra_default: 'auto',
   ra_preference: 'medium',

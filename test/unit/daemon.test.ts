@@ -295,6 +295,7 @@ describe('the ubus object', () => {
             max_addresses: 32,
             lifetime: 86_400,
             prefix: [],
+            share: '',
             ra: 'auto',
             ra_default: 'auto',
             ra_preference: 'medium',
@@ -321,6 +322,7 @@ describe('the ubus object', () => {
             max_addresses: 32,
             lifetime: 86_400,
             prefix: [],
+            share: '',
             ra: 'auto',
             ra_default: 'auto',
             ra_preference: 'medium',
@@ -347,7 +349,7 @@ describe('the ubus object', () => {
         forgotten: 0,
         released: 0,
         taken: 0,
-        denied: { owned: 0, scope: 1, reserved: 0, rate: 0 },
+        denied: { owned: 0, scope: 1, reserved: 0, rate: 0, 'in-use': 0 },
         delivered: 1,
         delivery_failed: 0,
         missed: 0,
@@ -731,6 +733,35 @@ describe('router advertisements', () => {
     expect(daemon.problems()).toContainEqual({
       code: 'ra-conflict',
       data: { device: 'wg1', advertiser: "odhcpd (dhcp.wg1.ra is 'server')" },
+    });
+  });
+});
+
+describe('the prefix of an interface of netifd', () => {
+  beforeEach(async () => {
+    kernel.setLinkAddresses('wg1', ['fe80::1/64']);
+    kernel.addLink('br-lan', { kind: 'bridge', addresses: ['2001:db8:1::1/64'] });
+    const lan = { interface: 'lan', l3_device: 'br-lan', proto: 'static' };
+    ubus.objects.set('network.interface', { dump: { arguments: {}, call: () => ({ interface: [lan] }) } });
+    configure('wg1', { share: 'lan' });
+    await started();
+  });
+
+  it('can be shared by its name', async () => {
+    expect((await problems()).map(({ code }) => code)).not.toContain('no-share');
+    kernel.receive('wg1', alice, five);
+    kernel.flush();
+    clock.advance(1_000);
+    expect(await addresses()).toEqual([`${five} alice`]);
+    expect([...kernel.reach.entries.values()].map(({ address }) => address)).toContain(five);
+  });
+
+  it('is passed on by odhcpd, too, if that is configured, which is a problem', async () => {
+    rpcd.packages.dhcp = { lan: { '.type': 'dhcp', interface: 'lan', ndp: 'relay' } };
+    await daemon.reload();
+    expect(daemon.problems()).toContainEqual({
+      code: 'share-conflict',
+      data: { device: 'wg1', shared: 'br-lan', rival: "odhcpd (dhcp.lan.ndp is 'relay')" },
     });
   });
 });

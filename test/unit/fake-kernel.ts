@@ -31,6 +31,7 @@ import { solicitorOf } from '../../src/packets/advertisement.ts';
 import type { Problem } from '../../src/problem.ts';
 import { allowedIpsOf } from './allowed-ips.ts';
 import { FakeNftables } from './fake-nftables.ts';
+import { FakeReach } from './fake-reach.ts';
 import { FakeRouting } from './fake-routing.ts';
 
 const ATTEMPT_HOLD = 1_000;
@@ -77,6 +78,7 @@ export class FakeKernel implements Kernel {
   readonly links: Links;
   readonly routing = new FakeRouting();
   readonly nft = new FakeNftables();
+  readonly reach = new FakeReach();
   readonly failures: Failures = {};
   /** Every allowed IP that the engine added, each removal of one that was there, and each packet put back. */
   readonly added: Added[] = [];

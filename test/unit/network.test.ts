@@ -9,6 +9,7 @@ import {
   noNetwork,
   randomPortsOf,
   readNetwork,
+  relaysOf,
   searchListOf,
   searchOf,
 } from '../../src/service/network.ts';
@@ -128,6 +129,22 @@ describe('odhcpd answers solicitations', () => {
     expect(advertisers({ alias: section({ ra: 'server' }) }, { alias: { l3_device: 'wg1' } })).toEqual({
       wg1: "odhcpd (dhcp.alias.ra is 'server')",
     });
+  });
+});
+
+describe('neighbour solicitations', () => {
+  it('are passed on by odhcpd where it is configured to', () => {
+    const relays = (dhcp: UbusTable) =>
+      Object.fromEntries(relaysOf(dhcp, interfacesOf(netifd({ lan: { l3_device: 'br-lan' } }))));
+    expect(
+      relays({ lan: section({ ndp: 'relay' }), guest: section({ ndp: 'hybrid', interface: 'lan2' }) }),
+    ).toEqual({
+      'br-lan': "odhcpd (dhcp.lan.ndp is 'relay')",
+      lan2: "odhcpd (dhcp.guest.ndp is 'hybrid')",
+    });
+    expect(
+      relays({ lan: section({ ndp: 'disabled' }), a: section({ ndp: ['relay'] }), b: section({}) }),
+    ).toEqual({});
   });
 });
 

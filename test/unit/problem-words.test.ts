@@ -51,6 +51,13 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
   'prefix-owned': [{ device, peer: alice, prefix: '2001:db8:1::/64', cover: '::/0' }],
   'refused-peer': [{ device, peer: alice }],
   'no-address': [{ device, peer: alice }],
+  'no-share': [
+    { device, share: 'lan', reason: 'away' },
+    { device, share: 'wg1', reason: 'self' },
+    { device, share: 'lan', reason: 'no-64' },
+  ],
+  'share-claimed': [{ device, peer: alice, address: '2001:db8:1::5', shared: 'br-lan' }],
+  'share-conflict': [{ device, shared: 'br-lan', rival: 'ndppd' }],
   'no-forwarding': [{ device }],
   'no-64': [{ device }],
   'ra-taken': [{ device, prefix: '2001:db8:2::/64' }],
@@ -117,6 +124,7 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
   'remove-failed': [{ device, ...failure }],
   'watch-failed': [{ device, ...failure }],
   'ra-failed': [{ device, ...failure }],
+  'share-failed': [{ device, ...failure }],
   'lending-failed': [{ device, ...failure }],
 };
 

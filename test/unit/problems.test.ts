@@ -65,6 +65,7 @@ describe('of an interface', () => {
       settings({ prefixes: prefixes(...configured) }),
       kernel.links.list().find(({ name }) => name === device),
       kernel.routing,
+      [],
       assignment,
     );
 

@@ -151,6 +151,8 @@ const interfaceGenerators: Record<string, () => Given> = {
       [...oneWord, '2001:db8:78::1', 'ff02::/64', '10.0.0.0/8', '::1/128', `${OWN}4`],
     ),
   ra: () => single(words('auto', '1', '0'), [...junk, '2', 'Auto', 'yes']),
+  share: () =>
+    single(words('lan', 'wg1', 'br-lan', 'wan.7@x'), ['1 2', '٣', '€', '"', "it's", 'a/b', '..', long]),
   ra_default: () => single(words('auto', '1', '0'), [...junk, '2']),
   ra_preference: () => single(words('low', 'medium', 'high'), [...junk, '0']),
   ra_route: () =>
@@ -196,6 +198,7 @@ const defaults = {
   max_addresses: 32,
   lifetime: 86_400,
   prefix: [],
+  share: '',
   ra: 'auto',
   ra_default: 'auto',
   ra_preference: 'medium',
