@@ -14,11 +14,12 @@ import { exitStatus } from './usage.ts';
 
 export function doctor(args: string[], version: string): number {
   const json = parseJsonFlag(args);
-  const hooks = checkHooks().map(([hook, failure]) => {
+  const hooks = checkHooks().map(([hook, failure, seesChanges]) => {
     const missing = failure ? unmet(hook) : [];
-    return { hook, works: !failure, problems: failure && missing.length === 0 ? [failure] : missing };
+    const problems = failure && missing.length === 0 ? [failure] : missing;
+    return { hook, works: !failure, seesChanges, problems };
   });
-  const hook = hooks.find(({ works }) => works)?.hook ?? 'none';
+  const { hook = 'none', seesChanges = false } = hooks.find(({ works }) => works) ?? {};
   const canLearn = hook !== 'none';
   const trouble = canLearn ? checkPins() : undefined;
   const problems: Problem[] = trouble ? [{ code: 'not-pinned', data: trouble }] : [];
@@ -44,23 +45,29 @@ export function doctor(args: string[], version: string): number {
     }
     for (const problem of problems) console.log(inLines(describeProblem(problem)));
     if (types) console.log(`The types of this kernel are taken from ${types}.`);
-    console.log(conclusion(hook));
+    console.log(conclusion(hook, seesChanges));
   }
   return canLearn ? exitStatus.ok : exitStatus.failed;
 }
 
-function conclusion(hook: HookInUse): string {
+/** What it costs where nothing tells of what others change. */
+const priceOfLooking = [
+  'After wg syncconf and the like, a peer that only receives may be without its learned addresses for half a minute.',
+  'Before new addresses are added, all peers are read: the more there are, the longer it takes.',
+];
+
+const listed = (sentences: readonly string[]) => sentences.map((sentence) => `- ${sentence}\n`).join('');
+
+function conclusion(hook: HookInUse, seesChanges: boolean): string {
   switch (hook) {
     case 'none':
       return 'Addresses cannot be learned here.';
     case 'lending':
       return `Addresses can be learned here, by lending the prefix to one peer after the other:
-${priceOfLending()
-  .map((sentence) => `- ${sentence}\n`)
-  .join(
-    '',
-  )}docs/lending.md of wg-slaacer explains that. docs/kernel.md tells how to build a kernel for OpenWrt that needs no lending.`;
+${listed([...priceOfLending(), ...priceOfLooking])}docs/lending.md of wg-slaacer explains that. docs/kernel.md tells how to build a kernel for OpenWrt that needs no lending.`;
     default:
-      return 'Addresses can be learned here, and no packet is lost.';
+      if (seesChanges) return 'Addresses can be learned here, and no packet is lost.';
+      return `Addresses can be learned here, and no packet is lost. But the kernel does not show what others change of WireGuard:
+${listed(priceOfLooking).trimEnd()}`;
   }
 }

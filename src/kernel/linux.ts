@@ -70,7 +70,7 @@ export function openLinux(root = installed): Kernel {
 }
 
 /** For each hook, in the order of preference, why it does not work here; undefined if it does. */
-export function checkHooks(): [Hook, Problem | undefined][] {
+export function checkHooks(): [hook: Hook, failure: Problem | undefined, seesChanges: boolean][] {
   const native = openNative(installed);
   const dependencies = openDependencies(native);
   return hooks.map((hook) => {
@@ -82,9 +82,9 @@ export function checkHooks(): [Hook, Problem | undefined][] {
       { see: () => {}, recheck: () => {}, shakeHands: () => {} },
       undefined,
     );
-    if (!(opened instanceof BpfSightings)) return [hook, opened];
+    if (!(opened instanceof BpfSightings)) return [hook, opened, false];
     opened.close();
-    return [hook, undefined];
+    return [hook, undefined, opened.seesChanges];
   });
 }
 

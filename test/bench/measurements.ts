@@ -9,6 +9,7 @@ import { idle } from './idle.ts';
 import type { Measurement } from './measurement.ts';
 import { packetCosts } from './packets.ts';
 import { ready } from './ready.ts';
+import { receiveOnly } from './receive-only.ts';
 import { slaac } from './slaac.ts';
 import { turns } from './turns.ts';
 
@@ -40,6 +41,7 @@ export const measurements: readonly Measurement[] = [
   turns,
   slaac,
   heal,
+  receiveOnly,
   idle,
   ready,
   crowd,

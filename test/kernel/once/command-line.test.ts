@@ -112,9 +112,9 @@ test('doctor names the ways that work', async () => {
     canLearn: true,
     kernel: guest.release,
     hooks: [
-      { hook: 'fexit', works: true, problems: [] },
-      { hook: 'kprobe', works: true, problems: [] },
-      { hook: 'lending', works: true, problems: [] },
+      { hook: 'fexit', works: true, seesChanges: true, problems: [] },
+      { hook: 'kprobe', works: true, seesChanges: true, problems: [] },
+      { hook: 'lending', works: true, seesChanges: false, problems: [] },
     ],
   });
 });
