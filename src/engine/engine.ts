@@ -154,10 +154,10 @@ export class Engine {
         nameOf: (device) => this.#config.interfaces.find((config) => config.device === device)?.name,
         isConfigured: (device, address) => this.#isConfigured(device, address),
       },
-      (problem) => this.#problems.add(problem),
+      (problem) => this.#report(problem),
     );
     this.#watch = new Watch(this.ledger, this.#learner, kernel.wireguard, clock, (problem) =>
-      this.#problems.add(problem),
+      this.#report(problem),
     );
     this.#keeper =
       stateFile &&
@@ -180,7 +180,7 @@ export class Engine {
         listener({ event: 'denied', time: time(), ...denial, ...this.#standingOf(denial) });
       },
       noteDelivery: (isTaken) => this.#tally.deliver(isTaken),
-      report: (problem) => this.#problems.add(problem),
+      report: (problem) => this.#report(problem),
     };
   }
 
@@ -341,6 +341,13 @@ export class Engine {
     const isSaved = this.#source.current?.save(this.#clock.now()) === true;
     this.#pace.note(isDue, !isSaved && this.#isToldAll());
     this.#scheduleNext();
+  }
+
+  /** Of what has failed, or is not as it should be, just now: a look soon tries again, or finds that it is over. */
+  #report(problem: Problem): void {
+    this.#problems.add(problem);
+    this.#pace.hurry();
+    if (this.#running) this.#schedule.setNoLater(this.#clock.now() + this.#pace.interval);
   }
 
   /** Whether there is nothing that only a look could find. */
@@ -550,9 +557,7 @@ export class Engine {
     const now = this.#clock.now();
     const isTold = this.#addressless.note(name, denial, now);
     if (this.#addressless.isWithout(name, peer, now)) {
-      this.#problems.add(this.#noAddress(name, peer));
-      this.#pace.note(false, false);
-      this.#schedule.setNoLater(now + this.#pace.interval);
+      this.#report(this.#noAddress(name, peer));
     }
     return isTold;
   }

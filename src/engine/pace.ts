@@ -8,6 +8,7 @@ const LONGEST = 600_000;
 
 export class Pace {
   #interval = SHORTEST;
+  #isHurried = false;
 
   /** Milliseconds from the last look to the next. */
   get interval(): number {
@@ -16,6 +17,14 @@ export class Pace {
 
   /** There has been a look, as its time had come or for another reason. `isTold`: no change of anything will go unnoticed. */
   note(wasDue: boolean, isTold: boolean): void {
-    this.#interval = isTold && wasDue ? Math.min(2 * this.#interval, LONGEST) : SHORTEST;
+    const isCalm = isTold && wasDue && !this.#isHurried;
+    this.#interval = isCalm ? Math.min(2 * this.#interval, LONGEST) : SHORTEST;
+    this.#isHurried = false;
+  }
+
+  /** Something has failed, or goes on that is to be looked after: the next look comes soon. */
+  hurry(): void {
+    this.#interval = SHORTEST;
+    this.#isHurried = true;
   }
 }
