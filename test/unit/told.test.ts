@@ -29,6 +29,26 @@ it('puts right at once what others have changed', () => {
   expect(bench.told()).toEqual([`forgotten ${five} alice (owned)`]);
 });
 
+it('wakes no more than once in five minutes for many addresses that expire one after the other', () => {
+  const day = 24 * hour;
+  bench.start(config(on('wg1', { lifetime: day, maxAddresses: 1_000, rate: 0 })));
+  for (let n = 0; n < 500; n++) {
+    bench.packet('wg1', alice, `2001:db8:1::f:${n.toString(16)}`);
+    bench.clock.advance(day / 500);
+  }
+  bench.kernel.calls.length = 0;
+  let wakeUps = 0;
+  const after = bench.clock.after.bind(bench.clock);
+  bench.clock.after = (milliseconds, callback) =>
+    after(milliseconds, () => {
+      wakeUps++;
+      callback();
+    });
+  bench.clock.advance(day + day / 30);
+  expect(bench.ledger('wg1')).toEqual([]);
+  expect(wakeUps).toBeLessThanOrEqual(day / 300_000);
+});
+
 describe('looks', () => {
   it('become rare when nothing happens, but go on', () => {
     looks();
