@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build='g++ make cmake pkg-config clang llvm libbpf-dev libelf-dev zlib1g-dev ca-certificates git'
-check='clang-format shellcheck gettext'
+check='clang-format shellcheck gettext lua5.1'
 page='chromium fonts-dejavu-core fonts-droid-fallback'
 kernels='qemu-system-x86 busybox-static kmod cpio xz-utils zstd debian-archive-keyring'
 for kernel in ${KERNELS:-}; do

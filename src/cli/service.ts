@@ -8,6 +8,7 @@ import { type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.
 import { peerName } from '../words/describe.ts';
 import { plain } from '../words/text.ts';
 import { parsePositionals } from './arguments.ts';
+import { metricLines } from './metrics.ts';
 import { type Screen, standardOutput } from './screen.ts';
 import { addressLines, deniedLines, statusLines } from './show.ts';
 import { exitStatus, UsageError, UserError } from './usage.ts';
@@ -40,6 +41,11 @@ const serviceCommands = {
     positionals: ['[interface]'],
     method: 'get_denied',
     show: (answer, _, screen) => deniedLines(answer as unknown as DeniedAnswer, screen),
+  },
+  metrics: {
+    positionals: [],
+    method: 'status',
+    show: (answer) => metricLines(answer as unknown as StatusAnswer),
   },
   forget: {
     positionals: ['interface', 'address'],

@@ -39,6 +39,7 @@ Usage:
   wg-slaacer pin IFACE ADDR       make it a configured address of its peer
   wg-slaacer give IFACE ADDR PEER move it to this peer (a public key), if its
                                   own has no session
+  wg-slaacer metrics              the totals in the format of OpenMetrics
   wg-slaacer reload               read the configuration again
       Ask the running service. IFACE is a section of /etc/config/wg-slaacer.
       With --json they print the service's answer as it is; watch prints one

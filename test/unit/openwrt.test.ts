@@ -143,7 +143,7 @@ describe('the page', () => {
 
 describe('both packages together', () => {
   const page = /^(www\/|usr\/share\/luci\/|usr\/share\/rpcd\/acl\.d\/luci-app-)/;
-  const translation = /^(usr\/lib\/lua\/|etc\/uci-defaults\/)/;
+  const translation = /^(usr\/lib\/lua\/luci\/|etc\/uci-defaults\/)/;
 
   /** As a build leaves its tree: dist/rootfs without what depends on the CPU, and that beside it. */
   function prepare(): void {
@@ -205,6 +205,7 @@ describe('the scripts that run after removal', () => {
   const ours = [
     'etc/capabilities',
     'lib/bpf',
+    'usr/lib/lua/prometheus-collectors',
     'usr/lib/wg-slaacer',
     'www/luci-static/resources/view/wg-slaacer',
   ];
