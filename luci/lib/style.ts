@@ -49,7 +49,8 @@ const rules = `
 .wg-slaacer-midnight { stroke: var(--border-color-high, #bbb); stroke-width: 2; }
 .wg-slaacer-bar { cursor: default; outline: none; fill: var(--text-color-medium, gray); stroke: var(--text-color-medium, gray); }
 .wg-slaacer-present { fill: var(--primary-color-high, #1976d2); stroke: var(--primary-color-high, #1976d2); }
-.wg-slaacer-bar text { stroke: none; }
+.wg-slaacer-bar text { stroke: var(--background-color-high, Canvas); stroke-width: 3px; paint-order: stroke; }
+.wg-slaacer-bar { scroll-margin-top: 6em; }
 .wg-slaacer-allowed { opacity: .35; }
 .wg-slaacer-frame { fill: transparent; stroke: none; }
 .wg-slaacer-bar:hover .wg-slaacer-frame { fill: var(--background-color-low, rgba(128, 128, 128, .15)); }

@@ -103,7 +103,8 @@ describe('a timeline', () => {
       'Until',
       'How it ended',
     ]);
-    expect(await table.locator('tbody tr').count()).toBe(await page.locator(bar).count());
+    const bars = await page.locator(bar).count();
+    await expect.poll(() => table.locator('tbody tr').count()).toBe(bars);
     const evicted = table.locator('tr', { hasText: 'f08a:3b2e:9cc1:77d0' });
     expect(await evicted.textContent()).toContain('made room for a newer one');
   });
