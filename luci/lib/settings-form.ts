@@ -242,7 +242,7 @@ function addDialog(grid: form.GridSection): void {
     'dns',
     _('Names'),
     _(
-      'A peer that is described as "phone" is found as phone.lan, if dnsmasq has the domain lan: at all of its addresses, or at those that stay the same.',
+      'dnsmasq finds a peer with the description “phone” as phone.lan, if lan is the domain of the router. The name has all addresses of the peer, or only those that stay the same.',
     ),
     sectionDefaults.dns,
   );
@@ -256,7 +256,7 @@ function addDialog(grid: form.GridSection): void {
     'nftset_prefix',
     _('Firewall sets'),
     _(
-      'Sets that begin like this and end with the name of a peer have its addresses, for rules of the firewall: config ipset in /etc/config/firewall.',
+      'The addresses of a peer become elements of the firewall set that begins with this text and ends with the name of the peer. The set has to be declared as config ipset in /etc/config/firewall.',
     ),
   );
   sets.placeholder = 'inet#fw4#wg1_';
