@@ -19,6 +19,7 @@ export class Changes {
   readonly #claims: BpfMap;
   readonly #netns: number;
   #isOver = false;
+  #era = 0;
   #port = 0; // the kernel's own
 
   /** `map` opens one by its name and the sizes of its keys and values; `netns` is the inode number of our namespace. */
@@ -30,9 +31,18 @@ export class Changes {
     this.#ours.update(only, abi.encodeOurs(this.#port, netns));
   }
 
-  /** How many changes have begun, and how many are done, modulo 2^32; undefined if that is not counted any more. */
-  read(): abi.ChangeCounts | undefined {
-    return this.#isOver ? undefined : abi.decodeChanges(this.#counts.lookup(only)!);
+  /**
+   * How many changes have begun, and how many are done, modulo 2^32; undefined if that is not counted any more. In another
+   * era the counters may be the same, although there were changes.
+   */
+  read(): (abi.ChangeCounts & { readonly era: number }) | undefined {
+    if (this.#isOver) return undefined;
+    return { ...abi.decodeChanges(this.#counts.lookup(only)!), era: this.#era };
+  }
+
+  /** For a while nothing has been counted, and now it is. */
+  resume(): void {
+    this.#era++;
   }
 
   /** From now on, what is asked for through this netlink port is not others'. */

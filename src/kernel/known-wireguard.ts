@@ -31,12 +31,14 @@ class Known {
   readonly device: Device;
   /** How many changes by others it has for certain, and whether it has no more than those. */
   readonly since: number;
+  readonly era: number;
   isSure: boolean;
   #peers: Map<string, MutablePeer> | undefined;
 
-  constructor(device: Device, since: number, isSure: boolean) {
+  constructor(device: Device, since: number, era: number, isSure: boolean) {
     this.device = device;
     this.since = since;
+    this.era = era;
     this.isSure = isSure;
   }
 
@@ -134,8 +136,9 @@ export class KnownWireGuard implements WireGuard {
     this.#kernel.close();
   }
 
-  #isCurrent({ since, isSure }: Known): boolean {
-    return isSure && this.#changes?.read()?.begun === since;
+  #isCurrent({ since, era, isSure }: Known): boolean {
+    const now = this.#changes?.read();
+    return isSure && now?.begun === since && now.era === era;
   }
 
   /** Undefined if nothing tells of changes, or there is no such device. */
@@ -156,14 +159,11 @@ export class KnownWireGuard implements WireGuard {
     this.#known.delete(name);
     if (!device || !before || !after) return device && { device };
     if (this.#kernel.port !== undefined) this.#changes?.except(this.#kernel.port);
-    const known = new Known(
-      device,
-      before.done,
-      before.begun === before.done && after.begun === before.begun,
-    );
-    if (known.isSure && last?.isSure && last.since === known.since && differs(last.device, device))
-      this.#missed++;
-    if (known.isSure && last?.since !== known.since) this.#changes?.dropClaims(known.since);
+    const isSure = before.begun === before.done && after.begun === before.begun;
+    const known = new Known(device, before.done, before.era, isSure);
+    const isSame = last?.since === known.since && last.era === known.era;
+    if (isSure && last?.isSure && isSame && differs(last.device, device)) this.#missed++;
+    if (isSure && !isSame) this.#changes?.dropClaims(known.since);
     this.#known.set(name, known);
     return known;
   }

@@ -139,6 +139,7 @@ export class Probe extends BpfSightings implements Sightings {
   #attach(): void {
     for (const program of this.#programs.toReversed()) this.object.detach(program);
     for (const program of this.#programs) this.object.attach(program);
+    this.changes?.resume();
     this.#attachedTo = moduleInstance();
   }
 

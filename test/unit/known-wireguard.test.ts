@@ -307,6 +307,14 @@ it('where nothing tells of changes, WireGuard is read each time', () => {
   expect(world.known.dump('wg9')).toBeUndefined();
 });
 
+it('nothing is known any more when changes were not counted for a while', () => {
+  const world = new World(true);
+  world.known.dump('wg1');
+  world.changes.resume();
+  world.known.dump('wg1');
+  expect([world.kernel.dumps, world.known.missed]).toEqual([2, 0]);
+});
+
 it('nothing is known any more when a hook ends, or another tells of changes', () => {
   const world = new World(true);
   world.known.dump('wg1');

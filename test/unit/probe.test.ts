@@ -311,7 +311,7 @@ it('says when the kernel does not take a packet back', () => {
 
 it('closes the object, and counts no changes any more', () => {
   const { probe, object } = open();
-  expect(probe.changes!.read()).toEqual({ begun: 0, done: 0 });
+  expect(probe.changes!.read()).toMatchObject({ begun: 0, done: 0 });
   probe.close();
   expect(object.log.at(-1)).toBe('close');
   expect(probe.changes!.read()).toBeUndefined();
