@@ -32,16 +32,17 @@ export function execute(plan: Plan, surroundings: Surroundings): void {
   const moved = move(plan.move, surroundings);
   const removals = [...withoutStaying(plan, moved), ...moved.flatMap(({ room }) => room)];
   const removed = remove(removals, surroundings);
-  const added = add(plan.add, surroundings);
-  const delivered = deliver(plan.deliver, surroundings);
-
   const { ledger, deny } = surroundings;
+  // Told before anything is added: what has gone may come to another peer.
   for (const { from, to, reason, accepted, took } of moved) {
     ledger.tellGone(from, { event: 'forgotten', reason });
     if (reason === 'given') ledger.tellPresent(to, { event: reason });
     else ledger.tellPresent(to, { event: 'learned', took, delivered: accepted });
   }
   for (const { entry, departure } of removed) ledger.tellGone(entry, departure);
+
+  const added = add(plan.add, surroundings);
+  const delivered = deliver(plan.deliver, surroundings);
   for (const { entry, event, seen, accepted = false } of added) {
     if (event === 'restored') ledger.tellPresent(entry, { event });
     else {
@@ -69,13 +70,13 @@ function move(
     }
     try {
       place.sightings.keepRecord(recordOf(to, place));
-      ledger.tellComing([to]);
+      ledger.tellComing([to], from);
       wireguard.add(place.device, [to]);
       to.confirmed = clock.now();
       return [{ ...each, took: to.confirmed - to.learned }];
     } catch (error) {
       takeBack();
-      ledger.tellStayedAway([to]);
+      ledger.tellStayedAway([to, from]);
       report({ code: 'add-failed', data: { device: place.device, ...failureOf(error) } });
       try {
         place.sightings.keepRecord(recordOf(from, place));

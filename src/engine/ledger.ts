@@ -42,9 +42,12 @@ export type Departure =
 
 /** Whoever keeps a replica of the ledger. It is told of what is in force, not of what is attempted. */
 export interface Follower {
-  /** These are about to be in force, before their peers can use them: what must be there first is done when this returns. */
-  coming?(entries: readonly Readonly<Entry>[]): void;
-  /** They could not be put in force after all. What could is present. */
+  /**
+   * These are about to be in force, before their peers can use them: what must be done first is done when this returns.
+   * `from` is what has been in force of one that moves, which its peer cannot use then.
+   */
+  coming?(entries: readonly Readonly<Entry>[], from?: Readonly<Entry>): void;
+  /** They were not put in force, or moved, after all. What was is present. */
   stayedAway?(entries: readonly Readonly<Entry>[]): void;
   /** May be called again for an entry that is present already. */
   present(entry: Readonly<Entry>, arrival: Arrival): void;
@@ -65,8 +68,8 @@ export class Ledger {
     for (const entry of this.entries()) follower.present(entry, { event: 'adopted' });
   }
 
-  tellComing(entries: readonly Entry[]): void {
-    for (const follower of this.#followers) follower.coming?.(entries);
+  tellComing(entries: readonly Entry[], from?: Entry): void {
+    for (const follower of this.#followers) follower.coming?.(entries, from);
   }
 
   tellStayedAway(entries: readonly Entry[]): void {

@@ -53,6 +53,8 @@ export class Firewall implements Follower {
   /** What is in the file; undefined as long as that has not been read. */
   #noted: readonly string[] | undefined;
   #nft: NftSets | undefined;
+  /** Addresses that may be in sets of peers that have them no more. */
+  readonly #leaving = new Set<string>();
   #cancel: (() => void) | undefined;
   #due = Number.POSITIVE_INFINITY;
 
@@ -91,8 +93,11 @@ export class Firewall implements Follower {
     if (sets.size > 0) this.#schedule(SETTLE);
   }
 
-  coming(entries: readonly Entry[]): void {
+  /** No set must have for one peer what is another's now. */
+  coming(entries: readonly Entry[], from?: Entry): void {
     if (this.#members.size === 0) return;
+    if (from) this.gone(from);
+    if (entries.some(({ address }) => this.#leaving.has(address))) this.#align();
     const additions = new Map<string, string[]>();
     for (const { interface: name, peer, address } of entries)
       for (const set of this.#setsOf(name, peer))
@@ -105,8 +110,12 @@ export class Firewall implements Follower {
     if (event !== 'learned' && event !== 'restored') this.gone(entry);
   }
 
-  gone({ interface: name, peer }: Entry): void {
-    if (this.#members.size > 0) for (const set of this.#setsOf(name, peer)) this.#suspect(set);
+  gone({ interface: name, peer, address }: Entry): void {
+    if (this.#members.size === 0) return;
+    for (const set of this.#setsOf(name, peer)) {
+      this.#leaving.add(address);
+      this.#suspect(set);
+    }
   }
 
   stayedAway(entries: readonly Entry[]): void {
@@ -180,6 +189,7 @@ export class Firewall implements Follower {
   /** Has each set that may not have the right elements have them. */
   #align(): void {
     const now = this.#clock.now();
+    this.#leaving.clear();
     for (const [name, set] of this.#sets) {
       if (!set.isStale && !set.trouble) continue;
       set.isStale = false;

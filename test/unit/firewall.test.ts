@@ -108,6 +108,21 @@ describe('a set', () => {
     expect(nftables.elements(set)).toEqual([five]);
   });
 
+  it('has nothing that is another peer’s by the time that one can use it', () => {
+    firewall.configure([member(), member(bob, { sets: [other] })]);
+    learn(five);
+    learn(six);
+    clock.advance(20);
+    const [from, to] = [ledger.get('wg1', five)!, entryOf(five, bob)];
+    ledger.put(to);
+    ledger.tellComing([to], from);
+    expect([nftables.elements(set), nftables.elements(other)]).toEqual([[six], [five]]);
+    withdraw(six);
+    learn(six, bob, () => {
+      expect([nftables.elements(set), nftables.elements(other)]).toEqual([[], [five, six]]);
+    });
+  });
+
   it('is filled again when it was flushed, or has been away', () => {
     learn(five);
     nftables.flush(set);

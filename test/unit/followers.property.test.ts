@@ -90,15 +90,20 @@ class World {
     const { wireguard } = this.#kernel;
     const add = wireguard.add;
     wireguard.add = (device, entries) => {
-      if (this.#isQuiet)
-        for (const { peer, address } of entries)
-          for (const set of this.#sets[peers.indexOf(peer)] ?? [])
-            expect(this.#kernel.nft.elements(set), `${address} in ${set} before it is allowed`).toContain(
-              address,
-            );
+      if (this.#isQuiet) for (const { peer, address } of entries) this.#checkSets(peer, address);
       add(device, entries);
     };
     this.#start();
+  }
+
+  /** Before a peer can use an address: it is in all of its sets, and in no other peer's. */
+  #checkSets(peer: string, address: string): void {
+    const own = this.#sets[peers.indexOf(peer)]!;
+    for (const set of names) {
+      const elements = this.#kernel.nft.elements(set);
+      if (own.includes(set)) expect(elements, `${address} in ${set}`).toContain(address);
+      else if (address !== FOREIGN) expect(elements, `${address} in ${set}`).not.toContain(address);
+    }
   }
 
   #setPeers(): void {

@@ -155,12 +155,16 @@ test('a killed service leaves them, and puts right what happened meanwhile', asy
   await has([CONFIGURED, '2001:db8:1::5']);
 });
 
-test('a thousand addresses at once are all let in', async () => {
+test('a thousand addresses in a second are all let in', async () => {
   const before = await dropped();
   const start = lab.guest.now;
-  await phone.flood({ prefix: PREFIX, count: 990, first: 1 });
-  await lab.guest.until(async () => expect((await known(phone)).length).toBeGreaterThan(990), 30_000);
-  console.log(`990 addresses were learned and in their set after ${lab.guest.now - start} ms`);
+  const seconds = await phone.flood({ prefix: PREFIX, count: 990, first: 1, pps: 1_000 });
+  await lab.guest.until(
+    async () => expect((await lab.allowedIps()).phone!.length).toBeGreaterThan(990),
+    30_000,
+    250,
+  );
+  console.log(`990 addresses, used in ${seconds} s, were learned after ${lab.guest.now - start} ms`);
   await has([CONFIGURED, ...(await known(phone))]);
   expect(await dropped()).toBe(before);
 });
