@@ -130,7 +130,7 @@ test('a firewall that lets in who is in a set lets the peer in as soon as its ad
   set phone { type ipv6_addr; }
   chain input {
     type filter hook input priority filter; policy accept;
-    iifname wg1 ip6 saddr != @phone meta l4proto ipv6-icmp icmpv6 type echo-request drop
+    iifname wg1 ip6 saddr != @phone icmpv6 type echo-request drop
   }
 }
 `,
@@ -227,7 +227,8 @@ describe('descriptions that are made to do harm', () => {
       expect([...new Set(found)]).toEqual(names);
     }, FOLLOWED);
     const { problems } = await service.call<{ problems: { code: string }[] }>('status');
-    expect(problems.map(({ code }) => code)).toEqual(names.length > 0 ? [] : ['name-taken', 'name-taken']);
+    const codes = problems.map(({ code }) => code).filter((code) => code !== 'lending');
+    expect(codes).toEqual(names.length > 0 ? [] : ['name-taken', 'name-taken']);
   });
 });
 
