@@ -12,7 +12,7 @@ import { isIn, type Share } from './share.ts';
 import { Tentative } from './tentative.ts';
 
 /** So long a peer is refused an address that was found in use, without another look, in milliseconds. */
-const REFUSAL = 300_000;
+const REFUSAL = 60_000;
 /** More such addresses of an interface are not kept in mind. */
 const MOST_REFUSED = 64;
 /** So long a host that was heard with an address of a peer counts as having it, in milliseconds. */

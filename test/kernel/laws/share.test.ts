@@ -114,7 +114,7 @@ describe.each([anyHook, 'lending'] as const)('by %s', (way) => {
   const left = async () =>
     (
       await lab.router.run(
-        'ip -6 route show proto 87; ip -6 neigh show proxy; sysctl -n net.ipv6.conf.all.proxy_ndp; ip -6 address show proto 87',
+        'ip -6 route show proto 87; ip -6 neigh show proxy; sysctl -n net.ipv6.conf.all.proxy_ndp',
       )
     ).stdout;
 
@@ -203,6 +203,31 @@ describe.each([anyHook, 'lending'] as const)('by %s', (way) => {
     );
   });
 
+  test('a host that comes up with a peer’s address by SLAAC sees a duplicate, and makes another', async () => {
+    const [television] = await inLan(tv);
+    await tv.run('ip link set eth0 down');
+    await lab.router.run('ip -6 neigh flush dev br-lan'); // else it counts as there for half a minute
+    const phone = lab.client('phone');
+    await phone.addAddress(television!);
+    await lab.guest.until(async () => {
+      await phone.ping({ from: television!, to: NAS, timeout: 1 });
+      expect(daemon.has('learned', { address: television!, peer: phone.publicKey })).toBe(true);
+    }, 60_000);
+    await tv.run('ip link set eth0 up');
+    await lab.guest.until(
+      async () => {
+        await advertise('2001:db8:1::');
+        expect(await inLan(tv)).toHaveLength(1);
+      },
+      15_000,
+      1_500,
+    );
+    expect((await inLan(tv))[0]).not.toBe(television);
+    expect(await phone.ping({ from: television!, to: NAS, count: 2, interval: 0.1 })).toMatchObject({
+      received: 2,
+    });
+  });
+
   test('a peer that uses the address of a host, known or silent, is denied, and the host loses no packet', async () => {
     const laptop = lab.client('laptop');
     const [television] = await inLan(tv);
@@ -226,30 +251,6 @@ describe.each([anyHook, 'lending'] as const)('by %s', (way) => {
     }
     expect(Object.values(await lab.allowedIps()).flat()).not.toContain(`${NAS}/128`);
     expect(await left()).not.toMatch(new RegExp(`^(${NAS}|${television}) `, 'm'));
-  });
-
-  test('a host that comes up with a peer’s address by SLAAC sees a duplicate, and makes another', async () => {
-    const [television] = await inLan(tv);
-    await tv.run('ip link set eth0 down');
-    const phone = lab.client('phone');
-    await phone.addAddress(television!);
-    await lab.guest.until(async () => {
-      await phone.ping({ from: television!, to: NAS, timeout: 1 });
-      expect(daemon.has('learned', { address: television!, peer: phone.publicKey })).toBe(true);
-    }, 60_000);
-    await tv.run('ip link set eth0 up');
-    await lab.guest.until(
-      async () => {
-        await advertise('2001:db8:1::');
-        expect(await inLan(tv)).toHaveLength(1);
-      },
-      15_000,
-      1_500,
-    );
-    expect((await inLan(tv))[0]).not.toBe(television);
-    expect(await phone.ping({ from: television!, to: NAS, count: 2, interval: 0.1 })).toMatchObject({
-      received: 2,
-    });
   });
 
   test('a host that takes a peer’s address without asking is told of', async () => {
