@@ -143,7 +143,7 @@ export class Engine {
       admit: (batch) => this.#consider(batch),
       deny: (held, count) => this.#surroundings.deny({ ...held, reason: 'in-use', count }),
       recheck: () => this.#running && this.#sync(),
-      report: (problem) => this.#problems.add(problem),
+      report: (problem) => this.#report(problem),
     });
     this.ledger.follow(this.#sharing);
     this.#memory = new Memory(
@@ -354,7 +354,8 @@ export class Engine {
   #isToldAll(): boolean {
     const { seesChanges = false, seesHandshakes = false } = this.#source.current ?? {};
     const isSettled = !this.#watch.isIncomplete && !this.#memory.hasLeftovers;
-    return seesChanges && seesHandshakes && isSettled && !this.#hasAddressless();
+    // Nobody tells what a host on a shared link claims, or that something has removed what leads to an address.
+    return seesChanges && seesHandshakes && isSettled && !this.#hasAddressless() && !this.#sharing.isOn;
   }
 
   #hasAddressless(): boolean {
