@@ -148,7 +148,7 @@ function addDialog(grid: form.GridSection): void {
     'share',
     _('Share the prefix of'),
     _(
-      'An interface, such as lan, or a device. Peers choose addresses in its /64, and its hosts reach them there: for providers that give a single /64.',
+      'Peers choose addresses in the /64 of this interface or device, such as lan, and the hosts there reach them. This helps where the provider gives a single /64.',
     ),
   );
   share.placeholder = 'lan';

@@ -69,8 +69,8 @@ export function reason(code: string, holder: Holder = {}): Reason {
       };
     case 'in-use':
       return {
-        text: _('A host in the network that shares its prefix has this address'),
-        hint: _('The peer has to choose another address.'),
+        text: _('A host in the shared network has this address'),
+        hint: _('Choose another address on the peer.'),
       };
     case 'rate':
       return {
