@@ -33,6 +33,8 @@ interface Addresses {
   addresses: { interface: string; address: string; peer: string; description?: string; expires: number }[];
 }
 
+const HISTORY = '/run/wg-slaacer-history/history';
+
 let lab: Lab;
 let laptop: Client;
 let phone: Client;
@@ -45,6 +47,7 @@ const config = (wg1: Record<string, string> = {}, other = 'option enabled 1') =>
   );
   return `config globals 'globals'
 	option log_level 'debug'
+	option history_file '${HISTORY}'
 
 config interface 'wg1'
 	${options.join('\n\t')}
@@ -143,6 +146,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await service?.destroy();
+  await lab?.router.run(`rm -rf ${HISTORY} $(dirname ${HISTORY})`);
   await lab?.router.run('ip link delete wg-home', { check: false });
   await lab?.destroy();
 });
@@ -267,6 +271,11 @@ describe('over ubus', () => {
     for (const line of addresses.stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
     expect(await service.command('forget wg1 2001:db8:1::a2')).toMatchObject({ code: 0 });
     expect(await known('wg1')).not.toContain('2001:db8:1::a2');
+    const past = await service.command('history 2001:db8:1::a2');
+    expect(past.stdout).toMatch(/2001:db8:1::a2 +Anna's laptop .* forgotten \(user\)/);
+    const metrics = await service.command('metrics');
+    expect(metrics.stdout).toMatch(/^wg_slaacer_address_events_total\{event="forgotten"\} [1-9]/m);
+    expect(metrics.stdout).toMatch(/# EOF\n$/);
     await laptop.removeAddress('2001:db8:1::a2');
   });
 
@@ -404,6 +413,20 @@ describe('at its end', () => {
     const text = service.log.join('\n');
     expect(text).toContain('learned 2001:db8:1::a1');
     for (const secret of [PRESHARED, home.router.privateKey]) expect(text).not.toContain(secret);
+  });
+
+  test('the history is in its file, and the next start goes on with it', async () => {
+    await service.start({ jailed: true });
+    await service.logged(/^ready: /);
+    const { stdout } = await service.command('history --json');
+    const { history } = JSON.parse(stdout) as { history: { address: string; how: string }[] };
+    const of = (address: string) => history.filter((stay) => stay.address === address).map(({ how }) => how);
+    expect(of('2001:db8:1::a2')).toEqual(['forgotten']);
+    expect(of('2001:db8:1::a6')).toEqual(['present']);
+    expect(of('2001:db8:1::a5')).toEqual(['present']);
+    const { problems } = await service.call<Status>('status');
+    expect(problems.filter(({ code }) => code.startsWith('history'))).toEqual([]);
+    expect(await service.stop()).toBe(0);
   });
 
   test('the package can withdraw it when it is removed', async () => {
