@@ -21,8 +21,11 @@ import type { Changes } from './changes.ts';
 import type { WireGuard } from './ports.ts';
 import type { GenetlinkWireGuard } from './wireguard.ts';
 
-/** So often is it read again if others change it meanwhile. */
+/** So often is it read again at most if others change it meanwhile. */
 const ATTEMPTS = 3;
+
+/** So many changes by others in the time that a request takes are more than there can be. */
+const MOST_CHANGES = 20;
 
 type MutablePeer = { -readonly [Key in keyof Peer]: Peer[Key] } & { addresses: string[] };
 
@@ -112,14 +115,14 @@ export class KnownWireGuard implements WireGuard {
     const seen = this.#known.get(name);
     const known = this.#latest(name);
     const due = seen && known && seen !== known ? withoutOthers(entries, seen.device, known.device) : entries;
-    this.#change(name, () => this.#kernel.add(name, due));
+    this.#change(name, known, due, () => this.#kernel.add(name, due));
     known?.noteAdded(due);
     if (known && this.#giveBack(name, known, due)) this.#withdrawCovered(name, due, (seen ?? known).device);
   }
 
   remove(name: string, entries: readonly AllowedIp[]): void {
     const known = this.#latest(name);
-    this.#change(name, () => this.#kernel.remove(name, entries, known?.device));
+    this.#change(name, known, entries, () => this.#kernel.remove(name, entries, known?.device));
     known?.noteRemoved(entries);
     if (known) this.#giveBack(name, known, entries);
   }
@@ -158,7 +161,7 @@ export class KnownWireGuard implements WireGuard {
     const last = this.#known.get(name);
     this.#known.delete(name);
     if (!device || !before || !after) return device && { device };
-    if (this.#kernel.port !== undefined) this.#changes?.except(this.#kernel.port);
+    this.#identify();
     const isSure = before.begun === before.done && after.begun === before.begun;
     const known = new Known(device, before.done, before.era, isSure);
     const isSame = last?.since === known.since && last.era === known.era;
@@ -168,20 +171,27 @@ export class KnownWireGuard implements WireGuard {
     return known;
   }
 
-  /** After an error it is not known what is in force. */
-  #change(name: string, act: () => void): void {
+  /** After an error it is not known what is in force, and how much of it was another's. */
+  #change(name: string, known: Known | undefined, entries: readonly AllowedIp[], act: () => void): void {
     try {
       act();
     } catch (error) {
       this.#known.delete(name);
+      if (known) this.#giveBack(name, known, entries);
       throw error;
     }
+  }
+
+  /** A socket that had to be opened anew has another port. */
+  #identify(): void {
+    if (this.#kernel.port !== undefined) this.#changes?.except(this.#kernel.port);
   }
 
   /** What others have given to peers since that was known, and we have taken from them; whether others have changed anything. */
   #giveBack(name: string, known: Known, entries: readonly AllowedIp[]): boolean {
     let begun = known.isSure ? known.since : undefined;
-    for (;;) {
+    this.#identify();
+    for (let attempt = 0; attempt < MOST_CHANGES; attempt++) {
       const now = this.#changes?.read()?.begun;
       if (now === undefined || now === begun) break;
       begun = now;

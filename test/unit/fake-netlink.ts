@@ -33,7 +33,7 @@ export type Arrival = Buffer | Error;
 
 export class FakeSocket implements NativeSocket {
   /** To whom all answers go. */
-  static readonly PORT = 4_242;
+  static port = 4_242;
   readonly arguments: readonly number[];
   readonly options: string[] = [];
   readonly set: { readonly level: number; readonly name: number; readonly value: Buffer }[] = [];
@@ -73,7 +73,7 @@ export class FakeSocket implements NativeSocket {
     if (arrival instanceof Error) throw arrival;
     if (arrival.length > size) throw new NetlinkError(EMSGSIZE, 'recv');
     const datagram = Buffer.from(arrival);
-    if (datagram.length >= 16) datagram.set(u32(FakeSocket.PORT), 12);
+    if (datagram.length >= 16) datagram.set(u32(FakeSocket.port), 12);
     this.#peer.received.push(datagram);
     return datagram;
   }

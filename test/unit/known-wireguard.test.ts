@@ -188,7 +188,7 @@ describe.each([
     const ours = () => new Uint32Array(Uint8Array.from(world.maps.ours!.lookup(encodeIfindex(0))!).buffer);
     expect([...ours()]).toEqual([0, 4_026_531_840]);
     world.known.dump('wg1');
-    world.beforeRequest(0, () => expect([...ours()]).toEqual([FakeSocket.PORT, 4_026_531_840]));
+    world.beforeRequest(0, () => expect([...ours()]).toEqual([FakeSocket.port, 4_026_531_840]));
     world.learn(alice, five);
     expect(world.kernel.sets).toBe(1);
   });
@@ -210,6 +210,19 @@ describe.each([
     world.learn(alice, five, six);
     expect([world.owner(five), world.owner(six)]).toEqual([bob, alice]);
     expect(ownersOf(world.known.dump('wg1')!).of(five)).toBe(bob);
+  });
+
+  it('does not take itself for others for longer than a change, when its socket is another one', () => {
+    world.known.dump('wg1');
+    world.known.close(); // as after an error
+    FakeSocket.port++;
+    world.recorded.add(five);
+    world.kernel.meanwhile = () => {
+      const [port] = new Uint32Array(Uint8Array.from(world.maps.ours!.lookup(encodeIfindex(0))!).buffer);
+      if (port !== FakeSocket.port) world.give(alice, `${five}/128`);
+    };
+    world.learn(alice, five);
+    expect([world.owner(five), world.kernel.sets]).toEqual([alice, 2]);
   });
 
   it('so does one that they move on while it is given back', () => {
