@@ -116,7 +116,7 @@ export function labelOf(description: string | undefined): string | undefined {
     .slice(0, 256)
     .normalize('NFKD') // which takes accents off, where Node has ICU
     .toLowerCase()
-    .replace(/[\u0300-\u036f'’]/g, '')
+    .replace(/[\u0300-\u036f'\u2019]/g, '')
     .replace(/[^a-z0-9]+/g, '-');
   return parseLabel(text.replace(/^-/, '').slice(0, 63).replace(/-$/, ''));
 }

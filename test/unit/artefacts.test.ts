@@ -26,6 +26,11 @@ describe('sizes', () => {
   });
 });
 
+it('the bundle has characters of one byte only: with another V8 takes two for each', () => {
+  const found = [...readFileSync(bundle)].findIndex((byte) => byte > 0x7f);
+  expect(found).toBe(-1);
+});
+
 describe('traces of the build', () => {
   it.each([
     ['the bundle', bundle],
