@@ -13,6 +13,8 @@ const PREFIX = '2001:db8:1::';
 const ROUNDS = 10;
 const TRIES = 100;
 const PATIENCE = 60_000;
+/** Milliseconds: the host may be busy while it is measured how long it takes. */
+const MOST = 30;
 const configured = { phone: ['2001:db8:1::99/128'] };
 
 describe.each(ways.filter((way) => way !== 'lending'))('by %s', (hook) => {
@@ -44,7 +46,7 @@ describe.each(ways.filter((way) => way !== 'lending'))('by %s', (hook) => {
     const before = daemon.all('learned').length;
     for (let round = 0; round < ROUNDS; round++) {
       const first = 0x1000 + round * TRIES;
-      const range = [first, TRIES, 1.5 * took].join(' ');
+      const range = [first, TRIES, Math.min(1.5 * took, MOST)].join(' ');
       await lab.router.run(`/usr/bin/python3 -IBS '${RIVAL}' laptop '${publicKey}' ${PREFIX} ${range}`, {
         timeout: PATIENCE,
       });
