@@ -14,6 +14,7 @@ import { Daemon, PROGRAM } from '../../bed/daemon.ts';
 import { keyPair } from '../../bed/keys.ts';
 import { Lab } from '../../bed/lab.ts';
 import { Pinger } from '../../bed/pinger.ts';
+import { expectLoanLost, holdLoan } from '../../bed/ways.ts';
 
 const SERVER = '2001:db8:fe::2';
 const NAS = '2001:db8:1::fa';
@@ -232,16 +233,20 @@ describe.each([anyHook, 'lending'] as const)('by %s', (way) => {
     const laptop = lab.client('laptop');
     const [television] = await inLan(tv);
     const pings = [await Pinger.start(server, SERVER, NAS), await Pinger.start(nas, NAS, SERVER)];
-    for (const address of [NAS, television!]) {
+    for (const [i, address] of [NAS, television!].entries()) {
+      // By lending, with the loan: all of the prefix is the laptop's then, but no route leads there.
+      await holdLoan(lab, daemon, laptop, `2001:db8:1::${i + 1}:10a`);
+      if (way === 'lending') expect(await lab.borrower()).toBe('laptop');
       // As if it had never been heard of.
       if (address !== NAS) await lab.router.run('ip -6 neigh flush dev br-lan');
       const from = daemon.mark;
-      for (let i = 0; i < 3; i++) {
+      for (let n = 0; n < 3; n++) {
         await laptop.sendFrom(address, { to: SERVER });
         await lab.guest.sleep(700);
       }
-      if (way !== 'lending')
-        await daemon.event('denied', { address, peer: laptop.publicKey, reason: 'in-use' }, 10_000, from);
+      await daemon.event('denied', { address, peer: laptop.publicKey, reason: 'in-use' }, 10_000, from);
+      await laptop.sendFrom(address, { to: SERVER });
+      await expectLoanLost(lab, daemon, laptop);
     }
     for (const ping of pings) await ping.more(200);
     for (const ping of pings) {
@@ -278,6 +283,19 @@ describe.each([anyHook, 'lending'] as const)('by %s', (way) => {
     if (way !== 'lending')
       await daemon.event('denied', { address, interface: 'wg1', reason: 'in-use' }, 10_000, from);
     expect(await other.ping({ from: address, to: NAS })).toMatchObject({ received: 1 });
+  });
+
+  test('a peer that uses a thousand addresses has the LAN asked for a few', async () => {
+    const asked = async () =>
+      Number(
+        (await lab.router.run("awk '/Icmp6OutNeighborSolicits/ { print $2 }' /proc/net/dev_snmp6/br-lan"))
+          .stdout,
+      );
+    const [before, start] = [await asked(), lab.guest.now];
+    await lab.client('phone').flood({ prefix: '2001:db8:1::', count: 1_000, pps: 500 });
+    const seconds = (lab.guest.now - start) / 1_000;
+    // Eight at a time for a second each, and what hosts and router ask of each other anyway.
+    expect((await asked()) - before).toBeLessThanOrEqual(8 * (seconds + 1) + 10);
   });
 
   test('killed and started again under traffic, it loses nothing', async () => {
