@@ -19,12 +19,15 @@ it('there is a catalogue for each language, and no other', () => {
 
 describe.each(languages)('$code', (language) => {
   const { code } = language;
-  const { comment, entries: all } = catalogueOf(code);
-  const entries = all.filter(({ text }) => text !== '');
+  const { comment, entries } = catalogueOf(code);
 
   it('has every text of the page and no other, as npm run format leaves it', () => {
     const file = readFileSync(poFile(code), 'utf8');
     expect(file).toBe(formatPo(merge(language, texts, parsePo(file))));
+  });
+
+  it('lacks no translation: npm run translate prints what it lacks', () => {
+    expect(entries.filter(({ text }) => text === '').map(({ id }) => id)).toEqual([]);
   });
 
   it('keeps what is put into a text', () => {

@@ -147,7 +147,14 @@ async function startLuCI(environment: Environment): Promise<void> {
 }
 
 /** The languages of the browser that the page has, by LuCI's names. LuCI chooses on the router. */
-const languages: Readonly<Record<string, string>> = { de: 'de', 'zh-CN': 'zh-cn' };
+const languages: Readonly<Record<string, string>> = {
+  de: 'de',
+  es: 'es',
+  fr: 'fr',
+  'pt-BR': 'pt-br',
+  ru: 'ru',
+  'zh-CN': 'zh-cn',
+};
 
 /** What the page of a language loads before everything else. */
 async function loadTranslations(): Promise<void> {
