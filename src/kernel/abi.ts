@@ -232,6 +232,26 @@ function pairsIn(dump: Buffer, keySize: number, valueSize: number): [key: Buffer
   });
 }
 
+/**
+ * A batch of ring buffer records in parts of some hundred: what is made of one part is gone before the next one takes memory
+ * for as much, and not moved about by the garbage collector meanwhile.
+ */
+export function partsOf(batch: Buffer): Buffer[] {
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (const start of starts(batch)) {
+    const at = start - 8;
+    if (at - from < PART) continue;
+    parts.push(batch.subarray(from, at));
+    from = at;
+  }
+  if (from < batch.length) parts.push(batch.subarray(from));
+  return parts;
+}
+
+/** Bytes. */
+const PART = 32_768;
+
 /** The sightings in a batch of ring buffer records (BpfObject.onRecords). Packets are views of the batch. */
 export function decodeSightings(batch: Buffer): Sighting[] {
   return starts(batch).map((start) => decodeSighting(batch, start));

@@ -83,7 +83,9 @@ export class Probe extends BpfSightings implements Sightings {
       this.#enabled = this.map('enabled', 4, 8);
       if (extras.includes('change'))
         this.changes = new Changes((name, ...sizes) => this.map(name, ...sizes), this.netns);
-      this.object.onRecords('sightings', (batch) => observer.see(abi.decodeSightings(batch)));
+      this.object.onRecords('sightings', (batch) => {
+        for (const part of abi.partsOf(batch)) observer.see(abi.decodeSightings(part));
+      });
       this.object.onRecords('handshakes', (batch) => {
         for (const { ifindex, peer } of abi.decodeHandshakes(batch))
           if (ifindex > 0) observer.shakeHands(ifindex, peer);

@@ -266,6 +266,16 @@ describe('sightings', () => {
     expect(abi.decodeSightings(Buffer.alloc(0))).toEqual([]);
   });
 
+  it('come in parts if they are many, none twice and none left out', () => {
+    const records = Array.from({ length: 1_000 }, (_, n) => inBatch(seen(0, Buffer.alloc(n % 100))));
+    const parts = abi.partsOf(Buffer.concat(records));
+    expect(Buffer.concat(parts)).toEqual(Buffer.concat(records));
+    expect(parts.length).toBeGreaterThan(3);
+    for (const part of parts) expect(part.length).toBeLessThan(40_000);
+    expect(parts.flatMap(abi.decodeSightings)).toHaveLength(1_000);
+    expect(abi.partsOf(Buffer.alloc(0))).toEqual([]);
+  });
+
   it('name an owner only where there is one', () => {
     const [owned, scope] = abi.decodeSightings(
       Buffer.concat([inBatch(seen(2, Buffer.from(bob, 'base64'))), inBatch(seen(3, Buffer.alloc(0)))]),
