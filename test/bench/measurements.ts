@@ -6,6 +6,7 @@ import { expiry } from './expiry.ts';
 import { firstReply } from './first-reply.ts';
 import { heal } from './heal.ts';
 import { idle } from './idle.ts';
+import { manyPeers } from './many-peers.ts';
 import type { Measurement } from './measurement.ts';
 import { packetCosts } from './packets.ts';
 import { ready } from './ready.ts';
@@ -44,6 +45,7 @@ export const measurements: readonly Measurement[] = [
   receiveOnly,
   idle,
   ready,
+  manyPeers,
   crowd,
   expiry(),
   expiry('6.18'),

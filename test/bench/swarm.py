@@ -29,6 +29,10 @@ FIRST_PORT = 20000
 WINDOW = 64
 # A learner that has used no more than that much of a time has nothing left to do. In seconds.
 QUIET, STIR = 2, 0.004
+# In seconds: by then a new address has been learned.
+PAUSE = 0.5
+# The number of the first address that no storm has used.
+UNUSED = 1 << 20
 
 
 def attribute(kind, payload):
@@ -192,6 +196,22 @@ def storm(request):
     return {"sending": sending, "seconds": seconds, "cpu": used() - cpu, "delivered": delivered() - before}
 
 
+def trickle(request):
+    """A peer uses addresses that nobody has used, one after the other; how much CPU time the learner used for each."""
+    tunnels = Tunnels(request["prefix"], request["to"])
+    tunnels.hello(0)
+    tunnels.wait(0)
+    settle(time.monotonic())
+    costs = []
+    for n in range(request["count"]):
+        before = used()
+        tunnels.echo(0, UNUSED + n)
+        tunnels.wait(0)
+        time.sleep(PAUSE)
+        costs.append(used() - before)
+    return costs
+
+
 def rest(request):
     cpu = used()
     return {"seconds": settle(time.monotonic()), "cpu": used() - cpu}
@@ -217,7 +237,7 @@ def enter(netns):
             raise OSError(ctypes.get_errno(), f"setns {netns}")
 
 
-OPERATIONS = {"configure": configure, "storm": storm, "rest": rest, "after": after}
+OPERATIONS = {"configure": configure, "storm": storm, "trickle": trickle, "rest": rest, "after": after}
 enter("swarm")
 request = json.load(sys.stdin)
 print(json.dumps(OPERATIONS[request["operation"]](request)))

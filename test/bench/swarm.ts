@@ -118,6 +118,11 @@ ${eachPeer(peers, 'link set & up')}`,
     return this.#ask({ operation: 'storm', prefix: '2001:db8:1::', to: ROUTER, peers: this.#used, each });
   }
 
+  /** A peer uses so many new addresses, one after the other: the seconds of CPU that the learner used for each. */
+  async trickle(count: number): Promise<number[]> {
+    return this.#ask({ operation: 'trickle', prefix: '2001:db8:1::', to: ROUTER, count });
+  }
+
   /** Takes from the peers all that was learned, upon which one of them sends a packet. */
   async wipeAndSend(): Promise<Rest> {
     const command = ['nsenter', '--net=/proc/1/ns/net', 'wg', 'syncconf', 'wg1', CONF];
