@@ -7,7 +7,7 @@ import { Daemon } from '../daemon.ts';
 import { FlashFile } from '../kernel/state-file.ts';
 import { SETS_FILE } from '../service/firewall.ts';
 import { HOSTS_DRAFT, HOSTS_FILE } from '../service/hosts.ts';
-import { systemScripts } from '../service/hotplug.ts';
+import { SystemScripts } from '../service/hotplug.ts';
 import type { LogLevel } from '../settings.ts';
 import { UbusClient } from '../ubus/client.ts';
 import { setLateFlags } from './late-flags.ts';
@@ -36,7 +36,7 @@ export async function serve(version: string, state?: string): Promise<number> {
     stateFile,
     hostsFile: new FlashFile(HOSTS_FILE, { draft: HOSTS_DRAFT, mode: 0o644 }),
     setsFile: new FlashFile(SETS_FILE),
-    scripts: systemScripts,
+    scripts: new SystemScripts(),
     hostname: hostname().split('.')[0]!,
   });
   process.on('SIGHUP', () => void daemon.reload());

@@ -2,7 +2,7 @@
 // Has the scripts in /etc/hotplug.d/wg-slaacer called for what becomes of addresses, as netifd does for its interfaces: one
 // after the other, in the order of the events.
 
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import type { Arrival, Departure, Entry, Follower } from '../engine/ledger.ts';
 
 const FOLDER = '/etc/hotplug.d/wg-slaacer';
@@ -66,7 +66,8 @@ export class Hotplug implements Follower {
 
   async #call(): Promise<void> {
     this.#isCalling = true;
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) await this.#scripts.call(next);
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift())
+      await this.#scripts.call(next).catch(() => {}); // there may be no memory for a process: the next one is due
     this.#isCalling = false;
     if (this.#omitted > 0) this.#onOmitted(this.#omitted);
     this.#omitted = 0;
@@ -74,19 +75,48 @@ export class Hotplug implements Follower {
 }
 
 /** Those of the system. They have the capabilities of this process, no more. */
-export const systemScripts: Scripts = {
-  exist: () => existsSync(FOLDER) && readdirSync(FOLDER).length > 0,
-  async call(environment) {
+export class SystemScripts implements Scripts {
+  readonly #folder: string;
+  readonly #caller: string;
+  readonly #timeout: number;
+
+  /** `timeout` is the milliseconds after which what runs is ended. */
+  constructor(folder = FOLDER, caller = CALLER, timeout = TIMEOUT) {
+    this.#folder = folder;
+    this.#caller = caller;
+    this.#timeout = timeout;
+  }
+
+  exist(): boolean {
+    try {
+      return readdirSync(this.#folder).length > 0;
+    } catch {
+      return false; // there is no such folder
+    }
+  }
+
+  async call(environment: Environment): Promise<void> {
     const { spawn } = await import('node:child_process');
     await new Promise<void>((resolve) => {
-      const caller = spawn(CALLER, ['wg-slaacer'], {
+      const caller = spawn(this.#caller, ['wg-slaacer'], {
         env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...environment },
         stdio: ['ignore', 'ignore', 'inherit'],
-        timeout: TIMEOUT,
-        killSignal: 'SIGKILL',
+        detached: true, // leads a group, in which all that a script has begun is ended with it
       });
-      caller.once('error', () => resolve()).once('close', () => resolve());
+      const end = () => {
+        try {
+          process.kill(-caller.pid!, 'SIGKILL');
+        } catch {
+          // it has just ended by itself
+        }
+      };
+      const timer = setTimeout(end, this.#timeout).unref();
+      const resume = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      caller.once('error', resume).once('close', resume);
       caller.unref(); // this process need not wait for it when it ends
     });
-  },
-};
+  }
+}
