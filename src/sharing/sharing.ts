@@ -61,7 +61,7 @@ export class Sharing {
     this.#clock = clock;
     this.#observer = observer;
     this.#reachability = new Reachability(reach);
-    this.#tentative = new Tentative(reach, clock);
+    this.#tentative = new Tentative(reach, clock, (share, act) => this.#attempt(share, act));
   }
 
   get isOn(): boolean {
@@ -102,10 +102,8 @@ export class Sharing {
         return true;
       if (known !== undefined) this.#deny(share, [sighting]);
       else
-        this.#attempt(share, () =>
-          this.#tentative.keep(share, share.shared!, sighting, (kept, isInUse) =>
-            this.#decide(share, kept, isInUse),
-          ),
+        this.#tentative.keep(share, share.shared!, sighting, (kept, isInUse) =>
+          this.#decide(share, kept, isInUse),
         );
       return false;
     });
@@ -226,13 +224,14 @@ export class Sharing {
     this.#tentative.stop();
   }
 
-  /** Where nothing is shared, nothing needs to work. */
-  #attempt(share: Share | undefined, act: () => void): void {
+  /** Undefined if that throws. Where nothing is shared, nothing needs to work. */
+  #attempt<Result>(share: Share | undefined, act: () => Result): Result | undefined {
     try {
-      act();
+      return act();
     } catch (error) {
       const data = share && { device: share.link.name, ...failureOf(error) };
       if (data) this.#observer.report({ code: 'share-failed', data });
+      return undefined;
     }
   }
 }

@@ -29,14 +29,22 @@ export class Tentative {
   readonly #reach: Reach;
   readonly #clock: Clock;
 
-  constructor(reach: Reach, clock: Clock) {
+  /** Answers with what `act` does; undefined if that throws, which is told. */
+  readonly #attempt: <Result>(share: Share, act: () => Result) => Result | undefined;
+
+  constructor(
+    reach: Reach,
+    clock: Clock,
+    attempt: <Result>(share: Share, act: () => Result) => Result | undefined,
+  ) {
     this.#reach = reach;
     this.#clock = clock;
+    this.#attempt = attempt;
   }
 
   /**
    * Keeps a peer's packet until it is known whether somebody on a link has its source. Then `decide` is called, once
-   * for all that was kept. What is too much is dropped: its sender will send again. Throws NetlinkError.
+   * for all that was kept. What is too much, or cannot be asked for, is dropped: its sender will send again.
    */
   keep(
     share: Share,
@@ -52,21 +60,26 @@ export class Tentative {
       if (isSame && pending.kept.length < MOST_PACKETS) pending.kept.push(sighting);
       return;
     }
-    if (this.#reach.isNeighbour(ifindex, address, true)) {
-      decide([sighting], true);
-      return;
-    }
+    const isKnown = this.#attempt(share, () => this.#reach.isNeighbour(ifindex, address, true));
+    if (isKnown) decide([sighting], true);
     const ofPeer = [...this.#pending.values()].filter((other) => other.peer === peer).length;
-    if (this.#pending.size >= MOST || ofPeer >= MOST_OF_PEER) return;
-    this.#reach.solicit(ifindex, address);
-    const kept = [sighting];
-    const cancel = this.#clock.after(ANSWER_TIME, () => {
-      this.#pending.delete(key);
-      const isInUse = this.#reach.isNeighbour(ifindex, address, false);
-      if (!isInUse) this.#reach.forgetNeighbour(ifindex, address);
-      decide(kept, isInUse);
+    if (isKnown !== false || this.#pending.size >= MOST || ofPeer >= MOST_OF_PEER) return;
+    this.#attempt(share, () => {
+      this.#reach.solicit(ifindex, address);
+      const kept = [sighting];
+      const cancel = this.#clock.after(ANSWER_TIME, () => {
+        this.#pending.delete(key);
+        const isInUse = this.#attempt(share, () => this.#hasAnswered(ifindex, address));
+        if (isInUse !== undefined) decide(kept, isInUse);
+      });
+      this.#pending.set(key, { share, peer, kept, cancel });
     });
-    this.#pending.set(key, { share, peer, kept, cancel });
+  }
+
+  #hasAnswered(ifindex: number, address: string): boolean {
+    const hasAnswered = this.#reach.isNeighbour(ifindex, address, false);
+    if (!hasAnswered) this.#reach.forgetNeighbour(ifindex, address);
+    return hasAnswered;
   }
 
   /** What is kept is dropped. */

@@ -19,6 +19,9 @@ export class FakeReach implements Reach {
   otherPrograms: string[] = [];
   /** What all that changes something is to fail with. */
   failure: Error | undefined;
+  /** What it is to fail with whenever it is asked what is known. */
+  refusal: Error | undefined;
+  closed = 0;
 
   routes({ ifindex }: Place): string[] {
     return withIfindex(this.hostRoutes, ifindex);
@@ -62,6 +65,7 @@ export class FakeReach implements Reach {
   }
 
   isNeighbour(ifindex: number, address: string, isConfirmed: boolean): boolean {
+    if (this.refusal) throw this.refusal;
     const known = this.known.get(`${ifindex} ${address}`);
     return isConfirmed ? known === true : known !== undefined;
   }
@@ -82,7 +86,9 @@ export class FakeReach implements Reach {
     return this.otherPrograms;
   }
 
-  close(): void {}
+  close(): void {
+    this.closed++;
+  }
 
   #check(): void {
     if (this.failure) throw this.failure;

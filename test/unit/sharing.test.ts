@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Peers that have addresses in the prefix of another link.
 
+import { constants } from 'node:os';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { formatPrefix } from '../../src/address-text.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
@@ -198,6 +199,18 @@ describe('an address in a shared prefix', () => {
     expect(problems()).toEqual(['share-failed']);
     expect(bench.ledger('wg1')).toEqual([]);
     reach.failure = undefined;
+    learn();
+    expect(bench.ledger('wg1')).toEqual([`${ADDRESS} alice`]);
+  });
+
+  it('is not learned, which is a problem, if it cannot be known whether a host has answered', () => {
+    start();
+    bench.packet('wg1', alice, ADDRESS);
+    reach.refusal = new NetlinkError(constants.errno.ENOBUFS, 'RTM_GETNEIGH');
+    bench.clock.advance(1_000);
+    expect(problems()).toEqual(['share-failed']);
+    expect(bench.ledger('wg1')).toEqual([]);
+    reach.refusal = undefined;
     learn();
     expect(bench.ledger('wg1')).toEqual([`${ADDRESS} alice`]);
   });
