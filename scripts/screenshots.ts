@@ -17,6 +17,7 @@ const router = await Router.boot(household);
 await live(router);
 const now = Math.round(Date.now() / 1_000);
 await remember(router, week(now), now);
+await live(router); // what was denied before is not remembered
 const web = new Web(router.bus, router.acl, await standInSite());
 await web.listen();
 const browser = await launchBrowser();

@@ -18,7 +18,7 @@ const rules = `
 .th.wg-slaacer-peer { width: 25%; }
 .th.wg-slaacer-address { width: 26%; }
 .th.wg-slaacer-time, .th.wg-slaacer-count { width: 8em; }
-.th.wg-slaacer-actions { width: 17em; }
+.th.wg-slaacer-actions { width: 20em; }
 .wg-slaacer-actions > div { flex-wrap: wrap; }
 .wg-slaacer-name { overflow-wrap: anywhere; margin-right: .25em; }
 .wg-slaacer-group .wg-slaacer-name { font-weight: bold; }

@@ -35,6 +35,7 @@ export class Table<Row> {
 
   constructor(private readonly options: TableOptions<Row>) {
     this.headings = options.columns.map((column, index) => this.heading(column, index));
+    this.placeholderCell.setAttribute('colspan', String(options.columns.length));
     this.placeholder = element('tr', { class: 'tr placeholder' }, [this.placeholderCell]);
     const body = element('tbody');
     this.node = element('table', { class: 'table wg-slaacer-table', 'aria-label': options.label }, [
