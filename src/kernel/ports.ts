@@ -125,6 +125,7 @@ export interface Reach {
   forgetNeighbour(ifindex: number, address: string): void;
   /** Programs that are configured to do the same for a device that shares the prefix of another, in words. */
   rivals(device: string, shared: string): string[];
+  /** Until it is used again. */
   close(): void;
 }
 

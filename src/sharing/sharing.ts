@@ -49,6 +49,7 @@ export class Sharing {
   readonly #claims = new Map<string, number>();
   /** By device: other programs that were found, until when that holds. */
   readonly #rivals = new Map<string, { readonly rivals: string[]; readonly until: number }>();
+  #cancelRecheck: (() => void) | undefined;
   readonly #reachability: Reachability;
   readonly #tentative: Tentative;
 
@@ -76,6 +77,7 @@ export class Sharing {
       if (!this.#hasAdopted) this.#reachability.adopt(links.filter(({ kind }) => kind === 'wireguard'));
       this.#hasAdopted = true;
       this.#reachability.keep(shares, links);
+      if (shares.length === 0) this.#reach.close();
     });
   }
 
@@ -133,7 +135,11 @@ export class Sharing {
     refused.set(address, this.#clock.now() + REFUSAL);
     const [oldest] = refused.keys();
     if (refused.size > MOST_REFUSED) refused.delete(oldest!);
-    this.#clock.after(0, () => this.#observer.recheck()); // so that the kernel knows
+    // So that the kernel knows; once for all of those that are asked for at a time.
+    this.#cancelRecheck ??= this.#clock.after(0, () => {
+      this.#cancelRecheck = undefined;
+      this.#observer.recheck();
+    });
   }
 
   #deny({ name }: Share, sightings: readonly Sighting[]): void {
@@ -221,6 +227,7 @@ export class Sharing {
 
   /** What is reached stays so: the next start goes on with it. */
   stop(): void {
+    this.#cancelRecheck?.();
     this.#tentative.stop();
   }
 

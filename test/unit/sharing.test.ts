@@ -137,6 +137,16 @@ describe('an address in a shared prefix', () => {
     expect(bench.ledger('wg1')).toContain(`${NAS} bob`);
   });
 
+  it('that is in use has everything looked at once only, however many are', () => {
+    start({ rate: 0, burst: 1_000 });
+    for (let i = 1; i <= 8; i++) reach.hosts.add(`${lan} 2001:db8:a::1:${i}`);
+    for (let i = 1; i <= 8; i++) bench.packet('wg1', alice, `2001:db8:a::1:${i}`);
+    bench.kernel.calls.length = 0;
+    bench.clock.advance(1_000);
+    expect(bench.told()).toHaveLength(8);
+    expect(bench.kernel.calls.filter((call) => call === 'list')).toHaveLength(1);
+  });
+
   it('is its that has asked first, while it is not known whose it is', () => {
     start();
     bench.packet('wg1', alice, ADDRESS);
@@ -287,6 +297,13 @@ describe('what an earlier process has left', () => {
       both();
       expect(reach.isOn).toBe(false);
     }
+  });
+
+  it('leaves no socket open where nothing is shared', () => {
+    bench.start(config(on('wg1')));
+    expect(reach.closed).toBe(1);
+    start();
+    expect(reach.closed).toBe(1);
   });
 
   it('does not make proxying ours that was on before', () => {
