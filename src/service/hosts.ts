@@ -102,7 +102,7 @@ export class Hosts implements Follower {
     const problem = await this.#publish(text);
     this.#isBusy = false;
     this.#lastTold = this.#clock.now();
-    if (!problem) this.#told = text;
+    this.#told = problem ? undefined : text;
     this.#report(problem);
     if (problem) this.#schedule(RETRY);
     else if (hostsText([...this.#hosts.values()], this.#ledger) !== text) this.#schedule();

@@ -177,6 +177,21 @@ describe('what fails', () => {
     expect(hosts.problems).toEqual([]);
   });
 
+  it('is mended even if all is by then as dnsmasq has last read it', async () => {
+    learn('2001:db8:1::1');
+    await pass(100);
+    refusal = new Error('dnsmasq: not found');
+    learn('2001:db8:1::2');
+    await pass(5_000);
+    expect(file.text).toContain('2001:db8:1::2');
+    withdraw('2001:db8:1::2');
+    refusal = undefined;
+    await pass(30_000);
+    expect(read.at(-1)).toBe(line('2001:db8:1::1'));
+    expect(file.text).toBe(line('2001:db8:1::1'));
+    expect(hosts.problems).toEqual([]);
+  });
+
   it('may be the file', async () => {
     file.failures.write = 'ENOSPC';
     learn('2001:db8:1::1');
