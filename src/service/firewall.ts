@@ -221,8 +221,8 @@ export class Firewall implements Follower {
       const wanted = new Set(set.members.flatMap((member) => this.#addressesOf(member)));
       const surplus = [...present].filter((address) => !wanted.has(address));
       const lacking = [...wanted].filter((address) => !present.has(address));
+      if (surplus.length > 0) nft.remove(name, surplus); // first, as the set may be full
       if (lacking.length > 0) nft.add(name, lacking);
-      if (surplus.length > 0) nft.remove(name, surplus);
       return undefined;
     } catch (error) {
       return { code: 'nftset-failed', data: { set: name, ...failureOf(error) } };

@@ -4,6 +4,8 @@
 import type { NftSets } from '../../src/kernel/ports.ts';
 
 interface FakeSet {
+  /** How many elements it takes. */
+  readonly size: number;
   readonly isFit: boolean;
   /** Whose elements carry the comment of this program. */
   readonly own: Set<string>;
@@ -31,7 +33,10 @@ export class FakeNftables {
       },
       add: (name, addresses) => {
         const set = this.#find(name);
-        for (const address of addresses) if (!set.others.has(address)) set.own.add(address);
+        const fresh = addresses.filter((address) => !set.others.has(address) && !set.own.has(address));
+        if (set.own.size + set.others.size + fresh.length > set.size)
+          throw Object.assign(new Error('ENFILE: nft'), { code: 'ENFILE' });
+        for (const address of fresh) set.own.add(address);
       },
       remove: (name, addresses) => {
         const set = this.#find(name);
@@ -66,8 +71,11 @@ export class FakeNftables {
 
   // What happens in the world
 
-  declare(name: string, { isFit = true, others = [] as readonly string[] } = {}): void {
-    if (!this.#sets.has(name)) this.#sets.set(name, { isFit, own: new Set(), others: new Set(others) });
+  declare(
+    name: string,
+    { isFit = true, size = Number.POSITIVE_INFINITY, others = [] as readonly string[] } = {},
+  ): void {
+    if (!this.#sets.has(name)) this.#sets.set(name, { isFit, size, own: new Set(), others: new Set(others) });
     this.#onChange?.();
   }
 

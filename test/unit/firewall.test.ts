@@ -138,6 +138,16 @@ describe('a set', () => {
     expect(firewall.problems).toEqual([]);
   });
 
+  it('that is full loses what is withdrawn before it gets what is new', () => {
+    nftables.delete(set);
+    nftables.declare(set, { size: 1 });
+    learn(five);
+    withdraw(five);
+    learn(six);
+    clock.advance(20);
+    expect(nftables.elements(set)).toEqual([six]);
+  });
+
   it('has what is configured for its peer, too', () => {
     firewall.configure([member(alice, { configured: new Set([six]) })]);
     learn(five);
