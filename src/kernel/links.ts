@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Links and their IPv6 addresses, from rtnetlink (<linux/rtnetlink.h>, <linux/if_link.h>, <linux/if_addr.h>).
 
-import { constants } from 'node:os';
 import type { Link, LinkAddress } from '../model.ts';
-import type { NativeSocket } from './native.ts';
 import {
   attribute,
   decodeMessages,
@@ -14,18 +12,11 @@ import {
   readS64,
   readText,
   readU32,
-  u16,
   u32,
   visitAttributes,
 } from './netlink.ts';
-import {
-  AF_NETLINK,
-  hasErrno,
-  NETLINK_ROUTE,
-  NetlinkSocket,
-  openNetlink,
-  type Sockets,
-} from './netlink-socket.ts';
+import { NETLINK_ROUTE, NetlinkSocket, type Sockets } from './netlink-socket.ts';
+import { type Flood, followFlood, listenTo, nextNotification } from './notifications.ts';
 import type { Links } from './ports.ts';
 import { OUR_PROTOCOL } from './routing.ts';
 
@@ -83,9 +74,14 @@ const INFINITE = 0xffffffff;
 const COALESCE_MS = 20;
 const NOTIFICATION_SIZE = 8192;
 
-/** Of routes, many more than that in a row are not read at all, but listened to again so many milliseconds later. */
-const MOST_ROUTES = 64;
-const ROUTES_REST = 1_000;
+/** A router may have very many, and they may all change at once: then there is always the same little to do. */
+const ROUTES: Flood = {
+  protocol: NETLINK_ROUTE,
+  groups: RTMGRP_IPV6_ROUTE,
+  size: NOTIFICATION_SIZE,
+  most: 64,
+  rest: 1_000,
+};
 
 interface Address extends LinkAddress {
   readonly ifindex: number;
@@ -161,46 +157,15 @@ export class RtnetlinkLinks implements Links {
       }, COALESCE_MS);
     };
     this.#closers.push(() => clearTimeout(timer));
-    const socket = this.#listenTo(RTMGRP_LINK | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_RULE | RTMGRP_IPV6_NETCONF);
+    const groups = RTMGRP_LINK | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_RULE | RTMGRP_IPV6_NETCONF;
+    const socket = listenTo(this.#sockets, NETLINK_ROUTE, groups);
     this.#closers.push(() => socket.close());
     socket.onReadable(() => {
-      while (receive(socket));
+      while (nextNotification(socket, NOTIFICATION_SIZE));
       note();
     });
-    this.#noteRoutes(note);
-  }
-
-  /** A router may have very many, and they may all change at once: then there is always the same little to do. */
-  #noteRoutes(note: () => void): void {
-    let socket: NativeSocket;
-    let rest: NodeJS.Timeout | undefined;
-    const listen = () => {
-      socket = this.#listenTo(RTMGRP_IPV6_ROUTE);
-      socket.onReadable(() => {
-        for (let i = 0; i < MOST_ROUTES; i++) {
-          const datagram = receive(socket);
-          if (!datagram) return;
-          if (datagram === 'lost') break;
-          if (this.#isOfInterest(datagram)) note();
-        }
-        socket.close();
-        rest = setTimeout(() => {
-          listen();
-          note();
-        }, ROUTES_REST);
-      });
-    };
-    listen();
-    this.#closers.push(() => {
-      clearTimeout(rest);
-      socket.close();
-    });
-  }
-
-  #listenTo(groups: number): NativeSocket {
-    const socket = openNetlink(this.#sockets, NETLINK_ROUTE);
-    socket.bind(groupAddress(groups));
-    return socket;
+    const stop = followFlood(this.#sockets, ROUTES, (datagram) => this.#isOfInterest(datagram), note);
+    this.#closers.push(stop);
   }
 
   /** Of a router's many routes only default ones matter, and those through its WireGuard interfaces. */
@@ -226,21 +191,6 @@ export class RtnetlinkLinks implements Links {
 /** struct rtmsg: of sharing, whose removal by others is found out when everything is looked at. */
 function isHostRouteOfOurs(payload: Buffer): boolean {
   return payload[1] === 128 && payload[5] === OUR_PROTOCOL;
-}
-
-/** struct sockaddr_nl with a port of the kernel's choice. */
-function groupAddress(groups: number): Buffer {
-  return Buffer.concat([u16(AF_NETLINK), u16(0), u32(0), u32(groups)]);
-}
-
-/** The next notification, or that some were lost; undefined if there is none. */
-function receive(socket: NativeSocket): Buffer | 'lost' | undefined {
-  try {
-    return socket.receive(NOTIFICATION_SIZE);
-  } catch (error) {
-    if (!hasErrno(error, constants.errno.ENOBUFS, constants.errno.EMSGSIZE)) throw error;
-    return 'lost';
-  }
 }
 
 /** struct ifinfomsg and IFLA_* */

@@ -19,12 +19,9 @@ import {
   readS32,
   readText,
   text,
-  u16,
-  u32,
   visitAttributes,
 } from './netlink.ts';
 import {
-  AF_NETLINK,
   hasErrno,
   NetlinkError,
   NetlinkSocket,
@@ -32,6 +29,7 @@ import {
   openNetlink,
   type Sockets,
 } from './netlink-socket.ts';
+import { type Flood, followFlood } from './notifications.ts';
 import type { NftSets } from './ports.ts';
 
 const NETLINK_NETFILTER = 12;
@@ -85,14 +83,26 @@ const COMMENT = Buffer.from('\0\x0bwg-slaacer\0', 'latin1');
 
 /** Elements that fit into an attribute, an interval's end being another. */
 const MOST_ELEMENTS = 256;
+/** Addresses that fit into a socket's send buffer (net.core.wmem_default). */
+const MOST_AT_A_TIME = 4 * MOST_ELEMENTS;
 const ANSWER_SIZE = 65_536;
 
-/** A transaction of others is told in many datagrams; of a large one the rest is not read. */
-const MOST_DATAGRAMS = 64;
-const NOTIFICATION_SIZE = 16_384;
+/** A transaction of others is told in many datagrams. */
+const TRANSACTIONS: Flood = {
+  protocol: NETLINK_NETFILTER,
+  groups: NFNLGRP_NFTABLES,
+  size: 16_384,
+  most: 64,
+  rest: 300,
+};
 const COALESCE_MS = 20;
-/** … and listening goes on so many milliseconds later. */
-const REST_MS = 300;
+
+/** The numbers of messages that change elements, and their flags. */
+const changes = {
+  NFT_MSG_NEWSETELEM: [NFT_MSG_NEWSETELEM, NLM_F_CREATE],
+  NFT_MSG_DELSETELEM: [NFT_MSG_DELSETELEM, 0],
+} as const;
+type Change = keyof typeof changes;
 
 interface Place {
   readonly family: number;
@@ -142,7 +152,7 @@ export class NetlinkNftSets implements NftSets {
   }
 
   add(set: string, addresses: readonly string[]): void {
-    const change = (some: readonly string[]) => this.#change(set, NFT_MSG_NEWSETELEM, some);
+    const change = (some: readonly string[]) => this.#change(set, 'NFT_MSG_NEWSETELEM', some);
     try {
       change(addresses);
     } catch (error) {
@@ -159,7 +169,7 @@ export class NetlinkNftSets implements NftSets {
   }
 
   remove(set: string, addresses: readonly string[]): void {
-    this.#change(set, NFT_MSG_DELSETELEM, addresses);
+    this.#change(set, 'NFT_MSG_DELSETELEM', addresses);
   }
 
   /** Undefined if it is no set of IPv6 addresses that elements can be added to. */
@@ -184,8 +194,13 @@ export class NetlinkNftSets implements NftSets {
     );
   }
 
+  #change(set: string, command: Change, addresses: readonly string[]): void {
+    for (let from = 0; from < addresses.length; from += MOST_AT_A_TIME)
+      this.#changeAtOnce(set, command, addresses.slice(from, from + MOST_AT_A_TIME));
+  }
+
   /** One transaction: all of it, or nothing. */
-  #change(set: string, command: number, addresses: readonly string[]): void {
+  #changeAtOnce(set: string, command: Change, addresses: readonly string[]): void {
     const place = placeOf(set);
     const flags = this.#flags.get(set) ?? this.#readFlags(place) ?? 0;
     this.#flags.set(set, flags);
@@ -200,17 +215,16 @@ export class NetlinkNftSets implements NftSets {
         attribute(NAME, text(place.name)),
         nested(NFTA_SET_ELEM_LIST_ELEMENTS, elements),
       ]);
-      const create = command === NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0;
+      const [type, create] = changes[command];
       this.#sequence = (this.#sequence + 1) >>> 0;
-      messages.push(
-        encodeMessage(typeOf(command), NLM_F_REQUEST | NLM_F_ACK | create, this.#sequence, payload),
-      );
+      messages.push(encodeMessage(typeOf(type), NLM_F_REQUEST | NLM_F_ACK | create, this.#sequence, payload));
     }
-    this.#transact(Buffer.concat([...messages, batch(NFNL_MSG_BATCH_END)]), messages.length - 1);
+    const transaction = Buffer.concat([...messages, batch(NFNL_MSG_BATCH_END)]);
+    this.#transact(command, transaction, messages.length - 1);
   }
 
   /** The kernel answers each message that asks for it while it takes the whole. */
-  #transact(transaction: Buffer, answers: number): void {
+  #transact(operation: Change, transaction: Buffer, answers: number): void {
     this.#batches ??= openNetlink(this.#sockets, NETLINK_NETFILTER);
     let failure: NetlinkError | undefined;
     try {
@@ -222,7 +236,7 @@ export class NetlinkNftSets implements NftSets {
           if (type !== NLMSG_ERROR) continue;
           const status = readS32(payload);
           if (status === 0) answered++;
-          else failure ??= new NetlinkError(-status, 'NFT_MSG_NEWSETELEM');
+          else failure ??= new NetlinkError(-status, operation);
         }
       }
       while (failure && this.#batches.receive(ANSWER_SIZE));
@@ -237,8 +251,6 @@ export class NetlinkNftSets implements NftSets {
   onChange(callback: () => void): void {
     this.#stopListening?.();
     let timer: NodeJS.Timeout | undefined;
-    let rest: NodeJS.Timeout | undefined;
-    let socket: NativeSocket;
     const note = () => {
       timer ??= setTimeout(() => {
         timer = undefined;
@@ -246,36 +258,10 @@ export class NetlinkNftSets implements NftSets {
         callback();
       }, COALESCE_MS);
     };
-    const listen = () => {
-      socket = openNetlink(this.#sockets, NETLINK_NETFILTER);
-      socket.bind(Buffer.concat([u16(AF_NETLINK), u16(0), u32(0), u32(NFNLGRP_NFTABLES)]));
-      socket.onReadable(() => {
-        for (let i = 0; i < MOST_DATAGRAMS; i++) {
-          const datagram = receive(socket);
-          if (!datagram) return;
-          if (datagram === 'lost') break;
-          if (this.#isTelling(datagram)) note();
-        }
-        socket.close();
-        note();
-        listenAgain();
-      });
-    };
-    const listenAgain = () => {
-      rest = setTimeout(() => {
-        try {
-          listen();
-          note();
-        } catch {
-          listenAgain(); // there may be too many files open
-        }
-      }, REST_MS);
-    };
-    listen();
+    const stop = followFlood(this.#sockets, TRANSACTIONS, (datagram) => this.#isTelling(datagram), note);
     this.#stopListening = () => {
       clearTimeout(timer);
-      clearTimeout(rest);
-      socket.close();
+      stop();
     };
   }
 
@@ -367,14 +353,4 @@ function ownElements(payload: Buffer): string[] {
       if (value?.length === 16) found.push(formatAddress(value));
     });
   return found;
-}
-
-/** The next notification, or that some were lost; undefined if there is none. */
-function receive(socket: NativeSocket): Buffer | 'lost' | undefined {
-  try {
-    return socket.receive(NOTIFICATION_SIZE);
-  } catch (error) {
-    if (!hasErrno(error, constants.errno.ENOBUFS, constants.errno.EMSGSIZE)) throw error;
-    return 'lost';
-  }
 }
