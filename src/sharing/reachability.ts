@@ -42,6 +42,7 @@ export class Reachability {
 
   /** Adds what is missing, be it because something else has removed it. */
   add({ link, shared }: Share, addresses: Iterable<string>): void {
+    if (!link.up) return; // the kernel takes no route there, and will be given all when it is up
     const { place, addresses: routed } = this.#routes.get(link.ifindex) ?? {
       place: link,
       addresses: new Set(),

@@ -100,6 +100,17 @@ describe('an address in a shared prefix', () => {
     }
   });
 
+  it('is not made reachable on an interface that is down, which is no problem, but as soon as it is up', () => {
+    bench.kernel.setLinkUp('wg1', false);
+    reach.failure = new NetlinkError(constants.errno.ENETDOWN, 'RTM_NEWROUTE');
+    start();
+    expect(problems()).toEqual([]);
+    reach.failure = undefined;
+    bench.kernel.setLinkUp('wg1', true);
+    bench.kernel.announce();
+    both('2001:db8:a::b');
+  });
+
   it('is denied at once if a host is known to have it, and after a second if it answers', () => {
     start();
     reach.known.set(`${lan} ${NAS}`, true);
