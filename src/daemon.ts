@@ -75,6 +75,8 @@ export class Daemon implements Subject {
   readonly #firewall: Firewall | undefined;
   /** By section of the interface and public key. */
   #names: ReadonlyMap<string, NamedPeer> = new Map();
+  /** … before the configuration was last read: what went with it is told by them. */
+  #formerNames: ReadonlyMap<string, NamedPeer> = new Map();
   #object: ServiceObject | undefined;
   #isLearning = false;
   #isStopped = false;
@@ -130,7 +132,10 @@ export class Daemon implements Subject {
       this.engine.ledger.follow(this.#firewall);
     }
     if (scripts) {
-      const nameOf = (name: string, peer: string) => this.#names.get(`${name} ${peer}`)?.name ?? '';
+      const nameOf = (name: string, peer: string) => {
+        const key = `${name} ${peer}`;
+        return (this.#names.get(key) ?? this.#formerNames.get(key))?.name ?? '';
+      };
       const onOmitted = (count: number) =>
         this.#log.line('warn', `hotplug scripts were too slow: ${count} events were left out`);
       this.engine.ledger.follow(new Hotplug(scripts, nameOf, onOmitted));
@@ -228,6 +233,7 @@ export class Daemon implements Subject {
       configuration?.peers ?? [],
       this.#foundation.hostname ?? '',
     );
+    this.#formerNames = this.#names;
     this.#names = new Map(named.peers.map((peer) => [`${peer.interface} ${peer.key}`, peer]));
     this.#complaints.set([...failures, ...(configuration?.problems ?? []), ...named.problems]);
     if (failures.length > 0) this.#retryAfter(this.#nextRetry);

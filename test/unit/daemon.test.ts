@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Daemon } from '../../src/daemon.ts';
+import type { Environment } from '../../src/service/hotplug.ts';
 import { encodeTable } from '../../src/ubus/blobmsg.ts';
 import { type UbusError, type UbusTable, ubusStatus } from '../../src/ubus/types.ts';
 import { alice, bob, carol, nameOf } from './bench.ts';
@@ -25,6 +26,8 @@ let stateFile: FakeStateFile;
 let files: Map<string, FakeStateFile>;
 let hostsFile: FakeStateFile;
 let daemon: Daemon;
+/** With what scripts were called. */
+let called: Environment[];
 let log: string[];
 /** Whatever has left the program. */
 let said: string[];
@@ -65,6 +68,7 @@ beforeEach(() => {
   kernel.addLink('wg2', { addresses: ['2001:db8:9::1/64'] });
   kernel.setPeers('wg1', { [alice]: ['2001:db8:a::/64'], [bob]: ['2001:db8:1::b/128'] });
   kernel.setPeers('wg2', { [carol]: [] });
+  called = [];
   log = [];
   said = [];
 });
@@ -86,6 +90,12 @@ function start(): void {
     },
     hostsFile,
     setsFile: new FakeStateFile(),
+    scripts: {
+      exist: () => true,
+      async call(environment) {
+        called.push(environment);
+      },
+    },
     write: (level, line) => {
       log.push(`${level}: ${line}`);
       said.push(line);
@@ -641,6 +651,17 @@ describe('changed configuration', () => {
     expect(kernel.owner('wg1', five)).toBeUndefined();
     learn('2001:db8:9::c', carol, 'wg2');
     expect(await addresses()).toEqual(['2001:db8:9::c carol']);
+  });
+
+  it('calls scripts with the name that a peer had, of what goes with its interface', async () => {
+    learn(five);
+    configure('wg1', { enabled: '0' });
+    await call('reload');
+    await settle();
+    expect(called).toMatchObject([
+      { ACTION: 'learned', NAME: 'alices-phone', ADDRESS: five },
+      { ACTION: 'forgotten', NAME: 'alices-phone', ADDRESS: five },
+    ]);
   });
 
   it('follows a device that is renamed', async () => {
