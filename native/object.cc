@@ -16,10 +16,8 @@
 namespace
 {
 
-// What one callback is handed at most, give or take a record. While it is at work, nothing else is taken out
-// of the buffer, which must not fill up meanwhile; and what it makes of a few is garbage before it takes
-// memory for more.
-constexpr size_t MAX_BATCH = 32 * 1024;
+// What one callback is handed at most, give or take a record.
+constexpr size_t MAX_BATCH = 256 * 1024;
 
 // One ring buffer that is being read.
 class Records
