@@ -4,6 +4,7 @@
 import type { Device, Hook, Limits, Link, Scope } from '../model.ts';
 import * as abi from './abi.ts';
 import { AllNodes } from './all-nodes.ts';
+import { Backlog } from './backlog.ts';
 import { BpfSightings, type ObjectOptions } from './bpf-sightings.ts';
 import { Changes } from './changes.ts';
 import type { BpfMap } from './native.ts';
@@ -62,6 +63,7 @@ export class Probe extends BpfSightings implements Sightings {
   #attachedTo: number | undefined;
 
   readonly #allNodes: AllNodes;
+  readonly #backlog: Backlog;
   readonly seesHandshakes: boolean;
   /** What tells of others' changes. */
   readonly changes: Changes | undefined;
@@ -83,9 +85,8 @@ export class Probe extends BpfSightings implements Sightings {
       this.#enabled = this.map('enabled', 4, 8);
       if (extras.includes('change'))
         this.changes = new Changes((name, ...sizes) => this.map(name, ...sizes), this.netns);
-      this.object.onRecords('sightings', (batch) => {
-        for (const part of abi.partsOf(batch)) observer.see(abi.decodeSightings(part));
-      });
+      this.#backlog = new Backlog((part) => observer.see(abi.decodeSightings(part)));
+      this.object.onRecords('sightings', (batch) => this.#backlog.add(abi.partsOf(batch)));
       this.object.onRecords('handshakes', (batch) => {
         for (const { ifindex, peer } of abi.decodeHandshakes(batch))
           if (ifindex > 0) observer.shakeHands(ifindex, peer);
@@ -134,6 +135,7 @@ export class Probe extends BpfSightings implements Sightings {
   }
 
   override close(): void {
+    this.#backlog.close();
     this.changes?.end();
     super.close();
   }
