@@ -118,8 +118,6 @@ export class NetlinkNftSets implements NftSets {
   #sequence = 0;
   /** The sets that have been asked for. */
   readonly #known = new Set<string>();
-  /** Flags of sets, as last read. */
-  readonly #flags = new Map<string, number>();
   #stopListening: (() => void) | undefined;
 
   constructor(sockets: Sockets) {
@@ -131,9 +129,7 @@ export class NetlinkNftSets implements NftSets {
     const place = placeOf(set);
     this.#known.add(set);
     try {
-      const flags = this.#readFlags(place);
-      if (flags === undefined) return 'unfit';
-      this.#flags.set(set, flags);
+      if (this.#readFlags(place) === undefined) return 'unfit';
       return this.#netlink.request(
         'NFT_MSG_GETSETELEM',
         typeOf(NFT_MSG_GETSETELEM),
@@ -202,8 +198,7 @@ export class NetlinkNftSets implements NftSets {
   /** One transaction: all of it, or nothing. */
   #changeAtOnce(set: string, command: Change, addresses: readonly string[]): void {
     const place = placeOf(set);
-    const flags = this.#flags.get(set) ?? this.#readFlags(place) ?? 0;
-    this.#flags.set(set, flags);
+    const flags = this.#readFlags(place) ?? 0; // a firewall that has begun anew may have another set of that name
     const messages = [batch(NFNL_MSG_BATCH_BEGIN)];
     for (let from = 0; from < addresses.length; from += MOST_ELEMENTS) {
       const elements = addresses
@@ -254,7 +249,6 @@ export class NetlinkNftSets implements NftSets {
     const note = () => {
       timer ??= setTimeout(() => {
         timer = undefined;
-        this.#flags.clear();
         callback();
       }, COALESCE_MS);
     };

@@ -3,6 +3,7 @@
 
 import { constants } from 'node:os';
 import { afterEach, expect, it, vi } from 'vitest';
+import { parseAddress } from '../../src/address.ts';
 import { attribute, encodeMessage, type Message } from '../../src/kernel/netlink.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
 import { NetlinkNftSets } from '../../src/kernel/nftables.ts';
@@ -17,12 +18,14 @@ const DELSETELEM = 14;
 
 const be32 = (value: number) => Buffer.of(value >>> 24, value >>> 16, value >>> 8, value);
 
-/** An interval set of IPv6 addresses; `failure` is the errno with which it takes no change. */
-function answering(failure = 0) {
+const INTERVAL = 4;
+
+/** A set of IPv6 addresses; `failure` is the errno with which it takes no change. */
+function answering(failure = 0, flags = () => INTERVAL) {
   return new FakeSockets((request: Message) => {
     const command = request.type & 0xff;
     if (command === GETSET) {
-      const attributes = [attribute(3, be32(4)), attribute(4, be32(8)), attribute(5, be32(16))];
+      const attributes = [attribute(3, be32(flags())), attribute(4, be32(8)), attribute(5, be32(16))];
       const payload = Buffer.concat([Buffer.alloc(4), ...attributes]);
       return [encodeMessage(request.type, 0, request.sequence, payload), ack(request)];
     }
@@ -45,6 +48,18 @@ it('as many addresses as there may be are added and removed in transactions that
   const element = (i: number) =>
     Buffer.from(`20010db8000000000000000000${i.toString(16).padStart(6, '0')}`, 'hex');
   for (const i of [1, 5_000, 10_000]) expect(sent.includes(element(i))).toBe(true);
+});
+
+it('a set that has become one of intervals is given the end of each, without which all that follows would be in it', () => {
+  let flags = 0;
+  const sockets = answering(0, () => flags);
+  const sets = new NetlinkNftSets(sockets);
+  const isEndSent = () => sockets.sent.at(-1)!.includes(Buffer.from(parseAddress('2001:db8::6')!));
+  sets.add(set, ['2001:db8::5']);
+  expect(isEndSent()).toBe(false);
+  flags = INTERVAL;
+  sets.add(set, ['2001:db8::5']);
+  expect(isEndSent()).toBe(true);
 });
 
 it('an error names what was asked for', () => {
