@@ -199,9 +199,10 @@ export function isNftset(text: string): boolean {
   return /^(?:inet|ip6|bridge|netdev)(?:#[A-Za-z_.][\w/.-]{0,127}){2}$/.test(text);
 }
 
-/** … of which the end is missing. */
+/** … of which the end is missing: it may be any label. */
 function parseNftsetPrefix(text: string): string | undefined {
-  return parseNftset(`${text}x`)?.slice(0, -1);
+  const longest = 'x'.repeat(63);
+  return parseNftset(text + longest)?.slice(0, -longest.length);
 }
 
 /** The absolute name of a file, without spaces. */

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseAddress } from '../../src/address.ts';
 import { parseConfiguration } from '../../src/service/config.ts';
-import { interfaceDefaults } from '../../src/settings.ts';
+import { interfaceDefaults, isNftset } from '../../src/settings.ts';
 import type { UbusTable } from '../../src/ubus/types.ts';
 import { describeProblem } from '../../src/words/problems.ts';
 import { alice, bob, prefixes } from './bench.ts';
@@ -157,6 +157,15 @@ describe('what is wrong', () => {
       ['wg2', true],
     ]);
     expect(interfaces[0]!.settings.rate).toBe(5);
+  });
+
+  it('takes a beginning of sets only if any name of a peer may follow', () => {
+    const prefixOf = (length: number) => {
+      const nftset_prefix = `inet#fw4#${'x'.repeat(length)}`;
+      return parse({ wg1: { enabled: '1', nftset_prefix } }).interfaces[0]!.nftsetPrefix;
+    };
+    expect(isNftset(`${prefixOf(65)}${'a'.repeat(63)}`)).toBe(true);
+    expect(prefixOf(66)).toBeUndefined();
   });
 
   it('of a peer leaves out its section, or the option', () => {
