@@ -79,6 +79,8 @@ export class Daemon implements Subject {
   #formerNames: ReadonlyMap<string, NamedPeer> = new Map();
   #object: ServiceObject | undefined;
   #isLearning = false;
+  /** What an earlier process has said of peers elsewhere is left as it is until then. */
+  #hasReadAll = false;
   #isStopped = false;
   /** Readings of the configuration follow one another. */
   #lastReading: Promise<unknown> = Promise.resolve();
@@ -243,7 +245,7 @@ export class Daemon implements Subject {
   }
 
   #apply(): void {
-    const { configuration, peers, network } = this.#reader;
+    const { configuration, peers, network, failures } = this.#reader;
     const config: EngineConfig = {
       hook: configuration!.global.hook,
       interfaces: configuration!.interfaces
@@ -268,8 +270,11 @@ export class Daemon implements Subject {
       isGone: (device, peer) => peers.isGone(device, peer),
     };
     this.#keepHistory(configuration!.global.historyFile);
-    this.#hosts?.configure(this.#named());
-    this.#firewall?.configure(this.#members());
+    this.#hasReadAll ||= failures.length === 0;
+    if (this.#hasReadAll) {
+      this.#hosts?.configure(this.#named());
+      this.#firewall?.configure(this.#members());
+    }
     if (this.#isLearning) {
       this.engine.configure(config);
       this.#log.line('debug', 'the configuration has been read again');

@@ -1408,6 +1408,14 @@ describe('names of peers', () => {
     expect(await named()).toEqual([]);
   });
 
+  it('stay while a new process cannot read of peers', async () => {
+    learn(five);
+    const lines = await named();
+    delete rpcd.packages.network;
+    await started();
+    expect(await named()).toEqual(lines);
+  });
+
   it('follow the sections of peers', async () => {
     rpcd.packages['wg-slaacer']!.cfg09 = {
       '.type': 'peer',
@@ -1479,6 +1487,22 @@ describe('sets of nftables', () => {
     clock.advance(20);
     expect(kernel.nft.elements(set)).toEqual([]);
     expect(kernel.nft.opened).toBe(0);
+  });
+
+  it('keep what is configured for peers while a new process cannot read it', async () => {
+    kernel.nft.declare(set);
+    learn(six, bob);
+    clock.advance(20);
+    const { network: readable } = rpcd.packages;
+    delete rpcd.packages.network;
+    await started();
+    clock.advance(500);
+    expect(kernel.nft.elements(set)).toEqual([six, '2001:db8:1::b'].sort());
+    rpcd.packages.network = readable!;
+    delete readable!.cfg02;
+    await call('reload');
+    clock.advance(20);
+    expect(kernel.nft.elements(set)).toEqual([six]);
   });
 
   it('that are not there are a problem with its cure; learning goes on', async () => {
