@@ -11,11 +11,13 @@ const folder = path('../../build/test');
 
 export const ENGINE_DRIVER = `${folder}/engine-driver.mjs`;
 export const UBUS_BROKER = `${folder}/ubus-broker.mjs`;
+export const OPENWRT = `${folder}/openwrt.mjs`;
 export const GUEST_BUS = `${folder}/guest-bus.mjs`;
 
 const sources = {
   [ENGINE_DRIVER]: path('engine-driver.ts'),
   [UBUS_BROKER]: path('ubus-broker/main.ts'),
+  [OPENWRT]: path('openwrt/main.ts'),
   [GUEST_BUS]: path('../luci/guest-bus.ts'),
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // README and docs/: what they refer to is there, and what can be configured is in them.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -14,16 +15,9 @@ import {
   serviceDefaults,
   serviceOptions,
 } from '../../src/settings.ts';
+import { blocksFor, blocksOf, pages, readPage } from '../bed/pages.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const read = (name: string) => readFileSync(join(root, name), 'utf8');
-const pages = [
-  'README.md',
-  'test/kernel/README.md',
-  ...readdirSync(join(root, 'docs'))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
-];
 
 const withoutCode = (text: string) => text.replace(/^```.*?^```/gms, '').replace(/`[^`\n]*`/g, '');
 
@@ -52,25 +46,25 @@ function linksOf(text: string): string[] {
 
 describe.each(pages)('%s', (page) => {
   it('links to files and headings that are there', () => {
-    const broken = linksOf(read(page)).filter((target) => {
+    const broken = linksOf(readPage(page)).filter((target) => {
       const [name = '', anchor] = target.split('#');
       const file = name === '' ? page : normalize(join(dirname(page), name));
       if (!existsSync(join(root, file))) return true;
-      return anchor !== undefined && !anchorsOf(read(file)).includes(anchor);
+      return anchor !== undefined && !anchorsOf(readPage(file)).includes(anchor);
     });
     expect(broken).toEqual([]);
   });
 });
 
 it('README is one page, and leads to every other one', () => {
-  const text = read('README.md');
+  const text = readPage('README.md');
   expect(text.split('\n').length).toBeLessThanOrEqual(151);
   const linked = linksOf(text).map((target) => target.split('#')[0]);
   expect(pages.filter((page) => page.startsWith('docs/') && !linked.includes(page))).toEqual([]);
 });
 
 describe('docs/configure.md', () => {
-  const text = read('docs/configure.md');
+  const text = readPage('docs/configure.md');
   const rowsOf = (section: string) =>
     [
       ...text
@@ -99,4 +93,24 @@ describe('docs/configure.md', () => {
       }
     },
   );
+});
+
+describe('the commands of the documentation', () => {
+  const blocks = pages.flatMap(blocksOf);
+  const justified = blocks.filter(({ mark }) => mark.startsWith('not run: '));
+
+  it('are marked with where a test runs them, or why none does', () => {
+    // test/kernel/once/documentation.test.ts runs those of a router, a laptop and any Linux.
+    const places = ['host', 'router', 'openwrt', 'laptop', 'linux'].map((place) => `runs: ${place}`);
+    const unmarked = blocks.filter((block) => !places.includes(block.mark) && !justified.includes(block));
+    expect(unmarked).toEqual([]);
+  });
+
+  it('are run, but for few', () => {
+    expect(justified.length).toBeLessThan(blocks.length / 2);
+  });
+
+  it.each(blocksFor('host'))('run on this machine: $page, $section', { timeout: 120_000 }, ({ commands }) => {
+    execFileSync('sh', ['-ec', commands], { cwd: root, stdio: 'pipe' });
+  });
 });

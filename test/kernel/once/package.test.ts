@@ -2,17 +2,14 @@
 // The .ipk on a router: installed, upgraded and removed as opkg does it, with what is built for this kernel's CPU inside.
 // What surrounds it on OpenWrt has stand-ins (test/bed/openwrt).
 
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { foreignCpu } from '../../../scripts/cpus.ts';
-import { writeIpk } from '../../../scripts/ipk.ts';
-import { definition, make } from '../../../scripts/makefile.ts';
-import { kernel, sharedGuest } from '../../bed/bed.ts';
+import { sharedGuest } from '../../bed/bed.ts';
 import type { Client } from '../../bed/client.ts';
-import { INSTALLED } from '../../bed/daemon.ts';
 import { Lab } from '../../bed/lab.ts';
+import { packedIpk } from '../../bed/packed.ts';
 import { Service } from '../../bed/service.ts';
 
 const PATIENCE = 30_000;
@@ -33,35 +30,14 @@ let lab: Lab;
 let laptop: Client;
 let service: Service;
 
-/** The package of what npm run build has left for this CPU, by a version. */
-function packed(version: string): Buffer {
-  const machine = foreignCpu(kernel)?.machine;
-  const rootfs = machine ? join(INSTALLED, '..', machine) : INSTALLED;
-  const build = join(folder, version);
-  mkdirSync(join(build, 'tree/build'), { recursive: true });
-  cpSync(rootfs, join(build, 'tree/rootfs'), { recursive: true });
-  cpSync(join(rootfs, 'lib/bpf/wg-slaacer.o'), join(build, 'tree/wg-slaacer.o'));
-  cpSync(join(rootfs, 'usr/lib/wg-slaacer/wg_slaacer.node'), join(build, 'tree/build/wg_slaacer.node'));
-  for (const target of ['defined', 'installed']) make(build, target);
-  const { control, parts } = definition(build, 'wg-slaacer');
-  const file = writeIpk(
-    {
-      name: 'wg-slaacer',
-      definition: { control: { ...control, PKG_VERSION: version }, parts },
-      files: join(build, 'wg-slaacer'),
-      architecture: 'any',
-      epoch: 1_700_000_000,
-    },
-    folder,
-  );
-  return readFileSync(file);
-}
-
 const run = async (command: string, input?: Buffer) =>
   (await lab.router.run(command, input ? { input } : {})).stdout.trim();
 
 const install = (version: string) =>
-  run(`cat >/run/package.ipk && ${standIns}/opkg install /run/package.ipk`, packed(version));
+  run(
+    `cat >/run/package.ipk && ${standIns}/opkg install /run/package.ipk`,
+    packedIpk(folder, 'wg-slaacer', version),
+  );
 
 /** Where packages have files. */
 const files = async () =>
