@@ -3,7 +3,7 @@
 // than they can be learned, and what does not fit into its buffer is lost: so that is emptied between one part and the next.
 
 /** Bytes. With more than that waiting, what comes is lost, as if the kernel's buffer were full. */
-const MOST = 1 << 20;
+const MOST = 1 << 22;
 
 export class Backlog {
   readonly #parts: Buffer[] = [];
