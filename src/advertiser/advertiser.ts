@@ -80,6 +80,8 @@ export class Advertiser {
   readonly #answered = new Map<string, number>();
   #cancelTimer: (() => void) | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
+  /** When a peer has had its time to heed what it was told. */
+  #verdictAt = Number.POSITIVE_INFINITY;
   #blocked = false;
 
   readonly #clock: Clock;
@@ -89,7 +91,7 @@ export class Advertiser {
   /**
    * `departed`: what an earlier process left. `earlier`: what hosts believe since there was another link, or before the
    * system was started. `send` may throw. `onChange` is called, from the clock, when something
-   * has changed that is not asked for here: what is departed, or whether a firewall is in the way.
+   * has changed that is not asked for here: what is departed, whether a firewall is in the way, or who is unheeding.
    */
   constructor(
     clock: Clock,
@@ -193,7 +195,9 @@ export class Advertiser {
 
   /** A peer uses such an address. */
   heed(peer: string): void {
+    const wasTold = this.unheeding.includes(peer);
     this.#unheeding.delete(peer);
+    if (wasTold) this.#clock.after(0, this.#onChange);
   }
 
   /** Peers that are there and do not use what was sent to them several times. */
@@ -383,11 +387,15 @@ export class Advertiser {
     return this.#beliefs.withdrawnRoutes(routes, this.#clock.now());
   }
 
-  /** By the earliest of what is due: a refresh, the end of a departed prefix, or of waiting for what was there before. */
+  /**
+   * By the earliest of what is due: a refresh, the end of a departed prefix, of waiting for what was there before, or of the
+   * time in which a peer that was told may heed that.
+   */
   #schedule(): void {
     const dues = [...this.#recipients.values()].map(({ due }) => due);
     const ends = this.departed.map(({ until }) => until);
-    const next = Math.min(this.#beliefs.settledAt, ...dues, ...ends);
+    this.#verdictAt = this.#unheeding.nextEnd(this.#clock.now());
+    const next = Math.min(this.#beliefs.settledAt, this.#verdictAt, ...dues, ...ends);
     if (next === this.#timerAt && this.#cancelTimer) return;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
@@ -411,8 +419,9 @@ export class Advertiser {
     }
     const hasEnded = this.departed.some(({ until }) => until <= now);
     if (hasEnded) this.#noteDepartures();
+    const isJudged = this.#verdictAt <= now;
     this.#schedule();
-    if (hasEnded || hasSettled) this.#onChange();
+    if (hasEnded || hasSettled || isJudged) this.#onChange();
   }
 }
 

@@ -42,6 +42,12 @@ export class Unheeding {
     return ++attempts.count < ATTEMPTS ? now + ATTEMPT_INTERVAL : Number.POSITIVE_INFINITY;
   }
 
+  /** When the next of them will have had its time; Infinity if none will. */
+  nextEnd(now: number): number {
+    const ends = [...this.#attempts.values()].map(({ since }) => since + PATIENCE);
+    return Math.min(Number.POSITIVE_INFINITY, ...ends.filter((end) => end > now));
+  }
+
   /** Those that were told several times, and have had their time. */
   list(now: number): string[] {
     return [...this.#attempts]

@@ -303,6 +303,18 @@ describe('who uses no address of an announced prefix', () => {
     expect(advertiser.isUnheeding(bob)).toBe(false);
   });
 
+  it('is told of when its time is over, and when it uses one after all, though nothing else happens', () => {
+    clock.advance(59_000);
+    expect(onChange).not.toHaveBeenCalled();
+    clock.advance(1_000);
+    expect(onChange).toHaveBeenCalledOnce();
+    advertiser.heed(bob);
+    clock.advance(0);
+    expect(onChange).toHaveBeenCalledTimes(2);
+    clock.advance(100_000);
+    expect(onChange).toHaveBeenCalledTimes(2);
+  });
+
   it('is one among others when it uses one', () => {
     clock.advance(25_000);
     advertiser.heed(bob);
