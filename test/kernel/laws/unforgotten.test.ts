@@ -9,6 +9,8 @@ import { Lab } from '../../bed/lab.ts';
 import { LiveEngine } from '../../bed/live-engine.ts';
 
 const linkLocal = 'fe80::a';
+/** Milliseconds after which WireGuard tries again (REKEY_TIMEOUT, and a third of a second), and then some for what follows. */
+const RETRY = 6_000;
 
 describe.each([anyHook, 'lending'] as const)('by %s', (hook) => {
   /** Milliseconds from a handshake to its advertisement. */
@@ -30,11 +32,11 @@ describe.each([anyHook, 'lending'] as const)('by %s', (hook) => {
     laptop.run(`wg showconf wg0 >/run/wg0.conf && wg setconf wg0 /run/wg0.conf
 wg set wg0 peer "$(wg show wg0 peers)" persistent-keepalive 3600`);
 
-  async function expectAdvertised(): Promise<void> {
+  async function expectAdvertised(most = limit): Promise<void> {
     const [count, before] = [await taken(), lab.guest.now];
     await shakeHands();
     await lab.guest.until(async () => expect(await taken()).toBeGreaterThan(count), 40_000);
-    expect(lab.guest.now - before).toBeLessThan(limit);
+    expect(lab.guest.now - before).toBeLessThan(most);
   }
 
   beforeAll(async () => {
@@ -51,17 +53,17 @@ ip address add ${linkLocal}/64 dev wg0 nodad`);
     await lab?.destroy();
   });
 
-  /** It has been known for a while, and told all that there is. */
+  /** It has been known for a while, and told all that there is: three times within 40 s, and nobody more often than every 10 s. */
   beforeEach(async () => {
     const isKnown = async () => {
       await laptop.sendFrom(linkLocal);
       expect((await lab.allowedIps()).laptop).toContain(`${linkLocal}/128`);
     };
     await lab.guest.until(isKnown, 30_000, 1_000);
-    await lab.guest.sleep(40_000);
+    await lab.guest.sleep(55_000);
   });
 
-  test.each([
+  test.each<[string, () => Promise<unknown>, number?]>([
     ['its link-local address was forgotten', async () => void (await engine.forget('wg1', linkLocal))],
     ['all was flushed', async () => void (await engine.flush())],
     [
@@ -77,11 +79,12 @@ ip address add ${linkLocal}/64 dev wg0 nodad`);
         const peer = `wg set wg1 peer '${laptop.publicKey}'`;
         await lab.router.run(`${peer} remove; ${peer} endpoint 10.9.1.2:51820`);
       },
+      RETRY, // it is restored, and advertised to, at once: if both begin a session at the same time, neither may come about
     ],
     ['the interface was made anew', () => lab.replaceLink()],
-  ])('a client is advertised to at its next handshake after %s', async (_, act) => {
+  ])('a client is advertised to at its next handshake after %s', async (_, act, most) => {
     await act();
-    await expectAdvertised();
+    await expectAdvertised(most);
   });
 
   test('what a peer had is withdrawn after it was removed, and told', async () => {
