@@ -2,7 +2,8 @@
 // The service: builds the parts, starts and stops them. The only file that knows them all.
 
 import type { Clock } from './clock.ts';
-import { Engine, type EngineConfig } from './engine/engine.ts';
+import type { EngineConfig } from './engine/config.ts';
+import { Engine } from './engine/engine.ts';
 import type { EngineEvent } from './engine/events.ts';
 import { History } from './history/history.ts';
 import { HistoryKeeper } from './history/history-keeper.ts';
@@ -101,7 +102,7 @@ export class Daemon implements Subject {
     this.engine = new Engine(kernel, clock, (event) => this.#tell(event), stateFile);
     this.history = new History(
       clock,
-      () => this.engine.addresses(),
+      () => this.engine.view.addresses(),
       () => this.#historyKeeper?.note(),
     );
     this.engine.ledger.follow(this.history);
@@ -156,7 +157,7 @@ export class Daemon implements Subject {
     const lists = [
       this.#complaints.list(),
       this.#fileComplaints.list(),
-      this.engine.currentProblems(),
+      this.engine.view.problems(),
       this.#troubles.list(),
     ];
     return lists.flat().map((problem) => this.#withDescription(problem));
@@ -283,7 +284,7 @@ export class Daemon implements Subject {
     this.#isLearning = true;
     this.engine.start(config);
     const time = this.clock.wall() / 1000;
-    this.#log.event({ event: 'ready', time, hook: this.engine.hook, version: this.version });
+    this.#log.event({ event: 'ready', time, hook: this.engine.view.hook, version: this.version });
   }
 
   /** Before anything is adopted, so that what an earlier process has seen begin goes on. */

@@ -47,7 +47,7 @@ async function runAlone(
       interfaces: interfaces.map((name) => ({ name, device: name, settings })),
     });
     refuseHopeless(engine);
-    print({ event: 'ready', time: systemClock.wall() / 1000, hook: engine.hook, version });
+    print({ event: 'ready', time: systemClock.wall() / 1000, hook: engine.view.hook, version });
     tell = print;
     early.forEach(print);
     await ended;
@@ -72,7 +72,7 @@ function linePrinter(): (line: string) => void {
 
 /** The service would wait for what is missing here; whoever types a command wants to know at once. */
 function refuseHopeless(engine: Engine): void {
-  const problems = engine.currentProblems();
+  const problems = engine.view.problems();
   const missing = problems.filter(({ code }) => code === 'no-interface' || code === 'not-wireguard');
   if (missing.length > 0) {
     const noModule = unmet('kprobe').find(({ code }) => code === 'no-module');
@@ -83,7 +83,7 @@ function refuseHopeless(engine: Engine): void {
       ].join('; '),
     );
   }
-  if (engine.hook === 'none')
+  if (engine.view.hook === 'none')
     throw new UserError(`cannot see new addresses: ${inWords(problems).join('; ')}`);
 }
 

@@ -34,8 +34,8 @@ export function withdrawAll(kernel: Kernel, stateFile?: StateFile): void {
   engine.start({ hook: 'auto', interfaces: [] });
   // What is wrong with the file keeps nobody from withdrawing.
   const isFailure = ({ code }: Problem) =>
-    code === 'remove-failed' || (engine.hook === 'none' && !code.startsWith('state-'));
-  const failure = engine.currentProblems().find(isFailure);
+    code === 'remove-failed' || (engine.view.hook === 'none' && !code.startsWith('state-'));
+  const failure = engine.view.problems().find(isFailure);
   engine.stop();
   if (failure) throw new UserError(inOneLine(describeProblem(failure)));
 }

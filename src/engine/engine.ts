@@ -2,29 +2,24 @@
 // Keeps configuration, links, WireGuard and the ledger in line, and passes on what is seen to the learner and what it
 // plans to the executor. Every step is synchronous, so nothing comes between a decision and its effect.
 
-import type { Prefix } from '../address.ts';
 import { Advertising } from '../advertiser/advertising.ts';
-import type { Announcement } from '../advertiser/announcement.ts';
 import type { Clock } from '../clock.ts';
-import type { Kernel, Sightings, StateFile } from '../kernel/ports.ts';
-import type { Device, HookInUse, Link, PeerAddress, Scope, Sighting } from '../model.ts';
-import { type Owners, ownersOf } from '../owners.ts';
-import { type Assignment, failureOf, type Problem, ProblemList } from '../problem.ts';
+import type { Kernel, StateFile } from '../kernel/ports.ts';
+import type { Device, Link, PeerAddress, Sighting } from '../model.ts';
+import { failureOf, type Problem, ProblemList } from '../problem.ts';
 import { scopeOf } from '../scope.ts';
 import { Sessions } from '../sessions.ts';
-import type { InterfaceSettings } from '../settings.ts';
-import { type Share, shareOf } from '../sharing/share.ts';
 import { Sharing } from '../sharing/sharing.ts';
-
 import { Addressless, isNoAddress } from './addressless.ts';
-import { type DenialRecord, Denials } from './denials.ts';
+import { type EnabledInterface, type EngineConfig, enabledAmong } from './config.ts';
+import { Denials } from './denials.ts';
 import { interfaceProblems, ownedProblems } from './diagnosis.ts';
 import { type EngineEvent, eventsOf } from './events.ts';
 import { execute, type Surroundings } from './executor.ts';
 import { Learner } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { Memory } from './memory.ts';
-import { Moving, type Refusal, type Standing } from './moving.ts';
+import { Moving, type Refusal } from './moving.ts';
 import { Pace } from './pace.ts';
 import type { Denial, Plan } from './plan.ts';
 import { Presence } from './presence.ts';
@@ -34,51 +29,14 @@ import { Schedule } from './schedule.ts';
 import { Source } from './source.ts';
 import { lastAddresses, type State } from './state.ts';
 import { StateKeeper } from './state-keeper.ts';
-import { interfaceStatus, type Status } from './status.ts';
 import { Tally } from './totals.ts';
+import { View } from './view.ts';
 import { type Active, Watch } from './watch.ts';
-
-export interface InterfaceConfig {
-  /** What people call it, and the ledger. */
-  readonly name: string;
-  /** The kernel's name of it. */
-  readonly device: string;
-  readonly settings: InterfaceSettings;
-  /** Who else is configured to send Router Advertisements there, in words. */
-  readonly otherAdvertiser?: string;
-  /** Why it may have no prefix, although it is configured to get one. */
-  readonly assignment?: Assignment;
-  /** The device that `settings.share` stands for, if that is no device itself. */
-  readonly sharedDevice?: string;
-  /** Who else is configured to answer for addresses on that device, in words. */
-  readonly rival?: string;
-  /** DNS domains that peers are told to search in. */
-  readonly search?: readonly string[];
-}
-
-export interface EngineConfig {
-  readonly hook: 'auto' | Sightings['hook'];
-  /** The enabled ones. */
-  readonly interfaces: readonly InterfaceConfig[];
-  /** Whether configuration gives an address to the peer of a device, so that it is not ours to withdraw. */
-  isConfigured?(device: string, address: PeerAddress): boolean;
-  /** Whether a peer that WireGuard does not have is missing by configuration, so that nobody need wait for it. */
-  isGone?(device: string, peer: string): boolean;
-}
-
-/** An interface on which addresses are learned, as its peers have to know it. */
-export interface InterfaceFacts {
-  readonly link: Link;
-  readonly device: Device;
-  /** What is advertised there, or would be. */
-  readonly announcement: Announcement;
-  /** Without prefixes that it has lost. */
-  readonly scope: Scope;
-}
 
 export class Engine {
   readonly ledger = new Ledger();
-  readonly denials = new Denials();
+  readonly view: View;
+  readonly #denials = new Denials();
   readonly #tally = new Tally();
   readonly #presence = new Presence();
   readonly #addressless = new Addressless(this.ledger);
@@ -97,8 +55,6 @@ export class Engine {
   #running = false;
   #lastReconcile = Number.NEGATIVE_INFINITY;
   readonly #pace = new Pace();
-  /** By interface: when WireGuard was last asked who has shaken hands. */
-  readonly #looked = new Map<string, number>();
   readonly #schedule: Schedule;
   readonly #surroundings: Surroundings;
 
@@ -112,7 +68,7 @@ export class Engine {
     const time = () => clock.wall() / 1000;
     this.ledger.follow(eventsOf(clock, listener));
     this.ledger.follow(this.#tally);
-    this.ledger.follow(this.denials);
+    this.ledger.follow(this.#denials);
     this.#problems = new ProblemList(
       (problem) => listener({ event: 'problem', time: time(), ...problem }),
       (problem) => listener({ event: 'solved', time: time(), ...problem }),
@@ -168,16 +124,30 @@ export class Engine {
         (problem) => this.#problems.add(problem),
       );
     this.#schedule = new Schedule(clock, () => this.#tick());
+    this.view = new View({
+      ledger: this.ledger,
+      denials: this.#denials,
+      tally: this.#tally,
+      problems: this.#problems,
+      source: this.#source,
+      watch: this.#watch,
+      advertising: this.#advertising,
+      moving: this.#moving,
+      pace: this.#pace,
+      kernel,
+      clock,
+      enabledAmong: (links) => this.#enabled(links),
+    });
     this.#surroundings = {
       ledger: this.ledger,
       wireguard: kernel.wireguard,
       clock,
       locate: (name) => this.#watch.named(name),
       deny: (denial) => {
-        this.denials.add(denial, clock.now());
+        this.#denials.add(denial, clock.now());
         this.#tally.deny(denial);
         if (isNoAddress(denial.address) && this.#noteAddressless(denial)) return;
-        listener({ event: 'denied', time: time(), ...denial, ...this.#standingOf(denial) });
+        listener({ event: 'denied', time: time(), ...denial, ...this.view.standingOf(denial) });
       },
       noteDelivery: (isTaken) => this.#tally.deliver(isTaken),
       report: (problem) => this.#report(problem),
@@ -217,81 +187,10 @@ export class Engine {
     this.#sync();
   }
 
-  /** How new addresses are seen now. */
-  get hook(): HookInUse {
-    return this.#source.current?.hook ?? 'none';
-  }
-
-  currentProblems(): Problem[] {
-    return this.#problems.list();
-  }
-
-  snapshot(): Status {
-    const links = this.#kernel.links.list();
-    return {
-      hook: this.hook,
-      problems: this.currentProblems(),
-      interfaces: this.#find(links).map(({ config, link }) =>
-        interfaceStatus(config, link && this.#watch.byIfindex.get(link.ifindex), this.ledger),
-      ),
-      up: new Set(links.filter(({ up }) => up).map(({ name }) => name)),
-      totals: this.#tally.totals(),
-    };
-  }
-
-  /** What is learned on an interface, or on all, with the times of last use as the kernel has them now. */
-  addresses(name?: string): readonly Readonly<Entry>[] {
-    const entries = [...this.ledger.entries(name)];
-    if (entries.length > 0) this.#watch.refresh(entries, this.#source.current?.records() ?? []);
-    return entries;
-  }
-
-  /** By the name that the configuration gives it; undefined while nothing is learned there. */
-  facts(name: string): InterfaceFacts | undefined {
-    const on = this.#watch.named(name);
-    const device = on && this.#watch.dump(on, true);
-    const links = this.#kernel.links.list();
-    const found = this.#find(links).find(({ config }) => config.name === name);
-    if (!device || !found?.link) return undefined;
-    const { config, link } = found;
-    return {
-      link,
-      device,
-      announcement: this.#advertising.announcement({
-        ...config,
-        link,
-        shared: sharedLink(config, link, links),
-      }),
-      scope: scopeOf(config.settings.prefixes, link, links, sharedBy(config, link, links)),
-    };
-  }
-
-  /** What was denied on an interface, or on all, newest first, with what is known of owners now. */
-  denied(name?: string): readonly (DenialRecord & Standing)[] {
-    const records = this.denials.list().filter((record) => name === undefined || record.interface === name);
-    const owned = new Set(records.flatMap((record) => (record.owner ? [record.interface] : [])));
-    const owners = new Map<string, Owners>();
-    for (const on of this.#watch.all().filter(({ name }) => owned.has(name))) {
-      const device = this.#look(on);
-      if (device) owners.set(on.name, ownersOf(device));
-    }
-    return records.map((record) => ({
-      ...record,
-      ...this.#standingOf(record, owners.get(record.interface)),
-    }));
-  }
-
-  #standingOf(denial: Denial, owners?: Owners): Standing {
-    const on = denial.owner !== undefined && this.#watch.named(denial.interface);
-    // Where nothing is learned, nobody looks now and then.
-    if (on && (this.#looked.get(on.name) ?? 0) + this.#pace.interval <= this.#clock.now()) this.#look(on);
-    return this.#moving.standingOf(denial, this.#clock.now(), this.#clock.wall(), owners);
-  }
-
   /** Moves a learned address, whose peer has no session, to another peer. Why not, if it cannot be. */
   give(name: string, address: string, peer: string): Refusal | undefined {
     const on = this.#watch.named(name);
-    const device = on && this.#look(on, true);
+    const device = on && this.#watch.look(on, true);
     if (!device) return { code: 'away' };
     const refusal = this.#moving.refusalOf(on, device, address, peer, this.#clock.now());
     const entry = this.ledger.get(name, address);
@@ -381,8 +280,8 @@ export class Engine {
     const advertised = this.#advertise(links);
     if (advertised.hasChangedAddresses) links = this.#kernel.links.list();
     this.#watch.note(links);
-    const found = this.#find(links);
-    const shares = found.flatMap(({ config, link }) => (link && findShare(config, link, links)) ?? []);
+    const found = this.#enabled(links);
+    const shares = found.flatMap(({ share }) => share ?? []);
     this.#sharing.align(shares, links);
     this.#releaseConfigured();
     this.#forgetDisabled(found);
@@ -391,10 +290,10 @@ export class Engine {
     const records = sightings && new Records(sightings);
     this.#keepSource(links, records);
     const active = new Map<number, Active>();
-    for (const { config, link } of found) {
+    for (const { config, link, share } of found) {
       if (link?.kind !== 'wireguard' || !sightings) continue;
       const departed = this.#advertising.departed(link.ifindex);
-      const others = [...sharedBy(config, link, links), ...departed];
+      const others = [...(share?.prefixes ?? []), ...departed];
       const scope = scopeOf(
         config.settings.prefixes,
         link,
@@ -410,7 +309,7 @@ export class Engine {
     const owned: Problem[] = [];
     for (const on of this.#watch.all()) {
       const asked = this.#clock.now();
-      const device = this.#look(on, isDue);
+      const device = this.#watch.look(on, isDue);
       this.#carryOut(this.#learner.expire(this.#clock.now(), [on]));
       this.#carryOut(this.#learner.rescope({ ...on, scope: this.#watch.scopeToStay(on) }));
       this.#carryOut(this.#learner.limit(on));
@@ -419,7 +318,7 @@ export class Engine {
     return [
       ...this.#source.problems(),
       ...(this.#keeper?.problems() ?? []),
-      ...found.flatMap(({ config, link }) => this.#interfaceProblems(config, link, links)),
+      ...found.flatMap((each) => this.#interfaceProblems(each)),
       ...shares.flatMap(({ problem }) => problem ?? []),
       ...advertised.problems,
       ...owned,
@@ -430,44 +329,28 @@ export class Engine {
     ];
   }
 
-  #look(on: Active, isFresh = false): Device | undefined {
-    const { missed } = this.#kernel.wireguard;
-    const device = this.#watch.dump(on, isFresh);
-    if (this.#kernel.wireguard.missed > missed) {
-      this.#tally.miss();
-      this.#problems.add({ code: 'change-missed', data: { device: on.device } });
-    }
-    if (device) this.#learner.noteHandshakes(on.name, device, this.#clock.now(), this.#clock.wall());
-    this.#looked.set(on.name, this.#clock.now());
-    return device;
-  }
-
-  #interfaceProblems(config: InterfaceConfig, link: Link | undefined, links: readonly Link[]): Problem[] {
+  #interfaceProblems({ config, link, share }: EnabledInterface): Problem[] {
     const { device, settings, assignment } = config;
     const now = this.#clock.now();
     this.#presence.note(device, link !== undefined, now);
     if (this.#presence.hasJustChanged(device, now)) return [];
-    const shared = link && sharedBy(config, link, links);
-    return interfaceProblems(device, settings, link, this.#kernel.routing, shared, assignment);
+    return interfaceProblems(device, settings, link, this.#kernel.routing, share?.prefixes, assignment);
   }
 
-  #find(links: readonly Link[]) {
-    return this.#config.interfaces.map((config) => ({
-      config,
-      link: links.find(({ name }) => name === config.device),
-    }));
+  #enabled(links: readonly Link[]): EnabledInterface[] {
+    return enabledAmong(this.#config, links);
   }
 
   #advertise(links: readonly Link[]): ReturnType<Advertising['align']> {
     const wireguardLinks = links.filter(({ kind }) => kind === 'wireguard');
-    const enabled = this.#find(wireguardLinks).flatMap(({ config, link }) =>
-      link ? [{ ...config, link, shared: sharedLink(config, link, links) }] : [],
+    const enabled = this.#enabled(links).flatMap(({ config, link, share }) =>
+      link?.kind === 'wireguard' ? [{ ...config, link, shared: share?.shared }] : [],
     );
     return this.#advertising.align(enabled, wireguardLinks);
   }
 
   /** An interface keeps what was learned on it for as long as it is configured, under whatever device name. */
-  #forgetDisabled(found: readonly { config: InterfaceConfig; link: Link | undefined }[]): void {
+  #forgetDisabled(found: readonly EnabledInterface[]): void {
     for (const name of this.ledger.interfaces()) {
       const on = this.#watch.named(name);
       const stays = found.some(
@@ -499,7 +382,7 @@ export class Engine {
   }
 
   #isWatching(links: readonly Link[]): boolean {
-    return this.#find(links).some(({ link }) => link?.kind === 'wireguard');
+    return this.#enabled(links).some(({ link }) => link?.kind === 'wireguard');
   }
 
   /** The hook is needed to watch an interface, and to withdraw what its records have of others. */
@@ -524,7 +407,7 @@ export class Engine {
     if (batch.length === 0) return;
     const plan = this.#learner.consider(batch, this.#watch.byIfindex, ({ ifindex }, isFresh) => {
       const on = this.#watch.byIfindex.get(ifindex)!;
-      return isFresh ? this.#look(on, true) : this.#watch.dump(on);
+      return isFresh ? this.#watch.look(on, true) : this.#watch.dump(on);
     });
     for (const { ifindex, packet } of plan.deliver) this.#advertising.expect(ifindex, packet);
     this.#carryOut(plan);
@@ -636,21 +519,4 @@ export class Engine {
     const on = this.#watch.named(entry.interface);
     return on?.sightings.lastSeen(on.ifindex, entry.address);
   }
-}
-
-/** Undefined if there is nothing to share. */
-function findShare(
-  { name, settings: { share }, sharedDevice, rival }: InterfaceConfig,
-  link: Link,
-  links: readonly Link[],
-): Share | undefined {
-  return share === undefined ? undefined : shareOf({ name, share, sharedDevice, rival, link }, links);
-}
-
-function sharedLink(config: InterfaceConfig, link: Link, links: readonly Link[]): Link | undefined {
-  return findShare(config, link, links)?.shared;
-}
-
-function sharedBy(config: InterfaceConfig, link: Link, links: readonly Link[]): readonly Prefix[] {
-  return findShare(config, link, links)?.prefixes ?? [];
 }

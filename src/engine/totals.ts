@@ -42,7 +42,6 @@ export class Tally implements Follower {
   #taken = 0;
   #delivered = 0;
   #deliveryFailed = 0;
-  #missed = 0;
 
   present(_: Entry, { event }: Arrival): void {
     this.#addresses[event]++;
@@ -62,18 +61,13 @@ export class Tally implements Follower {
     else this.#deliveryFailed++;
   }
 
-  miss(): void {
-    this.#missed++;
-  }
-
-  totals(): Totals {
+  totals(): Omit<Totals, 'missed'> {
     return {
       addresses: { ...this.#addresses },
       taken: this.#taken,
       denied: { ...this.#denied },
       delivered: this.#delivered,
       deliveryFailed: this.#deliveryFailed,
-      missed: this.#missed,
     };
   }
 }

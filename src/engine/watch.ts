@@ -2,7 +2,7 @@
 // The interfaces on which addresses are learned now.
 
 import type { Clock } from '../clock.ts';
-import type { WireGuard } from '../kernel/ports.ts';
+import type { Kernel } from '../kernel/ports.ts';
 import type { Device, LearnedRecord, Link, Scope } from '../model.ts';
 import { failureOf, type Problem } from '../problem.ts';
 import type { Place } from './executor.ts';
@@ -19,19 +19,21 @@ export class Watch {
   /** By ifindex. */
   #active: ReadonlyMap<number, Active> = new Map();
   readonly #settling = new Settling();
+  /** By the name that the configuration gives it. */
+  readonly #looked = new Map<string, number>();
   /** Whether there are others that could not be watched. */
   isIncomplete = false;
 
   readonly #ledger: Ledger;
   readonly #learner: Learner;
-  readonly #wireguard: WireGuard;
+  readonly #wireguard: Kernel['wireguard'];
   readonly #clock: Clock;
   readonly #report: (problem: Problem) => void;
 
   constructor(
     ledger: Ledger,
     learner: Learner,
-    wireguard: WireGuard,
+    wireguard: Kernel['wireguard'],
     clock: Clock,
     report: (problem: Problem) => void,
   ) {
@@ -105,6 +107,21 @@ export class Watch {
       this.#report({ code: 'dump-failed', data: { device: on.device, ...failureOf(error) } });
       return undefined;
     }
+  }
+
+  /** The same, noting who has shaken hands, and whether it shows what should have been told. */
+  look(on: Active, isFresh = false): Device | undefined {
+    const { missed } = this.#wireguard;
+    const device = this.dump(on, isFresh);
+    if (this.#wireguard.missed > missed) this.#report({ code: 'change-missed', data: { device: on.device } });
+    if (device) this.#learner.noteHandshakes(on.name, device, this.#clock.now(), this.#clock.wall());
+    this.#looked.set(on.name, this.#clock.now());
+    return device;
+  }
+
+  /** When an interface was last looked at; 0 if never. */
+  lookedAt({ name }: Active): number {
+    return this.#looked.get(name) ?? 0;
   }
 
   /** Brings the times of last use up to date, by all of the kernel's records. */

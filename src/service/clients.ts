@@ -8,7 +8,8 @@ import { chooseAddress, singleAddress } from '../clients/addresses.ts';
 import { type Client, endpointOf, type RouterSide } from '../clients/facts.ts';
 import { missingIn } from '../clients/placeholders.ts';
 import { setupOf, textOf } from '../clients/setup.ts';
-import type { Engine, InterfaceFacts } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { InterfaceFacts } from '../engine/view.ts';
 import type { Device, Peer } from '../model.ts';
 import { inScope, isLinkLocal, linkLocal } from '../scope.ts';
 import { UbusError, ubusStatus } from '../ubus/types.ts';
@@ -33,7 +34,7 @@ export interface ClientSubject {
 /** Those of an interface that are not disabled: configured ones, in their order, and what else the kernel has. */
 export function listPeers(subject: ClientSubject, { name, device }: InterfaceSection): InterfacePeer[] {
   const configured = subject.peersOf(device).map(({ key }) => key);
-  const present = subject.engine.facts(name)?.device.peers.map(({ key }) => key) ?? [];
+  const present = subject.engine.view.facts(name)?.device.peers.map(({ key }) => key) ?? [];
   return [...new Set([...configured, ...present])].map((peer) => ({ interface: name, peer }));
 }
 
@@ -48,7 +49,7 @@ export async function configureClient(
   if (!listPeers(subject, section).some((each) => each.peer === peer))
     throw new UbusError(ubusStatus.notFound, `${section.name}: there is no peer ${peer}`);
   const host = reach.host ?? (await subject.hosts())[0];
-  const facts = subject.engine.facts(section.name);
+  const facts = subject.engine.view.facts(section.name);
   if (!facts) throw new UbusError(ubusStatus.noData, `${section.name}: nothing is learned on it now`);
   const configured = subject.peersOf(section.device).filter(({ key }) => key === peer);
   const client = clientOf(peer, subject.describePeer(section.name, peer), configured, facts);

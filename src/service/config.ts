@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What /etc/config/wg-slaacer says, as rpcd reads it: each section's options are strings, or arrays of strings.
 
-import type { InterfaceConfig } from '../engine/engine.ts';
+import type { InterfaceConfig } from '../engine/config.ts';
 import type { Problem, ProblemData } from '../problem.ts';
 import {
   type Options,

@@ -119,7 +119,7 @@ export class ServiceObject {
 
   #status(): UbusTable {
     const { version, clock, engine, global, interfaces } = this.#subject;
-    const { hook, interfaces: states, up, totals } = engine.snapshot();
+    const { hook, interfaces: states, up, totals } = engine.view.status();
     return {
       version,
       uptime: Math.floor((clock.now() - this.#started) / 1000),
@@ -157,7 +157,7 @@ export class ServiceObject {
     const peer = argument.peer(args);
     const { clock, engine, interfaces } = this.#subject;
     const lifetimes = new Map(interfaces.map(({ name, settings }) => [name, settings.lifetime]));
-    const entries = engine
+    const entries = engine.view
       .addresses(section?.name)
       .filter((entry) => peer === undefined || entry.peer === peer);
     return bounded(
@@ -179,7 +179,7 @@ export class ServiceObject {
 
   #denied(args: UbusTable): UbusTable {
     const section = this.#section(args);
-    const denied = this.#subject.engine.denied(section?.name);
+    const denied = this.#subject.engine.view.denied(section?.name);
     return bounded(
       'denied',
       denied.map((denial) => {

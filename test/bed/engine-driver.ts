@@ -4,7 +4,8 @@
 import { execSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { systemClock } from '../../src/clock.ts';
-import { Engine, type EngineConfig } from '../../src/engine/engine.ts';
+import type { EngineConfig } from '../../src/engine/config.ts';
+import { Engine } from '../../src/engine/engine.ts';
 import { openLinux } from '../../src/kernel/linux.ts';
 import type { Hook } from '../../src/model.ts';
 import { interfaceDefaults, interfaceOptions, parseOptions } from '../../src/settings.ts';

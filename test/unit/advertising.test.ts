@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { parseAddress, parsePrefix } from '../../src/address.ts';
 import { formatAddress, formatPrefix } from '../../src/address-text.ts';
 import { linkLocalOf } from '../../src/advertiser/advertising.ts';
-import type { InterfaceConfig } from '../../src/engine/engine.ts';
+import type { InterfaceConfig } from '../../src/engine/config.ts';
 import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
 import { routerSolicitation } from '../../src/packets/solicitation.ts';
 import type { InterfaceSettings } from '../../src/settings.ts';
@@ -52,7 +52,7 @@ function sent() {
   });
 }
 
-const problems = () => bench.engine.currentProblems().map(({ code }) => code);
+const problems = () => bench.engine.view.problems().map(({ code }) => code);
 
 function solicit(from: string): void {
   bench.kernel.routing.sockets.get(ifindex)!(parseAddress(from)!);
@@ -97,7 +97,7 @@ describe('who does not heed', () => {
   it('is a problem, which a prefix address solves, learned or configured', () => {
     start();
     afterAMinute();
-    expect(bench.engine.currentProblems()).toEqual([
+    expect(bench.engine.view.problems()).toEqual([
       { code: 'ra-unheeded', data: { device: 'wg1', peer: alice, prefix: A } },
     ]);
     bench.packet('wg1', alice, '2001:db8:a::a');
@@ -295,7 +295,7 @@ describe('what', () => {
 
   it('as much as fits, and that it is not all', () => {
     start({ search: Array.from({ length: 40 }, (_, i) => `department-${i}.office.example.com`) });
-    expect(bench.engine.currentProblems()).toEqual([
+    expect(bench.engine.view.problems()).toEqual([
       {
         code: 'ra-too-long',
         data: { device: 'wg1', prefixes: 0, routes: 0, servers: 0, domains: expect.any(Number) },

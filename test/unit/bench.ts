@@ -2,7 +2,8 @@
 // An engine on a fake kernel, with what the tests of both need.
 
 import { parsePrefix } from '../../src/address.ts';
-import { Engine, type EngineConfig } from '../../src/engine/engine.ts';
+import type { EngineConfig } from '../../src/engine/config.ts';
+import { Engine } from '../../src/engine/engine.ts';
 import type { EngineEvent } from '../../src/engine/events.ts';
 import { Learner } from '../../src/engine/learner.ts';
 import type { Entry, Ledger } from '../../src/engine/ledger.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { EngineConfig } from '../../src/engine/engine.ts';
+import type { EngineConfig } from '../../src/engine/config.ts';
 import type { Problem } from '../../src/problem.ts';
 import { alice, Bench, bob, config, on, prefixes } from './bench.ts';
 
@@ -101,7 +101,7 @@ describe('learning', () => {
       { address: '2001:db8:1::1', reason: 'reserved' },
     ];
     expect(bench.takeEvents()).toMatchObject(denied);
-    expect(bench.engine.denials.list().reverse()).toMatchObject(denied);
+    expect(bench.engine.view.denied().toReversed()).toMatchObject(denied);
     expectEverywhere();
   });
 
@@ -365,8 +365,8 @@ describe('an absence', () => {
   it('is told if it lasts, or if the interface has never been there', () => {
     bench.start(config(on('wg1'), on('wg9')));
     const absent = () =>
-      bench.engine
-        .currentProblems()
+      bench.engine.view
+        .problems()
         .flatMap(({ code, data }) => (code === 'no-interface' ? [(data as { device: string }).device] : []));
     expect(absent()).toEqual(['wg9']);
     bench.kernel.deleteLink('wg1');
@@ -386,7 +386,7 @@ describe('an absence', () => {
   });
 
   it('is not followed by a complaint about a prefix that comes a moment after the interface', () => {
-    const codes = () => bench.engine.currentProblems().map(({ code }) => code);
+    const codes = () => bench.engine.view.problems().map(({ code }) => code);
     const recreate = () => {
       bench.kernel.deleteLink('wg1');
       bench.kernel.announce();
@@ -449,7 +449,7 @@ describe('another start', () => {
     bench.takeEvents();
     bench.start(wg1);
     expect(bench.told()).toEqual([`adopted ${five} alice`, `adopted ${six} bob`]);
-    expect(bench.engine.snapshot().totals.addresses).toMatchObject({ learned: 0, adopted: 2 });
+    expect(bench.engine.view.status().totals.addresses).toMatchObject({ learned: 0, adopted: 2 });
   });
 
   it('restores what was wiped in between', () => {
@@ -612,7 +612,7 @@ describe('another configuration', () => {
     started();
     learn(five);
     bench.engine.configure({ ...wg1, hook: 'kprobe' });
-    expect(bench.engine.hook).toBe('kprobe');
+    expect(bench.engine.view.hook).toBe('kprobe');
     expectEverywhere(`${five} alice`);
     learn(six);
   });
@@ -758,7 +758,7 @@ describe('links', () => {
     expect(bench.kernel.hookIsOpen).toBe(true);
     bench.clock.advance(1);
     expect(bench.kernel.hookIsOpen).toBe(false);
-    expect(bench.engine.hook).toBe('none');
+    expect(bench.engine.view.hook).toBe('none');
   });
 
   it('that come back sooner have it stay', () => {
@@ -808,8 +808,8 @@ describe('problems', () => {
     const attempts = () => bench.kernel.calls.filter((call) => call === 'openSightings').length;
     bench.start(wg1);
     expect(bench.told()).toEqual(['problem no-btf']);
-    expect(bench.engine.currentProblems()).toEqual([noBtf]);
-    expect(bench.engine.hook).toBe('none');
+    expect(bench.engine.view.problems()).toEqual([noBtf]);
+    expect(bench.engine.view.hook).toBe('none');
     bench.kernel.setLinkAddresses('wg1', router);
     bench.kernel.announce();
     expect(attempts()).toBe(1);
@@ -855,7 +855,7 @@ describe('problems', () => {
     bench.kernel.failures.add = 0;
     bench.clock.advance(30_000);
     expect(bench.told()).toEqual(['problem add-failed']);
-    expect(bench.engine.currentProblems()).toMatchObject([{ code: 'add-failed' }]);
+    expect(bench.engine.view.problems()).toMatchObject([{ code: 'add-failed' }]);
     bench.clock.advance(30_000);
     expect(bench.told()).toEqual([]);
     delete bench.kernel.failures.add;
@@ -1065,19 +1065,19 @@ describe('what is asked', () => {
     bench.kernel.receive('wg1', alice, five);
     bench.kernel.calls.length = 0;
     const now = bench.clock.now();
-    expect(bench.engine.addresses().map(({ address, lastSeen }) => [address, now - lastSeen])).toEqual([
+    expect(bench.engine.view.addresses().map(({ address, lastSeen }) => [address, now - lastSeen])).toEqual([
       [five, 0],
       [six, 5_000],
     ]);
     expect(bench.kernel.calls).toEqual(['records']);
-    expect(bench.engine.addresses('wg2')).toEqual([]);
+    expect(bench.engine.view.addresses('wg2')).toEqual([]);
   });
 
   it('is the state of an interface, whether something is learned on it or not', () => {
     bench.kernel.addLink('wg2', { addresses: ['2001:db8:2::1/64'] });
     started().kernel.receive('wg1', alice, '2001:db8:bad::1');
     bench.engine.configure(config(on('wg1'), on('wg3')));
-    const { interfaces, up } = bench.engine.snapshot();
+    const { interfaces, up } = bench.engine.view.status();
     expect(interfaces).toMatchObject([
       { name: 'wg1', prefixes: prefixes('2001:db8:1::/64'), addresses: 0, counters: { scope: 1 } },
       { name: 'wg3', prefixes: [], addresses: 0, counters: undefined },
@@ -1100,10 +1100,10 @@ describe('a peer without an address', () => {
       says('::1');
     }
     expect(bench.told()).toEqual(['problem no-address']);
-    expect(bench.engine.currentProblems()).toEqual([
+    expect(bench.engine.view.problems()).toEqual([
       { code: 'no-address', data: { device: 'wg1', peer: alice } },
     ]);
-    expect(bench.engine.snapshot().totals.denied.reserved).toBeGreaterThan(10);
+    expect(bench.engine.view.status().totals.denied.reserved).toBeGreaterThan(10);
   });
 
   it('is none when it has one, or is not heard of any more', () => {

@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Engine, type EngineConfig } from '../../src/engine/engine.ts';
+import type { EngineConfig } from '../../src/engine/config.ts';
+import { Engine } from '../../src/engine/engine.ts';
 import type { Entry, Follower } from '../../src/engine/ledger.ts';
 import { type Choice, History, MOST_STAYS, type Stay } from '../../src/history/history.ts';
 import { HistoryKeeper } from '../../src/history/history-keeper.ts';
@@ -51,8 +52,12 @@ function start(...followers: Follower[]): void {
   clock.dropTimers();
   kernel.revive();
   engine = new Engine(kernel, clock, () => {}, stateFile);
-  const { addresses } = engine;
-  history = new History(clock, addresses.bind(engine), () => keeper?.note());
+  const { view } = engine;
+  history = new History(
+    clock,
+    () => view.addresses(),
+    () => keeper?.note(),
+  );
   for (const follower of [history, ...followers]) engine.ledger.follow(follower);
   keep();
   engine.start(wanted);

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { contains, parseAddress, prefixOf } from '../../src/address.ts';
 import { formatAddress } from '../../src/address-text.ts';
-import type { EngineConfig } from '../../src/engine/engine.ts';
+import type { EngineConfig } from '../../src/engine/config.ts';
 import type { EngineEvent } from '../../src/engine/events.ts';
 import type { Link } from '../../src/model.ts';
 import { linkLocal } from '../../src/scope.ts';

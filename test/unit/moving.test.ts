@@ -67,7 +67,7 @@ describe('what is given', () => {
     bench.packet('wg1', bob, five);
     bench.clock.advance(SESSION);
     bench.kernel.allow('wg1', alice, '2001:db8:1::/80');
-    expect(bench.engine.denied()).toMatchObject([{ owner: alice, state: 'configured' }]);
+    expect(bench.engine.view.denied()).toMatchObject([{ owner: alice, state: 'configured' }]);
     expect(give()).toEqual({ code: 'configured', owner: alice });
   });
 
@@ -118,7 +118,7 @@ describe('with takeover, a peer that uses an address of another', () => {
       { event: 'forgotten', address: five, peer: alice, reason: 'taken' },
       { event: 'learned', address: five, peer: bob, delivered: false },
     ]);
-    expect(bench.engine.snapshot().totals).toMatchObject({ taken: 1, denied: { owned: 0 } });
+    expect(bench.engine.view.status().totals).toMatchObject({ taken: 1, denied: { owned: 0 } });
     expect(bench.packet('wg1', bob, five)).toBe(true);
   });
 
@@ -135,7 +135,7 @@ describe('with takeover, a peer that uses an address of another', () => {
     bench.clock.advance(SESSION);
     bench.packet('wg1', bob, five);
     expect(bench.told()).toEqual([`denied ${five} bob (owned)`]);
-    expect(bench.engine.denied()).toMatchObject([{ owner: alice, state: 'silent' }]);
+    expect(bench.engine.view.denied()).toMatchObject([{ owner: alice, state: 'silent' }]);
   });
 
   it('does not get it while that may have a session, be it told of only now', () => {

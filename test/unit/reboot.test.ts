@@ -3,7 +3,7 @@
 
 import { beforeEach, describe, expect, it } from 'vitest';
 import { withdrawAll } from '../../src/cli/withdraw.ts';
-import type { EngineConfig } from '../../src/engine/engine.ts';
+import type { EngineConfig } from '../../src/engine/config.ts';
 import { alice, Bench, bob, config, on, prefixes } from './bench.ts';
 import { FakeStateFile } from './fake-state-file.ts';
 
@@ -41,7 +41,7 @@ beforeEach(() => {
   bench.clock.advance(MINUTE + 1_000);
 });
 
-const codes = () => bench.engine.currentProblems().map(({ code }) => code);
+const codes = () => bench.engine.view.problems().map(({ code }) => code);
 
 /** What was sent since the last call: receiver, router lifetime, and prefixes with their preferred lifetimes. */
 function sent(): string[] {

@@ -30,7 +30,7 @@ function start(settings: Partial<InterfaceSettings> = {}): void {
   bench.start(config(on('wg1', { share: 'br-lan', ...settings })));
 }
 
-const problems = () => bench.engine.currentProblems().map(({ code }) => code);
+const problems = () => bench.engine.view.problems().map(({ code }) => code);
 const routed = () => [...reach.hostRoutes].sort();
 const proxied = () => [...reach.entries.keys()].sort();
 const both = (...addresses: string[]) => {
@@ -120,7 +120,7 @@ describe('an address in a shared prefix', () => {
     reach.hosts.add(`${lan} ${ADDRESS}`);
     learn();
     expect(bench.told()).toEqual([`denied ${ADDRESS} alice (in-use)`]);
-    expect(bench.engine.snapshot().totals.denied['in-use']).toBe(2);
+    expect(bench.engine.view.status().totals.denied['in-use']).toBe(2);
     expect(bench.ledger('wg1')).toEqual([]);
     both('2001:db8:a::b');
   });
@@ -336,7 +336,7 @@ describe('what an earlier process has left', () => {
 });
 
 describe('problems', () => {
-  const data = () => bench.engine.currentProblems().map((problem) => problem.data);
+  const data = () => bench.engine.view.problems().map((problem) => problem.data);
 
   it.each([
     ['there is no such link', 'lan', 'away'],
@@ -345,7 +345,7 @@ describe('problems', () => {
   ])('that %s', (_, share, reason) => {
     bench.kernel.addLink('eth0', { kind: '', addresses: ['2001:db8::1/60', 'fe80::4/64'] });
     start({ share });
-    expect(bench.engine.currentProblems()).toEqual([
+    expect(bench.engine.view.problems()).toEqual([
       { code: 'no-share', data: { device: 'wg1', share, reason } },
     ]);
   });

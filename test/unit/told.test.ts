@@ -102,7 +102,7 @@ describe('looks', () => {
     };
     bench.clock.advance(25_000);
     expect(bench.told()).toEqual(['problem change-missed']);
-    expect(bench.engine.snapshot().totals.missed).toBe(1);
+    expect(bench.engine.view.status().totals.missed).toBe(1);
     wireguard.dump = dump;
     bench.clock.advance(50_000);
     expect(bench.told()).toEqual(['solved change-missed']);
