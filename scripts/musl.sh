@@ -79,15 +79,17 @@ make_tools() {
 
 # Makes lib/libNAME.a of sources: NAME 'OPTIONS' FILE…
 make_library() {
-	local name=$1 options=$2
+	local name=$1 options=$2 objects
 	shift 2
 	say "building $name"
 	mkdir -p "$new/$name"
-	# Nothing of theirs is to be found from outside of the addon.
-	printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} sh -c "'$new/bin/cc' -Os -DNDEBUG -fPIC -fvisibility=hidden \
+	# Nothing of theirs is to be found from outside of the addon, and nothing tells where it was built.
+	printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} sh -c "'$new/bin/cc' -Os -g0 -DNDEBUG -fPIC -fvisibility=hidden \
 		-ffunction-sections -fdata-sections -w -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -ffile-prefix-map='$archives'= \
 		$options -c '{}' -o '$new/$name/'\$(basename '{}').o" >"$new/log" 2>&1 || fail "$name: $(tail -n 5 "$new/log")"
-	"$new/bin/ar" rcsD "$new/lib/lib$name.a" "$new/$name"/*.o
+	# The addon has them in the same order: it is to be the same whatever the language, the shell and the file system are.
+	mapfile -t objects < <(printf '%s\n' "$new/$name"/*.o | LC_ALL=C sort)
+	"$new/bin/ar" rcsD "$new/lib/lib$name.a" "${objects[@]}"
 	rm -r "${new:?}/$name"
 }
 

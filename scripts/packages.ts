@@ -12,8 +12,6 @@ import { type Package, writeIpk } from './ipk.ts';
 import { definition, make, PACKAGES } from './makefile.ts';
 
 process.chdir(join(import.meta.dirname, '..'));
-// In whose language files are sorted decides in which order they are linked.
-process.env.LC_ALL = 'C';
 
 /** By the CPU for which something is compiled, OpenWrt's architectures that it serves. */
 const architectures = {
