@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// When the history is written to a file: seldom, as flash wears out.
+// Keeps the history in a file.
 
 import type { Clock } from '../clock.ts';
 import type { StateFile } from '../kernel/ports.ts';
 import { failureOf, type Problem } from '../problem.ts';
+import { Seldom } from '../seldom.ts';
 import type { History } from './history.ts';
 import { decodeHistory, encodeHistory } from './history-text.ts';
-
-/** Shortest time between two writes, in milliseconds. */
-const INTERVAL = 600_000;
-/** What changes changes often at first: a change has to wait for so many milliseconds. */
-const DELAY = 60_000;
 
 export class HistoryKeeper {
   /** Of what the file said when it was last read or written. */
   #known = stampOf('');
-  #lastAttempt = Number.NEGATIVE_INFINITY;
-  #cancelTimer: (() => void) | undefined;
+  readonly #seldom: Seldom;
 
   readonly #file: StateFile;
   readonly #clock: Clock;
@@ -29,6 +24,7 @@ export class HistoryKeeper {
     this.#clock = clock;
     this.#history = history;
     this.#tell = tell;
+    this.#seldom = new Seldom(clock, () => (this.#write() ? 'written' : 'failed'));
     this.#attempt(() => this.#takeIn());
   }
 
@@ -38,23 +34,16 @@ export class HistoryKeeper {
 
   /** The history has changed. */
   note(): void {
-    const wait = Math.max(DELAY, this.#lastAttempt + INTERVAL - this.#clock.now());
-    this.#cancelTimer ??= this.#clock.after(wait, () => {
-      this.#cancelTimer = undefined;
-      if (!this.#write()) this.note();
-    });
+    this.#seldom.note();
   }
 
   /** Writes it a last time. */
   stop(): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    this.#write();
+    this.#seldom.stop();
   }
 
-  /** Whether that succeeded. */
+  /** Whether it is written. */
   #write(): boolean {
-    this.#lastAttempt = this.#clock.now();
     return this.#attempt(() => {
       // What the file says by now may be what it said before its disk was mounted: nothing is written over unread.
       const problems = this.#takeIn();
