@@ -34,7 +34,9 @@ export function withdrawAll(kernel: Kernel, stateFile?: StateFile): void {
   engine.start({ hook: 'auto', interfaces: [] });
   // What is wrong with the file keeps nobody from withdrawing.
   const isFailure = ({ code }: Problem) =>
-    code === 'remove-failed' || (engine.view.hook === 'none' && !code.startsWith('state-'));
+    code === 'remove-failed' ||
+    code === 'share-failed' ||
+    (engine.view.hook === 'none' && !code.startsWith('state-'));
   const failure = engine.view.problems().find(isFailure);
   engine.stop();
   if (failure) throw new UserError(inOneLine(describeProblem(failure)));

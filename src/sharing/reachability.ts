@@ -29,6 +29,19 @@ export class Reachability {
     for (const entry of this.#reach.proxies()) this.#proxies.set(keyOf(entry), entry);
   }
 
+  get isEmpty(): boolean {
+    return this.#routes.size === 0 && this.#proxies.size === 0;
+  }
+
+  /** One of these links to which addresses are routed, or where they have proxy entries; undefined if there is none. */
+  findLink(links: readonly Link[]): Link | undefined {
+    const proxying = new Set([...this.#proxies.values()].map(({ ifindex }) => ifindex));
+    return (
+      links.find(({ ifindex }) => this.#routes.has(ifindex)) ??
+      links.find(({ ifindex }) => proxying.has(ifindex))
+    );
+  }
+
   /** On a link. */
   addresses(ifindex: number): ReadonlySet<string> {
     return this.#routes.get(ifindex)?.addresses ?? none;

@@ -65,8 +65,9 @@ export class Sharing {
     this.#tentative = new Tentative(reach, clock, (share, act) => this.#attempt(share, act));
   }
 
+  /** Whether anything is shared, or something that was could not be taken back. */
   get isOn(): boolean {
-    return this.#shares.size > 0;
+    return this.#shares.size > 0 || !this.#reachability.isEmpty;
   }
 
   /** Shares on these interfaces, and no others. `links` are all that there are. */
@@ -76,6 +77,9 @@ export class Sharing {
     this.#attempt(shares[0], () => {
       if (!this.#hasAdopted) this.#reachability.adopt(links.filter(({ kind }) => kind === 'wireguard'));
       this.#hasAdopted = true;
+    });
+    const link = this.#reachability.findLink(links);
+    this.#attempt(link ? { link } : shares[0], () => {
       this.#reachability.keep(shares, links);
       if (shares.length === 0) this.#reach.close();
     });
@@ -231,8 +235,8 @@ export class Sharing {
     this.#tentative.stop();
   }
 
-  /** Undefined if that throws. Where nothing is shared, nothing needs to work. */
-  #attempt<Result>(share: Share | undefined, act: () => Result): Result | undefined {
+  /** Undefined if that throws. Where nothing is shared, or was, nothing needs to work. */
+  #attempt<Result>(share: Pick<Share, 'link'> | undefined, act: () => Result): Result | undefined {
     try {
       return act();
     } catch (error) {

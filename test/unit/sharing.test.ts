@@ -310,6 +310,20 @@ describe('what an earlier process has left', () => {
     }
   });
 
+  it('is removed later where nothing is shared any more, if that fails at first, which is told', () => {
+    start();
+    learn();
+    reach.failure = new NetlinkError(constants.errno.EPERM, 'RTM_DELROUTE');
+    bench.start(config());
+    expect(bench.engine.currentProblems()).toMatchObject([{ code: 'share-failed', data: { device: 'wg1' } }]);
+    reach.failure = undefined;
+    bench.clock.advance(25_000);
+    both();
+    expect(problems()).toEqual([]);
+    bench.clock.advance(3_600_000);
+    expect(bench.clock.pending()).toEqual([]);
+  });
+
   it('leaves no socket open where nothing is shared', () => {
     bench.start(config(on('wg1')));
     expect(reach.closed).toBe(1);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+import { constants } from 'node:os';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { withdrawAll } from '../../src/cli/withdraw.ts';
+import { NetlinkError } from '../../src/kernel/netlink-socket.ts';
 import { alice, Bench, bob, config, on } from './bench.ts';
 import { FakeStateFile } from './fake-state-file.ts';
 
@@ -37,6 +39,20 @@ describe('withdraw', () => {
     expect(() => withdrawAll(bench.kernel)).toThrow(
       /wg1: learned addresses could not be withdrawn from the allowed IPs: ENOMEM/,
     );
+  });
+
+  it('says that what leads to addresses in a shared prefix stays, though nothing is left in the allowed IPs', () => {
+    const { reach } = bench.kernel;
+    const wg1 = bench.kernel.links.list().find(({ name }) => name === 'wg1')!.ifindex;
+    reach.hostRoutes.add(`${wg1} 2001:db8:a::5`);
+    reach.failure = new NetlinkError(constants.errno.EPERM, 'RTM_DELROUTE');
+    expect(() => withdrawAll(bench.kernel)).toThrow(
+      /wg1: what leads hosts to the addresses of its peers could not be changed: .*RTM_DELROUTE: EPERM/,
+    );
+    expect(bench.allowed('wg1')).toEqual(['2001:db8:1::a alice']);
+    reach.failure = undefined;
+    withdrawAll(bench.kernel);
+    expect(reach.hostRoutes).toEqual(new Set());
   });
 
   it('says why it cannot see what was learned', () => {
