@@ -7,13 +7,14 @@ import { isTable, type Ubus, type UbusTable, type UbusValue } from '../ubus/type
 import { sectionsOf } from './sections.ts';
 import { readSections } from './uci.ts';
 
-/** IPv4 as mapped addresses. Private, link-local and shared (RFC 1918, 3927, 6598), unique local (RFC 4193). */
+/** IPv4 as mapped addresses. Private, link-local, shared, of DS-Lite (RFC 1918, 3927, 6598, 6333), unique local (RFC 4193). */
 const notPublic = [
   '::ffff:10.0.0.0/104',
   '::ffff:172.16.0.0/108',
   '::ffff:192.168.0.0/112',
   '::ffff:169.254.0.0/112',
   '::ffff:100.64.0.0/106',
+  '::ffff:192.0.0.0/120',
   'fe80::/10',
   'fc00::/7',
 ].map((text) => parsePrefix(text)!);
@@ -59,10 +60,13 @@ export function hostsOf(ddns: UbusTable, system: UbusTable, dump: UbusTable): st
     .flatMap(({ options }) => options.get('hostname') ?? [])
     .filter((name) => name.indexOf('.') > 0);
   const uplinks = tablesIn(dump.interface).filter(hasDefaultRoute);
-  const addresses = [
-    ...uplinks.flatMap((uplink) => addressesIn(uplink['ipv4-address'])),
-    ...uplinks.flatMap((uplink) => addressesIn(uplink['ipv6-address'])),
-  ];
+  // With MAP, others have the same address, and no more than some ports lead here.
+  const ipv4 = (isMap: boolean) =>
+    uplinks
+      .filter(({ proto }) => (proto === 'map') === isMap)
+      .flatMap((uplink) => addressesIn(uplink['ipv4-address']));
+  const ipv6 = uplinks.flatMap((uplink) => addressesIn(uplink['ipv6-address']));
+  const addresses = [...ipv4(false), ...ipv6, ...ipv4(true)];
   return [...new Set([...names, ...own, ...addresses.filter(isPublic)])].filter(isHost);
 }
 
@@ -78,8 +82,11 @@ function isAny(target: UbusValue | undefined): boolean {
   return target === '0.0.0.0' || target === '::';
 }
 
+/** Without what is deprecated: a renumbering has left it behind. */
 function addressesIn(list: UbusValue | undefined): string[] {
-  return tablesIn(list).flatMap(({ address }) => (typeof address === 'string' ? [address] : []));
+  return tablesIn(list).flatMap(({ address, preferred }) =>
+    typeof address === 'string' && preferred !== 0 ? [address] : [],
+  );
 }
 
 function isPublic(text: string): boolean {

@@ -37,7 +37,24 @@ it('knows names that are kept up to date first, then its own, then addresses of 
   ]);
 });
 
-it.each(['10.1.2.3', '172.31.0.1', '192.168.0.2', '100.64.0.9', '169.254.1.1'])(
+it('knows no address that a renumbering has left behind, and last one that others share by their ports', () => {
+  const interfaces = [
+    { ...uplink('0.0.0.0', { 'ipv4-address': [{ address: '203.0.113.7', mask: 32 }] }), proto: 'map' },
+    uplink('::', {
+      'ipv6-address': [
+        { address: '2001:db8:0:1::7', mask: 64, preferred: 0, valid: 7_000 },
+        { address: '2001:db8:0:2::7', mask: 64, preferred: 3_000, valid: 7_000 },
+      ],
+    }),
+  ];
+  expect(hostsOf({}, system('OpenWrt'), { interface: interfaces })).toEqual([
+    '2001:db8:0:2::7',
+    '203.0.113.7',
+  ]);
+});
+
+// The last is that of every router with DS-Lite (RFC 6333, 5.7).
+it.each(['10.1.2.3', '172.31.0.1', '192.168.0.2', '100.64.0.9', '169.254.1.1', '192.0.0.2'])(
   'does not take %s for an address at which anybody reaches it',
   (address) => {
     const interfaces = [uplink('0.0.0.0', { 'ipv4-address': [{ address, mask: 24 }] })];
