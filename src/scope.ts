@@ -10,7 +10,7 @@ import {
   parsePrefix,
   prefixOf,
 } from './address.ts';
-import type { Link, Scope } from './model.ts';
+import type { Link, LinkAddress, Scope } from './model.ts';
 
 export const linkLocal = parsePrefix('fe80::/64')!;
 
@@ -37,11 +37,20 @@ export function onLinkPrefixes(link: Link): Prefix[] {
     .map(({ bytes, prefixLength }) => prefixOf(bytes, prefixLength));
 }
 
+/**
+ * Where hosts choose addresses beside one of a router's; undefined if it has none for them. Of a wider prefix it is the /64
+ * around that address: netifd assigns such to a LAN by default (ip6assign '60'), and routes and odhcpd advertises that /64.
+ */
+export function slaacPrefix({
+  bytes,
+  prefixLength,
+}: Pick<LinkAddress, 'bytes' | 'prefixLength'>): Prefix | undefined {
+  return prefixLength > 64 || contains(linkLocal, bytes) ? undefined : prefixOf(bytes, 64);
+}
+
 /** The /64s of a link in which others may have addresses, too. */
 export function sharedPrefixes({ addresses }: Link): Prefix[] {
-  const found = addresses
-    .filter(({ bytes, prefixLength }) => prefixLength === 64 && !contains(linkLocal, bytes))
-    .map(({ bytes }) => prefixOf(bytes, 64));
+  const found = addresses.flatMap((address) => slaacPrefix(address) ?? []);
   return found.filter((prefix, i) => found.findIndex((other) => contains(other, prefix.bytes)) === i);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Router Advertisements on all interfaces: what there is to announce, and what the system has to be like for that.
 
-import { type AddressBytes, contains, type Prefix, parseAddress, parsePrefix, prefixOf } from '../address.ts';
+import { type AddressBytes, contains, type Prefix, parseAddress, parsePrefix } from '../address.ts';
 import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { Clock } from '../clock.ts';
 import { ALL_NODES } from '../kernel/all-nodes.ts';
@@ -10,7 +10,14 @@ import type { Device, Limits, Link, LinkAddress, Peer } from '../model.ts';
 import { solicitorOf } from '../packets/advertisement.ts';
 import { routerSolicitation } from '../packets/solicitation.ts';
 import { failureOf, type Problem } from '../problem.ts';
-import { isLinkLocal, linkLocal, onLinkPrefixes, sharedPrefixes, uniqueLocal } from '../scope.ts';
+import {
+  isLinkLocal,
+  linkLocal,
+  onLinkPrefixes,
+  sharedPrefixes,
+  slaacPrefix,
+  uniqueLocal,
+} from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
 import { Advertiser, type Recipient } from './advertiser.ts';
 import type { AnnouncedPrefix, Announcement, Departed } from './announcement.ts';
@@ -419,9 +426,9 @@ function announcedPrefixes(link: Link, shared: Link | undefined, now: number): A
     ...own.map((each) => ({ ...each, onLink: true })),
     ...(shared?.addresses ?? []).map((each) => ({ ...each, onLink: false })),
   ];
-  for (const { bytes, prefixLength, onLink, preferred, valid } of addresses) {
-    if (prefixLength !== 64 || contains(linkLocal, bytes)) continue;
-    const prefix = prefixOf(bytes, 64);
+  for (const { onLink, preferred, valid, ...address } of addresses) {
+    const prefix = slaacPrefix(address);
+    if (!prefix) continue;
     const text = formatPrefix(prefix);
     const known = found.get(text);
     const preferredUntil = preferred > 0 ? now + preferred - ROUNDING : Number.NEGATIVE_INFINITY;

@@ -79,6 +79,7 @@ function clientOf(
   const has = (prefix: Prefix) =>
     addresses.some((text) => text.includes(':') && contains(prefix, parseAddress(text)!));
   const fixedAddresses = prefixesOf(facts)
+    .flatMap((prefix) => routedIn(prefix, facts))
     .filter((prefix) => !has(prefix))
     .flatMap((prefix) => chooseAddress(prefix, peer, isFree) ?? []);
   const hasPresharedKey = facts.device.peers.some((each) => each.key === peer && each.hasPresharedKey);
@@ -109,6 +110,13 @@ function prefixesOf({ scope, link }: InterfaceFacts): Prefix[] {
   };
   const usable = scope.learn.filter((prefix) => prefix !== linkLocal && !isDeprecated(prefix));
   return [...new Map(usable.map((prefix) => [formatPrefix(prefix), prefix])).values()];
+}
+
+/** Of a prefix that is wider than what is advertised in it, only that is sure to lead back to peers. */
+function routedIn(prefix: Prefix, { announcement }: InterfaceFacts): Prefix[] {
+  const announced = announcement.prefixes.map((each) => each.prefix);
+  const inside = announced.filter(({ bytes }) => prefix.length < 64 && contains(prefix, bytes));
+  return inside.length > 0 ? inside : [prefix];
 }
 
 /** The peer whose allowed IP is the longest that holds an address. */

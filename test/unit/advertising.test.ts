@@ -160,7 +160,7 @@ describe('what', () => {
       '2001:db8:a::1/64',
       '2001:db8:a::2/64',
       'fd00::1/64',
-      '2001:db8:c::1/62',
+      '2001:db8:c::1/112',
       LINK_LOCAL,
     ]);
     bench.kernel.setLifetimes('wg1', 100_000, 200_000);
@@ -304,8 +304,15 @@ describe('what', () => {
     expect(bench.kernel.routing.sent[0]!.message.length).toBeLessThanOrEqual(1240);
   });
 
-  it('nothing of prefixes that are no /64, which is a problem', () => {
-    bench.kernel.setLinkAddresses('wg1', ['2001:db8:a::1/60', LINK_LOCAL]);
+  it('of a wider prefix, as netifd assigns them by ip6assign 60, the /64 of the router in it', () => {
+    bench.kernel.setLinkAddresses('wg1', ['2001:db8:a:13::1/60', LINK_LOCAL]);
+    start();
+    expect(sent()[0]!.prefixes).toEqual([expect.stringMatching(/^2001:db8:a:13::\/64 /)]);
+    expect(problems()).toEqual([]);
+  });
+
+  it('nothing of prefixes that are narrower than a /64, which is a problem', () => {
+    bench.kernel.setLinkAddresses('wg1', ['2001:db8:a::1/112', LINK_LOCAL]);
     start();
     expect(sent()[0]!.prefixes).toEqual([]);
     expect(problems()).toEqual(['no-64']);

@@ -228,6 +228,12 @@ describe('configurations for clients', () => {
       expect(await textFor({ peer })).toMatch(/^Address = .*2001:db8:1::[23]\/128, 2001:db8:2::[23]\/128$/m);
   });
 
+  it('give an app one in the /64 that is advertised, of a wider prefix that the interface has', async () => {
+    kernel.setLinkAddresses('wg1', ['2001:db8:1:13::1/60', 'fe80::1/64']);
+    for (const peer of [alice, bob])
+      expect(await textFor({ peer })).toMatch(/^Address = .*2001:db8:1:13:[\da-f:]+\/128$/m);
+  });
+
   it('give an app no address in a prefix that is deprecated, or that is all another peer’s', async () => {
     kernel.allow('wg1', bob, '2001:db8:2::/64');
     expect(await textFor()).toMatch(/^Address = 2001:db8:1:[\da-f:]+\/128$/m);

@@ -74,6 +74,16 @@ describe('an address in a shared prefix', () => {
     expect(reach.isOn).toBe(false);
   });
 
+  it('is in the /64 of the router where the LAN has a wider prefix, as netifd assigns it by default', () => {
+    bench.kernel.setLinkAddresses('br-lan', ['2001:db8:a:10::1/60', 'fe80::2/64']);
+    start();
+    expect(problems()).toEqual([]);
+    learn('2001:db8:a:10::5');
+    learn('2001:db8:a:11::6');
+    expect(bench.ledger('wg1')).toEqual(['2001:db8:a:10::5 alice']);
+    both('2001:db8:a:10::5');
+  });
+
   it('stays reachable when it is configured for its peer', () => {
     start();
     learn();
@@ -357,7 +367,7 @@ describe('problems', () => {
     ['it is the interface itself', 'wg1', 'self'],
     ['it has no /64', 'eth0', 'no-64'],
   ])('that %s', (_, share, reason) => {
-    bench.kernel.addLink('eth0', { kind: '', addresses: ['2001:db8::1/60', 'fe80::4/64'] });
+    bench.kernel.addLink('eth0', { kind: '', addresses: ['2001:db8::1/112', 'fe80::4/64'] });
     start({ share });
     expect(bench.engine.view.problems()).toEqual([
       { code: 'no-share', data: { device: 'wg1', share, reason } },
