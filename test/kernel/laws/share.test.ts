@@ -5,7 +5,7 @@
 //   desk ═══════════════════ wg2 ┤ router ── br-lan
 //   server ── eth0 ────── veth-s ┘              └ eth0: tv   by SLAAC, from another program's advertisements
 //
-// The router has 2001:db8:1::1/64 on br-lan, link-local addresses on wg1 and wg2, and a default route to 2001:db8:fe::2.
+// The router has 2001:db8:1::1/60 on br-lan and routes its /64 there, as netifd has it by default (ip6assign '60'), link-local addresses on wg1 and wg2, and a default route to 2001:db8:fe::2.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { anyHook, guestFor } from '../../bed/bed.ts';
@@ -41,7 +41,8 @@ link add veth-s type veth peer name eth0 netns server
 link set lan1 master br-lan up
 link set lan2 master br-lan up
 link set br-lan up
-address add 2001:db8:1::1/64 dev br-lan nodad
+address add 2001:db8:1::1/60 dev br-lan nodad noprefixroute
+route add 2001:db8:1::/64 dev br-lan
 address add 2001:db8:fe::1/64 dev veth-s nodad
 link set veth-s up
 END
@@ -313,7 +314,7 @@ describe.each([anyHook, 'lending'] as const)('by %s', (way) => {
     const laptop = lab.client('laptop');
     const ping = await Pinger.start(laptop, stable('laptop'), SERVER);
     await lab.router.run(
-      'ip address add 2001:db8:2::1/64 dev br-lan nodad; ip address delete 2001:db8:1::1/64 dev br-lan',
+      'ip address add 2001:db8:2::1/64 dev br-lan nodad; ip address delete 2001:db8:1::1/60 dev br-lan; ip -6 route delete 2001:db8:1::/64 dev br-lan',
     );
     await nas.run('ip address add 2001:db8:2::fa/64 dev eth0 nodad');
     for (const client of lab.clients)
