@@ -255,6 +255,7 @@ export class Daemon implements Subject {
           const otherAdvertiser = network.advertisers.get(section.device);
           const search = searchListOf(network, section.device);
           const assignment = network.assignments.get(section.device);
+          const exhausted = network.exhausted.get(section.device);
           const { share = '' } = section.settings;
           const sharedDevice = network.devices.get(share);
           const rival = network.relays.get(sharedDevice ?? share) ?? network.relays.get(section.device);
@@ -262,6 +263,7 @@ export class Daemon implements Subject {
             ...section,
             ...(otherAdvertiser && { otherAdvertiser }),
             ...(assignment && { assignment }),
+            ...(exhausted && { exhausted }),
             ...(sharedDevice && { sharedDevice }),
             ...(rival && { rival }),
             search,

@@ -14,8 +14,24 @@ interface OnDevice {
   readonly device: string;
 }
 
-/** Why netifd has not given an interface the prefix that it is to have: it has not got to it, or has none to give. */
-export type Assignment = 'unassigned' | 'undelegated';
+/**
+ * Why netifd has not given an interface the prefix that it is to have: it has not got to it, or has none to give, or none of
+ * the classes that the interface takes, or is not to assign those of an uplink.
+ */
+export type Assignment =
+  | { readonly assignment: 'unassigned' | 'undelegated' | 'class' }
+  | { readonly assignment: 'withheld'; readonly uplink: string };
+
+/** A delegated prefix of which other interfaces have all, so that one that is to have a part of it gets none. */
+export interface Exhausted {
+  readonly prefix: string;
+  readonly uplink: string;
+  /** The names of interfaces, separated by commas. */
+  readonly holders: string;
+  /** The first of them, which can be content with less if that is `wide`. */
+  readonly holder: string;
+  readonly share: 'wide' | 'whole';
+}
 
 interface OfPeer extends OnDevice {
   /** The public key in base64. */
@@ -72,7 +88,8 @@ export interface ProblemData {
   /** The kernel has no IPv6 on it. */
   'no-ipv6': OnDevice &
     ({ readonly reason: 'mtu'; readonly mtu: number } | { readonly reason: 'disabled' | 'kernel' });
-  'no-prefix': OnDevice & { readonly assignment?: Assignment };
+  'no-prefix': OnDevice & (Assignment | { readonly assignment?: undefined });
+  'prefix-exhausted': OnDevice & Exhausted;
   /** A prefix to learn in to which no route leads by the interface. */
   'no-route': OnDevice & { readonly prefix: string };
   /** All of `prefix` is the peer's by its allowed IP `cover`. */

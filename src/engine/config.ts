@@ -3,7 +3,7 @@
 
 import type { Sightings } from '../kernel/ports.ts';
 import type { Link, PeerAddress } from '../model.ts';
-import type { Assignment } from '../problem.ts';
+import type { Assignment, Exhausted } from '../problem.ts';
 import type { InterfaceSettings } from '../settings.ts';
 import { type Share, shareOf } from '../sharing/share.ts';
 
@@ -17,6 +17,8 @@ export interface InterfaceConfig {
   readonly otherAdvertiser?: string;
   /** Why it may have no prefix, although it is configured to get one. */
   readonly assignment?: Assignment;
+  /** The delegated prefix that it is to have a part of, but that others have all of. */
+  readonly exhausted?: Exhausted;
   /** The device that `settings.share` stands for, if that is no device itself. */
   readonly sharedDevice?: string;
   /** Who else is configured to answer for addresses on that device, in words. */

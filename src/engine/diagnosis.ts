@@ -5,9 +5,15 @@ import { contains, lastOf, type Prefix, prefixOf } from '../address.ts';
 import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { Routing } from '../kernel/ports.ts';
 import type { Device, Link, Peer, Scope } from '../model.ts';
-import type { Assignment, Problem } from '../problem.ts';
+import type { Assignment, Exhausted, Problem } from '../problem.ts';
 import { onLinkPrefixes } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
+
+/** What netifd has not given to an interface that is to have it. */
+interface Missing {
+  readonly assignment?: Assignment;
+  readonly exhausted?: Exhausted;
+}
 
 export function interfaceProblems(
   device: string,
@@ -15,7 +21,7 @@ export function interfaceProblems(
   link: Link | undefined,
   routing: Pick<Routing, 'leadsBack'>,
   shared: readonly Prefix[] = [],
-  assignment?: Assignment,
+  missing: Missing = {},
 ): Problem[] {
   if (!link) {
     return [{ code: 'no-interface', data: { device } }];
@@ -30,7 +36,7 @@ export function interfaceProblems(
     .map(({ bytes, prefixLength }) => formatPrefix(prefixOf(bytes, prefixLength)));
   return [
     ...[...new Set(taken)].map((prefix): Problem => ({ code: 'ra-taken', data: { device, prefix } })),
-    ...prefixProblems(device, settings, link, routing, shared, assignment),
+    ...prefixProblems(device, settings, link, routing, shared, missing),
   ];
 }
 
@@ -40,11 +46,12 @@ function prefixProblems(
   link: Link,
   routing: Pick<Routing, 'leadsBack'>,
   shared: readonly Prefix[],
-  assignment: Assignment | undefined,
+  { assignment, exhausted }: Missing,
 ): Problem[] {
   const onLink = [...onLinkPrefixes(link), ...shared];
-  if (settings.prefixes.length === 0 && onLink.length === 0 && settings.share === undefined)
-    return [{ code: 'no-prefix', data: { device, ...(assignment && { assignment }) } }];
+  const isOnItsOwn = settings.prefixes.length === 0 && settings.share === undefined;
+  if (isOnItsOwn && exhausted) return [{ code: 'prefix-exhausted', data: { device, ...exhausted } }];
+  if (isOnItsOwn && onLink.length === 0) return [{ code: 'no-prefix', data: { device, ...assignment } }];
   if (!link.up) return [];
   // Of a prefix around the interface's own, that part is enough.
   const isOnLink = (prefix: Prefix) =>

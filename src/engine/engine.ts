@@ -330,11 +330,11 @@ export class Engine {
   }
 
   #interfaceProblems({ config, link, share }: EnabledInterface): Problem[] {
-    const { device, settings, assignment } = config;
+    const { device, settings } = config;
     const now = this.#clock.now();
     this.#presence.note(device, link !== undefined, now);
     if (this.#presence.hasJustChanged(device, now)) return [];
-    return interfaceProblems(device, settings, link, this.#kernel.routing, share?.prefixes, assignment);
+    return interfaceProblems(device, settings, link, this.#kernel.routing, share?.prefixes, config);
   }
 
   #enabled(links: readonly Link[]): EnabledInterface[] {

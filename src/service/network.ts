@@ -2,8 +2,9 @@
 // What the rest of OpenWrt has to say on Router Advertisements: where odhcpd answers solicitations, by its sections of
 // /etc/config/dhcp, and the DNS domains that peers are to search in.
 
-import type { Assignment } from '../problem.ts';
+import type { Assignment, Exhausted } from '../problem.ts';
 import { isTable, type Ubus, UbusError, type UbusTable, type UbusValue, ubusStatus } from '../ubus/types.ts';
+import { assignmentsOf, type Delegated, delegatedBy } from './delegation.ts';
 import { type Section, sectionsOf } from './sections.ts';
 import { readSections } from './uci.ts';
 
@@ -18,6 +19,8 @@ export interface Network {
   readonly search: ReadonlyMap<string, readonly string[]>;
   /** By the kernel's name of an interface that is to have a prefix of the router's: why it may have none. */
   readonly assignments: ReadonlyMap<string, Assignment>;
+  /** … and has none of a prefix that is delegated, as others have all of it. */
+  readonly exhausted: ReadonlyMap<string, Exhausted>;
   /** By the kernel's name, the WireGuard interfaces that get another port whenever they are made anew. */
   readonly withRandomPort: ReadonlySet<string>;
   /** The router's own domain, if it has one: its peers search there, too. */
@@ -30,12 +33,13 @@ export const noNetwork: Network = {
   relays: new Map(),
   search: new Map(),
   assignments: new Map(),
+  exhausted: new Map(),
   withRandomPort: new Set(),
   domain: undefined,
 };
 
 const poolOptions = ['interface', 'ra', 'ndp', 'master', 'domain'];
-const interfaceOptions = ['ip6assign', 'proto', 'listen_port'];
+const interfaceOptions = ['ip6assign', 'ip6class', 'proto', 'listen_port'];
 
 /** Rejects with UbusError. What is not installed has nothing to say. */
 export async function readNetwork(ubus: Ubus): Promise<Network> {
@@ -56,7 +60,7 @@ export async function readNetwork(ubus: Ubus): Promise<Network> {
     ),
     relays: relaysOf(dhcp, interfaces),
     search: searchOf(dhcp, interfaces),
-    assignments: assignmentsOf(network, globals, interfaces),
+    ...assignmentsOf(network, globals, interfaces),
     withRandomPort: randomPortsOf(network, interfaces),
     domain: domainOf(dnsmasq),
   };
@@ -76,7 +80,9 @@ interface NetifdInterface {
   /** The kernel's name; undefined while it is down. */
   readonly device: string | undefined;
   readonly isWireGuard: boolean;
-  readonly hasDelegatedPrefix: boolean;
+  readonly delegated: readonly Delegated[];
+  /** Whether others get parts of that. */
+  readonly isDelegating: boolean;
   readonly search: readonly string[];
 }
 
@@ -89,7 +95,8 @@ export function interfacesOf(dump: UbusTable): Map<string, NetifdInterface> {
       {
         device: typeof table.l3_device === 'string' ? table.l3_device : undefined,
         isWireGuard: table.proto === 'wireguard',
-        hasDelegatedPrefix: Array.isArray(table['ipv6-prefix']) && table['ipv6-prefix'].length > 0,
+        delegated: delegatedBy(table),
+        isDelegating: table.delegation !== false,
         search: textsOf(table['dns-search']),
       },
     ]),
@@ -119,7 +126,7 @@ export function advertisersOf(
   const pools = poolsOf(dhcp);
   const isRelaying = [...pools].some(
     ([name, { ra, isMaster }]) =>
-      isMaster && (ra === 'relay' || (ra === 'hybrid' && !interfaces.get(name)?.hasDelegatedPrefix)),
+      isMaster && (ra === 'relay' || (ra === 'hybrid' && !interfaces.get(name)?.delegated.length)),
   );
   const found = new Map<string, string>();
   for (const [name, { section, ra, isMaster }] of pools) {
@@ -193,27 +200,6 @@ export function searchOf(
   for (const [name, { device, isWireGuard, search }] of interfaces)
     if (isWireGuard && search.length > 0) add(device ?? name, search);
   return found;
-}
-
-/**
- * Of interfaces that netifd is to give a prefix: it has none to give, neither delegated nor its own; or it has not given it,
- * as to a new interface before it is started anew.
- */
-export function assignmentsOf(
-  network: UbusTable,
-  globals: UbusTable,
-  interfaces: ReadonlyMap<string, NetifdInterface>,
-): Map<string, Assignment> {
-  const hasAny =
-    [...interfaces.values()].some(({ hasDelegatedPrefix }) => hasDelegatedPrefix) ||
-    sectionsOf(globals).some(({ options }) => options.has('ula_prefix'));
-  const wanting = sectionsOf(network).filter(({ options }) => options.has('ip6assign'));
-  return new Map(
-    wanting.map(({ name }) => [
-      interfaces.get(name)?.device ?? name,
-      hasAny ? ('unassigned' as const) : ('undelegated' as const),
-    ]),
-  );
 }
 
 export function randomPortsOf(

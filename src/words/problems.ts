@@ -166,6 +166,22 @@ export const catalogue: Catalogue = {
             'see what the provider delegates (ifstatus wan6); for addresses that are used inside only, set option ula_prefix of network.globals',
           ),
         ];
+      case 'class':
+        return [
+          _(
+            '{device}: it has no IPv6 prefix, as no prefix of this router is of a class that option ip6class takes, so only link-local addresses are learned',
+          ),
+          _(
+            'remove option ip6class of {device} in /etc/config/network, or name in it the interface that has a prefix; then service network restart',
+          ),
+        ];
+      case 'withheld':
+        return [
+          _(
+            "{device}: it has no IPv6 prefix, as option delegate '0' of {uplink} gives none to other interfaces, so only link-local addresses are learned",
+          ),
+          _('remove option delegate of {uplink} in /etc/config/network, then service network restart'),
+        ];
       default:
         return [
           _('{device}: it has no IPv6 prefix, so only link-local addresses are learned'),
@@ -175,6 +191,18 @@ export const catalogue: Catalogue = {
         ];
     }
   },
+  'prefix-exhausted': (_, { share }) => [
+    _(
+      '{device}: it gets no part of {prefix}, the prefix of {uplink}, because all of it is taken ({holders})',
+    ),
+    share === 'wide'
+      ? _(
+          "have {holder} take less: option ip6assign '64' of {holder} in /etc/config/network, then service network restart; or, if {device} is to have local addresses only, give it list ip6class 'local' there",
+        )
+      : _(
+          "share it: option share '{holder}' in /etc/config/wg-slaacer; or ask the provider for a larger one: option reqprefix '56' of {uplink} in /etc/config/network; or, if {device} is to have local addresses only, give it list ip6class 'local' there",
+        ),
+  ],
   'no-route': (_) => [
     _(
       '{device}: addresses in {prefix} are learned, but no route leads there by {device}, so replies go elsewhere',

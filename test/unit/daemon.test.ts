@@ -793,6 +793,21 @@ describe('the prefix of an interface of netifd', () => {
   });
 });
 
+it('says who has all of a delegated prefix, so that an interface that is to have a part has a local one only', async () => {
+  kernel.setLinkAddresses('wg1', ['fd00:1::1/64']);
+  const lan = { interface: 'lan', l3_device: 'br-lan', proto: 'static' };
+  const assigned = { lan: { address: '2001:db8::', mask: 60 } };
+  const prefix = { address: '2001:db8::', mask: 60, class: 'wan6', assigned };
+  const wan6 = { interface: 'wan6', l3_device: 'eth0', delegation: true, 'ipv6-prefix': [prefix] };
+  ubus.objects.set('network.interface', {
+    dump: { arguments: {}, call: () => ({ interface: [lan, wan6] }) },
+  });
+  rpcd.packages.network!.wg1!.ip6assign = '64';
+  await started();
+  const data = { prefix: '2001:db8::/60', uplink: 'wan6', holders: 'lan', holder: 'lan', share: 'wide' };
+  expect(daemon.problems()).toContainEqual({ code: 'prefix-exhausted', data: { device: 'wg1', ...data } });
+});
+
 describe('a peer that is removed', () => {
   beforeEach(started);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { describe, expect, it } from 'vitest';
+import { assignmentsOf } from '../../src/service/delegation.ts';
 import {
   advertisersOf,
-  assignmentsOf,
   domainOf,
   interfacesOf,
   noNetwork,
@@ -54,20 +54,94 @@ it('a WireGuard interface without a port of its own gets another whenever it is 
 });
 
 describe('an interface that is to have a prefix', () => {
-  const wanting = { wg1: { '.type': 'interface', ip6assign: '64' }, lan: { '.type': 'interface' } };
+  const wanting = (options: UbusTable = {}): UbusTable => ({
+    wg1: { '.type': 'interface', ip6assign: '64', ...options },
+    lan: { '.type': 'interface' },
+  });
+  const none = { globals: { '.type': 'globals' } };
   const ula = { globals: { '.type': 'globals', ula_prefix: 'fd00:1::/48' } };
-  const delegated = { wan6: { 'ipv6-prefix': [{ address: '2001:db8::', mask: 56 }] } };
-  const assignments = (globals: UbusTable, interfaces: Record<string, UbusTable>) =>
-    Object.fromEntries(assignmentsOf(wanting, globals, interfacesOf(netifd(interfaces))));
+  const prefix = (mask: number, assigned: Record<string, number> = {}): UbusTable => ({
+    address: '2001:db8::',
+    mask,
+    class: 'wan6',
+    assigned: Object.fromEntries(
+      Object.entries(assigned).map(([name, length]) => [name, { address: '2001:db8::', mask: length }]),
+    ),
+  });
+  const uplink = (...prefixes: UbusTable[]) => ({ wan6: { delegation: true, 'ipv6-prefix': prefixes } });
+  const of = (network: UbusTable, globals: UbusTable, interfaces: Record<string, UbusTable>) =>
+    assignmentsOf(network, globals, interfacesOf(netifd(interfaces)));
+  const assignments = (globals: UbusTable, interfaces: Record<string, UbusTable>, options: UbusTable = {}) =>
+    Object.fromEntries(of(wanting(options), globals, interfaces).assignments);
+  const exhausted = (interfaces: Record<string, UbusTable>, options: UbusTable = {}) =>
+    of(wanting(options), ula, interfaces).exhausted.get('wg1');
 
   it('may not have been given one, where there is any', () => {
-    expect(assignments({}, delegated)).toEqual({ wg1: 'unassigned' });
-    expect(assignments(ula, {})).toEqual({ wg1: 'unassigned' });
-    expect(assignments(ula, { wg1: { l3_device: 'wg-home' } })).toEqual({ 'wg-home': 'unassigned' });
+    const unassigned = { assignment: 'unassigned' };
+    expect(assignments(none, uplink(prefix(56)))).toEqual({ wg1: unassigned });
+    expect(assignments(ula, {})).toEqual({ wg1: unassigned });
+    expect(assignments(ula, { wg1: { l3_device: 'wg-home' } })).toEqual({ 'wg-home': unassigned });
   });
 
   it('cannot be given one, where there is none', () => {
-    expect(assignments({ globals: { '.type': 'globals' } }, { wan6: {} })).toEqual({ wg1: 'undelegated' });
+    expect(assignments(none, { wan6: {} })).toEqual({ wg1: { assignment: 'undelegated' } });
+  });
+
+  it('is given none of an uplink that delegates none (option delegate 0)', () => {
+    const withheld = { wan6: { ...uplink(prefix(56)).wan6, delegation: false } };
+    expect(assignments(none, withheld)).toEqual({ wg1: { assignment: 'withheld', uplink: 'wan6' } });
+    expect(assignments(ula, withheld)).toEqual({ wg1: { assignment: 'unassigned' } });
+    expect(exhausted({ wan6: { ...uplink(prefix(64, { lan: 64 })).wan6, delegation: false } })).toBe(
+      undefined,
+    );
+  });
+
+  it('is given none of a class that it does not take (option ip6class)', () => {
+    const there = uplink(prefix(56));
+    expect(assignments(ula, there, { ip6class: ['wan_6'] })).toEqual({ wg1: { assignment: 'class' } });
+    for (const ip6class of [['local'], ['wan6'], 'wan_6 wan6'])
+      expect(assignments(ula, there, { ip6class })).toEqual({ wg1: { assignment: 'unassigned' } });
+  });
+
+  it('gets nothing of a prefix that others have all of, be it that the LAN has more than it needs', () => {
+    const common = { prefix: '2001:db8::/60', uplink: 'wan6', holders: 'lan', holder: 'lan' };
+    expect(exhausted(uplink(prefix(60, { lan: 60 })))).toEqual({ ...common, share: 'wide' });
+    expect(exhausted(uplink(prefix(64, { lan: 64 })))).toEqual({
+      ...common,
+      prefix: '2001:db8::/64',
+      share: 'whole',
+    });
+    expect(exhausted(uplink(prefix(62, { guest: 64, iot: 64, lan: 63 })))).toEqual({
+      ...common,
+      prefix: '2001:db8::/62',
+      holders: 'lan, guest, iot',
+      share: 'wide',
+    });
+  });
+
+  it('gets something where there is room, or where it has something already', () => {
+    expect(exhausted(uplink(prefix(60, { lan: 61, guest: 62 })))).toBe(undefined);
+    expect(exhausted(uplink(prefix(64)))).toBe(undefined);
+    expect(exhausted(uplink(prefix(64, { wg1: 64 })))).toBe(undefined);
+    expect(exhausted(uplink(prefix(64, { lan: 64 }), prefix(56, { lan: 60, wg1: 64 })))).toBe(undefined);
+    expect(exhausted(uplink(prefix(64, { lan: 64 }), prefix(56, { lan: 60 })))).toBe(undefined);
+    expect(exhausted({})).toBe(undefined);
+  });
+
+  it('lacks nothing of a prefix whose class it does not take', () => {
+    expect(exhausted(uplink(prefix(64, { lan: 64 })), { ip6class: 'local' })).toBe(undefined);
+  });
+
+  it('takes anything for an answer of netifd', () => {
+    const strange = [
+      7,
+      null,
+      {},
+      { address: 7, mask: 56 },
+      { address: '2001:db8::', mask: 64, assigned: 'x' },
+    ];
+    expect(exhausted({ wan6: { 'ipv6-prefix': strange as never } })).toBe(undefined);
+    expect(exhausted({ wan6: { 'ipv6-prefix': 'x' } })).toBe(undefined);
   });
 });
 
@@ -108,7 +182,7 @@ describe('odhcpd answers solicitations', () => {
     expect(advertisers({ wg1 })).toHaveProperty('wg1');
     expect(advertisers({ wg1, wan: wan('relay') })).toEqual({});
     expect(advertisers({ wg1, wan: wan('hybrid') }, { wan6: {} })).toEqual({});
-    const delegated = { wan6: { 'ipv6-prefix': [{ address: '2001:db8::' }] } };
+    const delegated = { wan6: { 'ipv6-prefix': [{ address: '2001:db8::', mask: 56 }] } };
     expect(advertisers({ wg1, wan: wan('hybrid') }, delegated)).toHaveProperty('wg1');
   });
 

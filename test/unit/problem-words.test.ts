@@ -46,7 +46,24 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
     { device, reason: 'disabled' },
     { device, reason: 'kernel' },
   ],
-  'no-prefix': [{ device }, { device, assignment: 'unassigned' }, { device, assignment: 'undelegated' }],
+  'no-prefix': [
+    { device },
+    { device, assignment: 'unassigned' },
+    { device, assignment: 'undelegated' },
+    { device, assignment: 'class' },
+    { device, assignment: 'withheld', uplink: 'wan6' },
+  ],
+  'prefix-exhausted': [
+    { device, prefix: '2001:db8::/60', uplink: 'wan6', holders: 'lan', holder: 'lan', share: 'wide' },
+    {
+      device,
+      prefix: '2001:db8::/63',
+      uplink: 'wan6',
+      holders: 'guest, lan',
+      holder: 'guest',
+      share: 'whole',
+    },
+  ],
   'no-route': [{ device, prefix: '2001:db8:1::/64' }],
   'prefix-owned': [{ device, peer: alice, prefix: '2001:db8:1::/64', cover: '::/0' }],
   'refused-peer': [{ device, peer: alice }],
@@ -153,7 +170,7 @@ describe('a problem in words', () => {
       expect(hint).not.toMatch(/tried again/);
       expect(message).not.toMatch(/[.–]$/);
       for (const [key, value] of Object.entries(problem.data))
-        if (!['reason', 'instead', 'assignment'].includes(key) && typeof value === 'string')
+        if (!['reason', 'instead', 'assignment', 'share'].includes(key) && typeof value === 'string')
           expect(`${message} ${hint}`).toContain(value);
     },
   );

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from 'vitest';
 import { interfaceProblems, ownedProblems } from '../../src/engine/diagnosis.ts';
-import { type Assignment, failureOf, type Problem, ProblemList } from '../../src/problem.ts';
+import { type Assignment, type Exhausted, failureOf, type Problem, ProblemList } from '../../src/problem.ts';
 import { alice, bob, deviceOf, prefixes, settings } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeKernel } from './fake-kernel.ts';
@@ -59,14 +59,18 @@ describe('of an interface', () => {
   kernel.addLink('eth0', { kind: '' });
   kernel.addLink('br-lan', { kind: 'bridge' });
 
-  const of = (device: string, configured: string[] = [], assignment?: Assignment) =>
+  const of = (
+    device: string,
+    configured: string[] = [],
+    missing?: { assignment?: Assignment; exhausted?: Exhausted },
+  ) =>
     interfaceProblems(
       device,
       settings({ prefixes: prefixes(...configured) }),
       kernel.links.list().find(({ name }) => name === device),
       kernel.routing,
       [],
-      assignment,
+      missing,
     );
 
   it('that there is no such interface', () => {
@@ -80,9 +84,27 @@ describe('of an interface', () => {
 
   it('that there is nothing to learn in but link-local addresses', () => {
     expect(of('wg1')).toEqual([{ code: 'no-prefix', data: { device: 'wg1' } }]);
-    expect(of('wg1', [], 'unassigned')).toEqual([
+    expect(of('wg1', [], { assignment: { assignment: 'unassigned' } })).toEqual([
       { code: 'no-prefix', data: { device: 'wg1', assignment: 'unassigned' } },
     ]);
+  });
+
+  it('that others have all of a delegated prefix, unless it needs none of it', () => {
+    const exhausted: Exhausted = {
+      prefix: '2001:db8::/60',
+      uplink: 'wan6',
+      holders: 'lan',
+      holder: 'lan',
+      share: 'wide',
+    };
+    const missing = { assignment: { assignment: 'unassigned' }, exhausted } as const;
+    for (const device of ['wg1', 'wg2'])
+      expect(of(device, [], missing)).toEqual([{ code: 'prefix-exhausted', data: { device, ...exhausted } }]);
+    expect(of('wg2', ['2001:db8::/64'], missing)).toEqual([]);
+    const link = kernel.links.list().find(({ name }) => name === 'wg1');
+    expect(interfaceProblems('wg1', settings({ share: 'lan' }), link, kernel.routing, [], missing)).toEqual(
+      [],
+    );
   });
 
   it.each([
