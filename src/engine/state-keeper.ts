@@ -4,7 +4,7 @@
 import type { Clock } from '../clock.ts';
 import type { StateFile } from '../kernel/ports.ts';
 import { failureOf, type Problem } from '../problem.ts';
-import { Seldom } from '../seldom.ts';
+import { WriteThrottle } from '../write-throttle.ts';
 import { decodeState, encodeState, type State } from './state.ts';
 
 export class StateKeeper {
@@ -12,7 +12,7 @@ export class StateKeeper {
   #written: string | undefined;
   /** Whether it is somebody else's. */
   #isForeign = false;
-  readonly #seldom: Seldom;
+  readonly #throttle: WriteThrottle;
   #problems: readonly Problem[] = [];
 
   readonly #file: StateFile;
@@ -24,7 +24,7 @@ export class StateKeeper {
     this.#file = file;
     this.#collect = collect;
     this.#report = report;
-    this.#seldom = new Seldom(clock, () => this.#write());
+    this.#throttle = new WriteThrottle(clock, () => this.#write());
   }
 
   problems(): readonly Problem[] {
@@ -38,12 +38,12 @@ export class StateKeeper {
 
   /** There may be something else to know. */
   note(): void {
-    if (!this.#isForeign) this.#seldom.note();
+    if (!this.#isForeign) this.#throttle.note();
   }
 
   /** Writes what has changed. */
   stop(): void {
-    this.#seldom.stop();
+    this.#throttle.stop();
   }
 
   /** Undefined if it cannot be read, or is not ours. */

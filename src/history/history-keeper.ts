@@ -4,14 +4,14 @@
 import type { Clock } from '../clock.ts';
 import type { StateFile } from '../kernel/ports.ts';
 import { failureOf, type Problem } from '../problem.ts';
-import { Seldom } from '../seldom.ts';
+import { WriteThrottle } from '../write-throttle.ts';
 import type { History } from './history.ts';
 import { decodeHistory, encodeHistory } from './history-text.ts';
 
 export class HistoryKeeper {
   /** Of what the file said when it was last read or written. */
   #known = stampOf('');
-  readonly #seldom: Seldom;
+  readonly #throttle: WriteThrottle;
 
   readonly #file: StateFile;
   readonly #clock: Clock;
@@ -24,7 +24,7 @@ export class HistoryKeeper {
     this.#clock = clock;
     this.#history = history;
     this.#tell = tell;
-    this.#seldom = new Seldom(clock, () => (this.#write() ? 'written' : 'failed'));
+    this.#throttle = new WriteThrottle(clock, () => (this.#write() ? 'written' : 'failed'));
     this.#attempt(() => this.#takeIn());
   }
 
@@ -34,12 +34,12 @@ export class HistoryKeeper {
 
   /** The history has changed. */
   note(): void {
-    this.#seldom.note();
+    this.#throttle.note();
   }
 
   /** Writes it a last time. */
   stop(): void {
-    this.#seldom.stop();
+    this.#throttle.stop();
   }
 
   /** Whether it is written. */

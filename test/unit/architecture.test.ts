@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 /** On each floor, files and folders of src/; those of one floor do not import each other, but for the files of a folder. */
 const floors = [
   ['address.ts', 'clock.ts', 'problem.ts', 'answers.ts', 'ubus/'],
-  ['address-text.ts', 'model.ts', 'seldom.ts'],
+  ['address-text.ts', 'model.ts', 'write-throttle.ts'],
   ['owners.ts', 'scope.ts', 'sessions.ts'],
   ['settings.ts', 'packets/'],
   ['kernel/'],

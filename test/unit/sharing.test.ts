@@ -325,7 +325,7 @@ describe('what an earlier process has left', () => {
     learn();
     reach.failure = new NetlinkError(constants.errno.EPERM, 'RTM_DELROUTE');
     bench.start(config());
-    expect(bench.engine.currentProblems()).toMatchObject([{ code: 'share-failed', data: { device: 'wg1' } }]);
+    expect(bench.engine.view.problems()).toMatchObject([{ code: 'share-failed', data: { device: 'wg1' } }]);
     reach.failure = undefined;
     bench.clock.advance(25_000);
     both();

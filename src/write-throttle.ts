@@ -8,7 +8,7 @@ const INTERVAL = 600_000;
 /** What changes changes often at first, and may be back soon: a change has to wait for so many milliseconds. */
 const DELAY = 60_000;
 
-export class Seldom {
+export class WriteThrottle {
   #lastAttempt = Number.NEGATIVE_INFINITY;
   #cancelTimer: (() => void) | undefined;
 
