@@ -241,7 +241,9 @@ export class Advertiser {
     if (Math.abs(latestHandshake - recipient.latestHandshake) <= 1) return; // the one that the hook has told
     const gap = latestHandshake - recipient.latestHandshake;
     recipient.latestHandshake = latestHandshake;
-    recipient.shaken = this.#clock.now();
+    // A peer that was made anew has no session. It is advertised to all the same: WireGuard begins one for that if it knows
+    // where the peer is, which else would go on sending into its old one for 15 s or more.
+    recipient.shaken = latestHandshake === 0 ? Number.NEGATIVE_INFINITY : this.#clock.now();
     // A new key after two minutes, as ever, may be that of a peer that was started anew all the same; but many are not told
     // so often at ff02::1.
     const isAsEver = gap >= REKEY && gap <= SESSION / 1_000 && recipient.due < Number.POSITIVE_INFINITY;

@@ -141,6 +141,18 @@ describe('who is told', () => {
     expect(told).toEqual([0, 1, 0, 1]); // the first is told with the second, ten seconds after the welcome
   });
 
+  it('who was removed and added again, at once, and with its next session', () => {
+    settled();
+    clock.advance(20_000);
+    advertiser.setRecipients([{ ...one, latestHandshake: 0 }]);
+    clock.advance(0);
+    expect(take()).toHaveLength(1);
+    clock.advance(20_000);
+    advertiser.shakeHands(alice, true);
+    clock.advance(0);
+    expect(take()).toHaveLength(1);
+  });
+
   it('who could not be reached before, as soon as it can', () => {
     failure = new NetlinkError(89, 'sendto');
     settled();
@@ -301,6 +313,15 @@ describe('who uses no address of an announced prefix', () => {
     expect(advertiser.unheeding).toEqual([bob]);
     advertiser.setRecipients([one]);
     expect(advertiser.isUnheeding(bob)).toBe(false);
+  });
+
+  it('is not known for it when it was removed and added again, as long as it has no session', () => {
+    clock.advance(60_000);
+    expect(advertiser.unheeding).toEqual([bob]);
+    advertiser.setRecipients([{ ...two, latestHandshake: 0 }]);
+    expect(advertiser.unheeding).toEqual([]);
+    advertiser.shakeHands(bob, true);
+    expect(advertiser.unheeding).toEqual([bob]);
   });
 
   it('is told of when its time is over, and when it uses one after all, though nothing else happens', () => {
