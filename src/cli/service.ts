@@ -4,8 +4,11 @@
 import { parseAddress } from '../address.ts';
 import { formatAddress } from '../address-text.ts';
 import type { AddressesAnswer, DeniedAnswer, StatusAnswer } from '../answers.ts';
+import { type Configuration, parseConfiguration } from '../service/config.ts';
+import { readSections } from '../service/uci.ts';
 import { type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
 import { peerName } from '../words/describe.ts';
+import { describeProblem, inLines } from '../words/problems.ts';
 import { plain } from '../words/text.ts';
 import { parsePositionals } from './arguments.ts';
 import { metricLines } from './metrics.ts';
@@ -130,11 +133,31 @@ function unreachable(): UserError {
   );
 }
 
-export function notRunning(): UserError {
+/** Says why, as far as the configuration tells. */
+export async function notRunning(ubus: Ubus): Promise<UserError> {
+  const configuration = await readSections(ubus, { config: OBJECT }).then(
+    parseConfiguration,
+    () => undefined,
+  );
+  const problems = configuration?.problems.map(
+    (problem) => `\nproblem: ${inLines(describeProblem(problem))}`,
+  );
   return new UserError(
-    'the service is not running: enable an interface in /etc/config/wg-slaacer, then service wg-slaacer start',
+    `the service is not running${whyNotRunning(configuration)}${problems?.join('') ?? ''}`,
     exitStatus.notRunning,
   );
+}
+
+function whyNotRunning(configuration: Configuration | undefined): string {
+  if (!configuration) return ': enable an interface in /etc/config/wg-slaacer, then service wg-slaacer start';
+  const { interfaces } = configuration;
+  const enabled = interfaces.find((each) => each.enabled);
+  if (enabled) {
+    return `, although interface ${enabled.name} is enabled. The service takes some seconds to start, so ask again. If it still does not run then, type service wg-slaacer start; logread -e ${OBJECT} says why it ends`;
+  }
+  const [{ name } = { name: 'wg1' }] = interfaces;
+  const section = interfaces.length === 0 ? `uci set wg-slaacer.${name}=interface; ` : '';
+  return `, because no interface is enabled in /etc/config/wg-slaacer. To enable ${name}: ${section}uci set wg-slaacer.${name}.enabled=1; uci commit wg-slaacer; service wg-slaacer reload`;
 }
 
 /** What went wrong with a call, in words; anything else as it is. */
@@ -173,7 +196,7 @@ export async function explain(ubus: Ubus, error: unknown, method: string, args: 
 /** Not there may be the service itself, the interface, the peer, or the address. */
 async function notFound(ubus: Ubus, args: UbusTable): Promise<UserError> {
   const status = await ubus.call(OBJECT, 'status').catch(() => undefined);
-  if (!status) return notRunning();
+  if (!status) return notRunning(ubus);
   const { interfaces } = status as unknown as StatusAnswer;
   const found = interfaces.find(({ name, device }) => args.interface === name || args.interface === device);
   if (!found) {

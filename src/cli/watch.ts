@@ -39,7 +39,7 @@ export async function watch(
       else tell(false);
     });
     tell(await isThere(ubus));
-    if (!running) console.error(`wg-slaacer: ${notRunning().message}`);
+    if (!running) console.error(`wg-slaacer: ${(await notRunning(ubus)).message}`);
     await ended;
     return exitStatus.ok;
   } catch (error) {

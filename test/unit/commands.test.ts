@@ -338,6 +338,27 @@ describe('a command', () => {
     expect(error.status).toBe(exitStatus.notRunning);
   });
 
+  const wg1 = { '.type': 'interface', enabled: '1' };
+  it.each([
+    ['nothing is configured', {}, /no interface is enabled .*: uci set wg-slaacer.wg1=interface; uci set/],
+    [
+      'its interface is not enabled',
+      { vpn: { ...wg1, enabled: '0' } },
+      /no interface is enabled .* To enable vpn: uci set wg-slaacer.vpn.enabled=1; .* reload$/,
+    ],
+    [
+      'the option is misspelt',
+      { wg1: { '.type': 'interface', enable: '1' } },
+      /no interface is enabled .*\nproblem: wg-slaacer.wg1.enable: there is no such option\n {2}hint: .*enabled/,
+    ],
+    ['it should run', { wg1 }, /although interface wg1 is enabled.* ask again.* logread -e wg-slaacer says/],
+  ])('says what keeps the service from running: %s', async (_, values, expected) => {
+    const ubus = new FakeCaller({ uci: { get: () => ({ values }) } });
+    const error = await failure(ubus, 'status');
+    expect(error.message).toMatch(expected);
+    expect(error.status).toBe(exitStatus.notRunning);
+  });
+
   it('says that there is no such interface, and which there are', async () => {
     const ubus = service({ flush: refuse(ubusStatus.notFound) });
     const error = await failure(ubus, 'flush', 'wg9');
