@@ -65,7 +65,10 @@ async function buildDaemon(): Promise<void> {
     // A third less flash, and a faster start. dist/wg-slaacer.js.map tells what stack traces mean.
     minify: true,
     sourcemap: 'external',
-    define: { VERSION: JSON.stringify(manifest.version) },
+    define: {
+      VERSION: JSON.stringify(manifest.version),
+      OLDEST_NODE: JSON.stringify(manifest.engines.node.replace('>=', '')),
+    },
     banner: { js: '// SPDX-License-Identifier: GPL-2.0-only' },
   });
   renameSync('dist/wg-slaacer.js', `${library}/wg-slaacer.js`);

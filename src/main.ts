@@ -13,6 +13,7 @@ import { withdraw } from './cli/withdraw.ts';
 import { UbusClient } from './ubus/client.ts';
 
 declare const VERSION: string; // by scripts/build.ts
+declare const OLDEST_NODE: string; // "20.16", by the same
 
 const connect = () => new UbusClient();
 
@@ -28,6 +29,13 @@ const commands: Record<string, (args: string[], version: string) => Promise<numb
   '--help': () => print(usage().trimEnd()),
 };
 
+function isOlder(version: string, oldest: string): boolean {
+  const [[major, minor], [least, leastMinor]] = [version, oldest].map((text) =>
+    text.split('.').map(Number),
+  ) as [[number, number], [number, number]];
+  return major < least || (major === least && minor < leastMinor);
+}
+
 function print(text: string): number {
   console.log(text);
   return exitStatus.ok;
@@ -35,6 +43,9 @@ function print(text: string): number {
 
 async function main([name, ...args]: string[]): Promise<number> {
   if (name === undefined) throw new UsageError('no command given');
+  const { node } = process.versions;
+  if (isOlder(node, OLDEST_NODE))
+    throw new UserError(`Node ${node} is too old: install ${OLDEST_NODE} or later`);
   const command = Object.hasOwn(commands, name) && commands[name];
   if (!command) throw new UsageError(`there is no command "${name}"`);
   // These two look after it themselves, as they go on for long.
