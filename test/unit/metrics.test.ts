@@ -131,7 +131,8 @@ describe('the metrics', () => {
         local answer = ${answer ? luaOf(answer) : 'nil'}
         local closed = 0
         package.preload.ubus = function()
-          return { connect = function()
+          return { connect = function(path, seconds)
+            assert(path == nil and seconds < 10, "Prometheus would not wait for so long")
             return {
               call = function(_, object, method, args)
                 assert(object == "wg-slaacer" and method == "status" and type(args) == "table")

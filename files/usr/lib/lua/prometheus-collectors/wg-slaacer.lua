@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: GPL-2.0-only
--- A collector for prometheus-node-exporter-lua (2025.11.22), which calls scrape() and has metric(name, type, labels,
+-- A collector for prometheus-node-exporter-lua (2026.06.05), which calls scrape() and has metric(name, type, labels,
 -- value). What "wg-slaacer metrics" prints is the same, from src/cli/metrics.ts.
 
 local ubus = require "ubus"
@@ -7,13 +7,16 @@ local ubus = require "ubus"
 -- What may become of an address.
 local changes = { "learned", "restored", "given", "adopted", "expired", "evicted", "forgotten", "released" }
 
+-- Seconds. Prometheus waits for 10: while the service does not answer, those of the other collectors are to arrive.
+local PATIENCE = 5
+
 -- The exporter takes label values as they are.
 local function escaped(text)
   return (tostring(text):gsub("\\", "\\\\"):gsub('"', '\\"'):gsub("\n", "\\n"))
 end
 
 local function ask()
-  local connection = ubus.connect()
+  local connection = ubus.connect(nil, PATIENCE)
   if not connection then return nil end
   local status = connection:call("wg-slaacer", "status", {})
   connection:close()
