@@ -82,7 +82,8 @@ export interface ProblemData {
   'no-network': Unreadable;
 
   // Interfaces
-  'no-interface': OnDevice;
+  /** `present`: WireGuard interfaces that are there, but not enabled; one of them may be meant. */
+  'no-interface': OnDevice & { readonly present?: string };
   /** `kind` is IFLA_INFO_KIND; empty for a physical one. */
   'not-wireguard': OnDevice & { readonly kind: string };
   /** The kernel has no IPv6 on it. */
@@ -165,6 +166,8 @@ export interface ProblemData {
   'not-kept': { readonly file: string } & Failure;
   /** It is the way of learning since there is no hook, and that is for another problem. */
   lending: { readonly because: Problem };
+  /** The way of learning that is configured does not work here. */
+  'unfit-hook': { readonly hook: string; readonly because: Problem };
 
   // System calls
   'no-fexit': Failure;

@@ -15,17 +15,21 @@ interface Missing {
   readonly exhausted?: Exhausted;
 }
 
+/** Of a device that is not there; one of the WireGuard links that are not configured may be meant. */
+export function noInterface(device: string, links: readonly Link[], configured: readonly string[]): Problem {
+  const idle = links.filter(({ name, kind }) => kind === 'wireguard' && !configured.includes(name));
+  const present = idle.map(({ name }) => name).join(', ');
+  return { code: 'no-interface', data: { device, ...(present && { present }) } };
+}
+
 export function interfaceProblems(
   device: string,
   settings: InterfaceSettings,
-  link: Link | undefined,
+  link: Link,
   routing: Pick<Routing, 'leadsBack'>,
   shared: readonly Prefix[] = [],
   missing: Missing = {},
 ): Problem[] {
-  if (!link) {
-    return [{ code: 'no-interface', data: { device } }];
-  }
   if (link.kind !== 'wireguard') {
     return [{ code: 'not-wireguard', data: { device, kind: link.kind } }];
   }

@@ -13,7 +13,7 @@ import { Sharing } from '../sharing/sharing.ts';
 import { Addressless, isNoAddress } from './addressless.ts';
 import { type EnabledInterface, type EngineConfig, enabledAmong } from './config.ts';
 import { Denials } from './denials.ts';
-import { interfaceProblems, ownedProblems } from './diagnosis.ts';
+import { interfaceProblems, noInterface, ownedProblems } from './diagnosis.ts';
 import { type EngineEvent, eventsOf } from './events.ts';
 import { execute, type Surroundings } from './executor.ts';
 import { Learner } from './learner.ts';
@@ -318,7 +318,7 @@ export class Engine {
     return [
       ...this.#source.problems(),
       ...(this.#keeper?.problems() ?? []),
-      ...found.flatMap((each) => this.#interfaceProblems(each)),
+      ...found.flatMap((each) => this.#interfaceProblems(each, links)),
       ...shares.flatMap(({ problem }) => problem ?? []),
       ...advertised.problems,
       ...owned,
@@ -329,11 +329,13 @@ export class Engine {
     ];
   }
 
-  #interfaceProblems({ config, link, share }: EnabledInterface): Problem[] {
+  #interfaceProblems({ config, link, share }: EnabledInterface, links: readonly Link[]): Problem[] {
     const { device, settings } = config;
     const now = this.#clock.now();
     this.#presence.note(device, link !== undefined, now);
     if (this.#presence.hasJustChanged(device, now)) return [];
+    const configured = this.#config.interfaces.map((each) => each.device);
+    if (!link) return [noInterface(device, links, configured)];
     return interfaceProblems(device, settings, link, this.#kernel.routing, share?.prefixes, config);
   }
 

@@ -56,7 +56,11 @@ export function openLinux(root = installed): Kernel {
         }
         problems.push(opened);
       }
-      throw new HookError(withoutRepeats(problems));
+      throw new HookError(
+        hook === 'auto'
+          ? withoutRepeats(problems)
+          : problems.map((because) => ({ code: 'unfit-hook', data: { hook, because } })),
+      );
     },
     openNftSets: () => new NetlinkNftSets(native),
     close() {

@@ -42,58 +42,58 @@ export const catalogue: Catalogue = {
     switch (reason) {
       case 'type':
         return [
-          _('wg-slaacer.{section}: left out, as there are no sections of type "{type}"'),
+          _('wg-slaacer.{section}: left out, because there are no sections of type "{type}"'),
           _('make it of type interface, peer or globals, or remove it'),
         ];
       case 'globals':
         return [
-          _('wg-slaacer.{section}: left out, as there is another section of type globals before it'),
+          _('wg-slaacer.{section}: left out, because there is another section of type globals before it'),
           _('keep one of them'),
         ];
       case 'no-name':
         return [
-          _('wg-slaacer.{section}: left out, as it has no name'),
+          _('wg-slaacer.{section}: left out, because it has no name'),
           _('name the interface: option device'),
         ];
       case 'no-device':
         return [
-          _('wg-slaacer.{section}: left out, as its name cannot be that of a network interface'),
+          _('wg-slaacer.{section}: left out, because its name cannot be that of a network interface'),
           _('name the interface: option device'),
         ];
       case 'name':
         return [
-          _('wg-slaacer.{section}: left out, as there is another section called {name}'),
+          _('wg-slaacer.{section}: left out, because there is another section called {name}'),
           _('give it a name of its own'),
         ];
       case 'device':
         return [
-          _('wg-slaacer.{section}: left out, as section {rival} is for {device}, too'),
+          _('wg-slaacer.{section}: left out, because section {rival} is for the same interface, {device}'),
           _('keep one of them enabled'),
         ];
       case 'no-key':
         return [
-          _('wg-slaacer.{section}: left out, as it does not say which peer it is for'),
+          _('wg-slaacer.{section}: left out, because it does not say which peer it is for'),
           _('name the peer: option public_key'),
         ];
       case 'no-interface':
         return [
-          _('wg-slaacer.{section}: left out, as there is no section for an interface called "{name}"'),
+          _('wg-slaacer.{section}: left out, because there is no section for an interface called "{name}"'),
           _('name a section of type interface: option interface'),
         ];
       case 'peer':
         return [
-          _('wg-slaacer.{section}: left out, as section {rival} is for the same peer'),
+          _('wg-slaacer.{section}: left out, because section {rival} is for the same peer'),
           _('keep one of them'),
         ];
       case 'no-peer':
         return [
-          _('wg-slaacer.{section}: it has no effect, as {device} has no peer with that public key'),
+          _('wg-slaacer.{section}: it has no effect, because {device} has no peer with that public key'),
           _('give it the public key of a peer (wg show {device} peers), or remove it'),
         ];
     }
   },
   'name-taken': (_) => [
-    _('{device}: peer {peer} has no name, as "{name}" is that of another peer or of the router'),
+    _('{device}: peer {peer} has no name, because "{name}" is that of another peer or of the router'),
     _(
       'give it another one: in /etc/config/wg-slaacer, option name in a section of type peer; or change its description',
     ),
@@ -113,10 +113,16 @@ export const catalogue: Catalogue = {
     _('see that rpcd and netifd run'),
   ],
 
-  'no-interface': (_) => [
-    _('{device}: there is no such interface'),
-    _('bring it up; learning begins by itself when it appears'),
-  ],
+  'no-interface': (_, { present }) =>
+    present
+      ? [
+          _('{device}: there is no such interface, but there is {present}'),
+          _('correct the name, or bring it up; learning begins by itself when it appears'),
+        ]
+      : [
+          _('{device}: there is no such interface'),
+          _('bring it up; learning begins by itself when it appears'),
+        ],
   'not-wireguard': (_, { kind }) => [
     kind === ''
       ? _('{device}: this is not a WireGuard interface')
@@ -160,7 +166,7 @@ export const catalogue: Catalogue = {
       case 'undelegated':
         return [
           _(
-            '{device}: it has no IPv6 prefix, as none is delegated to this router, so only link-local addresses are learned',
+            '{device}: it has no IPv6 prefix, because none is delegated to this router, so only link-local addresses are learned',
           ),
           _(
             'see what the provider delegates (ifstatus wan6); for addresses that are used inside only, set option ula_prefix of network.globals',
@@ -309,7 +315,7 @@ export const catalogue: Catalogue = {
   'solicitations-blocked': (_) => [
     _('{device}: Router Solicitations come, but a firewall of this system does not let them in'),
     _(
-      'accept incoming ICMPv6 of type router-solicitation on {device} (on OpenWrt: a firewall zone with input ACCEPT, or a rule with icmp_type router-solicitation)',
+      'accept incoming ICMPv6 of type router-solicitation on {device} (on OpenWrt: put {device} into a firewall zone with input ACCEPT, such as lan: uci add_list firewall.@zone[0].network={device}; uci commit firewall; service firewall reload; or add a rule with icmp_type router-solicitation)',
     ),
   ],
   'ra-conflict': (_) => [
@@ -456,7 +462,14 @@ export const catalogue: Catalogue = {
   ],
   lending: (_) => [
     _('new addresses are learned by lending prefixes, which has a price, because {because}'),
-    _('to learn without lending, {remedy}'),
+    _(
+      'if you accept the price (docs/lending.md), set option hook to lending; to learn without lending, {remedy}',
+    ),
+  ],
+
+  'unfit-hook': (_) => [
+    _('option hook is {hook}, which does not work on this kernel: {because}'),
+    _('set option hook to auto, or {remedy}'),
   ],
 
   'no-fexit': (_) => [_('the hook fexit cannot be used: {meaning}'), otherHook(_)],
@@ -604,7 +617,7 @@ export function describeProblem(problem: Problem, translate: Translate = (text) 
   if (typeof values.allowed === 'string') values.allowed = translate(values.allowed);
   if (typeof values.error === 'string')
     values.meaning = fill(meaningOf(translate, values.error) ?? '{detail}', values);
-  if (code === 'lending') {
+  if ('because' in data) {
     const { message, hint } = describeProblem(data.because, translate);
     Object.assign(values, { because: message, remedy: hint });
   }

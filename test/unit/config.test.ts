@@ -182,15 +182,15 @@ describe('what is wrong', () => {
     expect(problems.map((problem) => describeProblem(problem).message)).toEqual([
       'wg-slaacer.wg1.dns: "yes" is not allowed, so the default is used',
       'wg-slaacer.wg1.nftset_prefix: "fw4#wg1_" is not allowed, so the default is used',
-      'wg-slaacer.nobody: left out, as it does not say which peer it is for',
+      'wg-slaacer.nobody: left out, because it does not say which peer it is for',
       'wg-slaacer.wrong.public_key: "x" is not allowed, so the section is left out',
-      'wg-slaacer.nowhere: left out, as there is no section for an interface called "wg9"',
-      'wg-slaacer.lost: left out, as there is no section for an interface called ""',
+      'wg-slaacer.nowhere: left out, because there is no section for an interface called "wg9"',
+      'wg-slaacer.lost: left out, because there is no section for an interface called ""',
       'wg-slaacer.phone.name: "my phone" is not allowed, so the default is used',
       'wg-slaacer.phone.dns: "2" is not allowed, so the default is used',
       'wg-slaacer.phone.nftset: "inet#fw4" is not allowed, so it is left out',
       'wg-slaacer.phone.nftset: "ip#fw4#phone" is not allowed, so it is left out',
-      'wg-slaacer.again: left out, as section phone is for the same peer',
+      'wg-slaacer.again: left out, because section phone is for the same peer',
     ]);
     expect(peers).toMatchObject([{ section: 'phone', name: undefined, nftsets: ['inet#fw4#phone'] }]);
   });
@@ -235,8 +235,8 @@ describe('what is wrong', () => {
       wg1: { '.type': 'interfaces' },
     });
     expect(problems.map((problem) => describeProblem(problem).message)).toEqual([
-      'wg-slaacer.more: left out, as there is another section of type globals before it',
-      'wg-slaacer.wg1: left out, as there are no sections of type "interfaces"',
+      'wg-slaacer.more: left out, because there is another section of type globals before it',
+      'wg-slaacer.wg1: left out, because there are no sections of type "interfaces"',
     ]);
     expect(global.hook).toBe('fexit');
   });
@@ -250,8 +250,8 @@ describe('what is wrong', () => {
       cfg02: { enabled: '1', device: 'wg5' },
     });
     expect(problems.map((problem) => describeProblem(problem).message)).toEqual([
-      'wg-slaacer.a_very_long_name: left out, as its name cannot be that of a network interface',
-      'wg-slaacer.cfg01: left out, as it has no name',
+      'wg-slaacer.a_very_long_name: left out, because its name cannot be that of a network interface',
+      'wg-slaacer.cfg01: left out, because it has no name',
       'wg-slaacer.wg3.device: "wg/../3" is not allowed, so the section is left out',
     ]);
     expect(interfaces.map(({ name, device }) => `${name} ${device}`)).toEqual([
@@ -268,7 +268,7 @@ describe('what is wrong', () => {
     });
     expect(interfaces.filter(({ enabled }) => enabled).map(({ name }) => name)).toEqual(['first']);
     expect(problems.map((problem) => describeProblem(problem).message)).toEqual([
-      'wg-slaacer.second: left out, as section first is for wg1, too',
+      'wg-slaacer.second: left out, because section first is for the same interface, wg1',
     ]);
   });
 

@@ -96,8 +96,8 @@ describe('names', () => {
     const { names, problems } = name([described(alice, 'Phone'), described(bob, 'phone!')]);
     expect(names).toEqual({ alice: undefined, bob: undefined });
     expect(problems).toEqual([
-      'wg1: peer Phone has no name, as "phone" is that of another peer or of the router',
-      'wg1: peer phone! has no name, as "phone" is that of another peer or of the router',
+      'wg1: peer Phone has no name, because "phone" is that of another peer or of the router',
+      'wg1: peer phone! has no name, because "phone" is that of another peer or of the router',
     ]);
   });
 
@@ -155,7 +155,7 @@ describe('names', () => {
 
 it('a section for a peer that WireGuard is not to have is told, unless that is a disabled one or not known', () => {
   expect(name([described(alice)], [said(bob, 'phone')]).problems).toEqual([
-    'wg-slaacer.peer_bob: it has no effect, as wg1 has no peer with that public key',
+    'wg-slaacer.peer_bob: it has no effect, because wg1 has no peer with that public key',
   ]);
   expect(name([], [said(bob, 'phone')])).toMatchObject({ names: { bob: 'phone' }, problems: [] });
   const table = new PeerTable(new Map([['wg1', [described(alice), { ...described(bob), disabled: true }]]]));

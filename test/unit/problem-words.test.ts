@@ -36,7 +36,7 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
   ],
   'no-peers': [{ device, detail: 'timeout' }],
   'no-network': [{ detail: 'timeout' }],
-  'no-interface': [{ device }],
+  'no-interface': [{ device }, { device, present: 'wg2, wg3' }],
   'not-wireguard': [
     { device, kind: '' },
     { device, kind: 'bridge' },
@@ -131,6 +131,7 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
   ],
   'not-kept': [{ file: '/var/run/wg-slaacer-4026531840.learned', ...failure }],
   lending: [{ because: { code: 'no-btf', data: {} } }],
+  'unfit-hook': [{ hook: 'fexit', because: { code: 'no-btf', data: {} } }],
   'no-fexit': [failure],
   'no-kprobe': [failure],
   'no-lending': [failure],
@@ -200,7 +201,7 @@ describe('a problem in words', () => {
     expect(shouted({ code: 'lending', data: { because: { code: 'no-btf', data: {} } } })).toEqual({
       message:
         'NEW ADDRESSES ARE LEARNED BY LENDING PREFIXES, WHICH HAS A PRICE, BECAUSE THE KERNEL HAS NO BTF (TYPE INFORMATION)',
-      hint: 'TO LEARN WITHOUT LENDING, BUILD THE KERNEL WITH CONFIG_DEBUG_INFO_BTF=Y',
+      hint: 'IF YOU ACCEPT THE PRICE (DOCS/LENDING.MD), SET OPTION HOOK TO LENDING; TO LEARN WITHOUT LENDING, BUILD THE KERNEL WITH CONFIG_DEBUG_INFO_BTF=Y',
     });
   });
 

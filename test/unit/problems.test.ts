@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { interfaceProblems, ownedProblems } from '../../src/engine/diagnosis.ts';
+import { interfaceProblems, noInterface, ownedProblems } from '../../src/engine/diagnosis.ts';
 import { type Assignment, type Exhausted, failureOf, type Problem, ProblemList } from '../../src/problem.ts';
+import { describeProblem } from '../../src/words/problems.ts';
 import { alice, bob, deviceOf, prefixes, settings } from './bench.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeKernel } from './fake-kernel.ts';
@@ -67,14 +68,24 @@ describe('of an interface', () => {
     interfaceProblems(
       device,
       settings({ prefixes: prefixes(...configured) }),
-      kernel.links.list().find(({ name }) => name === device),
+      kernel.links.list().find(({ name }) => name === device)!,
       kernel.routing,
       [],
       missing,
     );
 
   it('that there is no such interface', () => {
-    expect(of('wg9')).toEqual([{ code: 'no-interface', data: { device: 'wg9' } }]);
+    const links = kernel.links.list();
+    const configured = links.map(({ name }) => name);
+    expect(noInterface('wg9', links, configured)).toEqual({ code: 'no-interface', data: { device: 'wg9' } });
+  });
+
+  it('which other WireGuard interfaces are there, of which one may be meant', () => {
+    const problem = noInterface('wg9', kernel.links.list(), ['wg9']);
+    expect(describeProblem(problem)).toEqual({
+      message: 'wg9: there is no such interface, but there is wg1, wg2',
+      hint: 'correct the name, or bring it up; learning begins by itself when it appears',
+    });
   });
 
   it('that it is of another kind', () => {
@@ -101,7 +112,7 @@ describe('of an interface', () => {
     for (const device of ['wg1', 'wg2'])
       expect(of(device, [], missing)).toEqual([{ code: 'prefix-exhausted', data: { device, ...exhausted } }]);
     expect(of('wg2', ['2001:db8::/64'], missing)).toEqual([]);
-    const link = kernel.links.list().find(({ name }) => name === 'wg1');
+    const link = kernel.links.list().find(({ name }) => name === 'wg1')!;
     expect(interfaceProblems('wg1', settings({ share: 'lan' }), link, kernel.routing, [], missing)).toEqual(
       [],
     );

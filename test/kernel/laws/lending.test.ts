@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { priceOfLending } from '../../../src/words/price.ts';
 import { guestFor } from '../../bed/bed.ts';
 import type { Client } from '../../bed/client.ts';
+import { complaint } from '../../bed/complaint.ts';
 import { Daemon, PROGRAM } from '../../bed/daemon.ts';
 import { Lab } from '../../bed/lab.ts';
 import { LiveEngine } from '../../bed/live-engine.ts';
@@ -60,6 +61,15 @@ describe('where no hook works', () => {
     expect(daemon.way).toBe('lending');
     await reveal(daemon, laptop, [fresh()]);
     expect(daemon.all('problem')).toEqual([]);
+  });
+
+  test('a hook that was asked for is refused, and the cure is to ask for none', async () => {
+    expect(await complaint(lab.guest, `${PROGRAM} run --interface wg1 --set hook=fexit`)).toEqual({
+      code: 1,
+      line: expect.stringMatching(
+        /option hook is fexit, which does not work on this kernel: .*set option hook to auto, or build/,
+      ),
+    });
   });
 
   test('doctor says so, and that addresses can be learned', async () => {
