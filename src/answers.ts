@@ -6,6 +6,8 @@ export interface StatusAnswer {
   readonly version: string;
   /** Seconds. */
   readonly uptime: number;
+  /** Seconds since the configuration was last read. */
+  readonly read: number;
   /** "none" if new addresses cannot be seen. */
   readonly hook: 'fexit' | 'kprobe' | 'lending' | 'none';
   /** Those of /etc/config/wg-slaacer that are in force. */

@@ -90,6 +90,8 @@ export class Daemon implements Subject {
   #nextRetry = FIRST_RETRY;
   #cancelRetry: (() => void) | undefined;
 
+  readAt: number;
+
   readonly #foundation: Foundation;
 
   constructor(foundation: Foundation) {
@@ -97,6 +99,7 @@ export class Daemon implements Subject {
     const { version, kernel, clock, ubus, write, stateFile, hostsFile, setsFile, scripts } = foundation;
     this.version = version;
     this.clock = clock;
+    this.readAt = clock.now();
     this.#log = new Log(clock, write, (name, peer) => this.describePeer(name, peer));
     this.#reader = new Reader(ubus);
     this.engine = new Engine(kernel, clock, (event) => this.#tell(event), stateFile);
@@ -225,6 +228,7 @@ export class Daemon implements Subject {
 
   async #read(): Promise<boolean> {
     this.#cancelRetry?.();
+    this.readAt = this.clock.now();
     await this.#reader.read();
     if (this.#isStopped) return false;
     const { configuration, failures } = this.#reader;

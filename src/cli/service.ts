@@ -14,6 +14,7 @@ import { parsePositionals } from './arguments.ts';
 import { metricLines } from './metrics.ts';
 import { type Screen, standardOutput } from './screen.ts';
 import { addressLines, deniedLines, statusLines } from './show.ts';
+import { unreadLines } from './unread.ts';
 import { exitStatus, UsageError, UserError } from './usage.ts';
 
 export const OBJECT = 'wg-slaacer';
@@ -33,7 +34,10 @@ const serviceCommands = {
   status: {
     positionals: [],
     method: 'status',
-    show: (answer, _, screen) => statusLines(answer as unknown as StatusAnswer, screen),
+    show: (answer, _, screen) => {
+      const status = answer as unknown as StatusAnswer;
+      return [...statusLines(status, screen), ...unreadLines(status.read, Date.now())];
+    },
   },
   addresses: {
     positionals: ['[interface]'],

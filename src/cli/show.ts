@@ -87,7 +87,11 @@ export function addressLines({ addresses, omitted }: AddressesAnswer, screen: Sc
     { title: 'LAST SEEN', text: ({ last_seen }) => ago(last_seen, screen.now), right: true },
     { title: 'EXPIRES', text: ({ expires }) => ahead(expires), right: true },
   ];
-  if (addresses.length === 0) return ['No address has been learned.'];
+  if (addresses.length === 0) {
+    return [
+      'No address has been learned. wg show has the latest handshake of each peer: without one, its keys, its endpoint or the firewall is wrong.',
+    ];
+  }
   return [...byInterface(addresses, columns, screen), ...omittedLines(omitted)];
 }
 

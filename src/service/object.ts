@@ -54,6 +54,8 @@ export interface Subject extends ClientSubject {
   readonly version: string;
   readonly clock: Clock;
   readonly history: History;
+  /** When the configuration was last read, by the clock. */
+  readonly readAt: number;
   /** What is in force for all of it. */
   readonly global: ServiceSettings;
   /** All that are configured, disabled ones as well. */
@@ -118,11 +120,12 @@ export class ServiceObject {
   }
 
   #status(): UbusTable {
-    const { version, clock, engine, global, interfaces } = this.#subject;
+    const { version, clock, readAt, engine, global, interfaces } = this.#subject;
     const { hook, interfaces: states, up, totals } = engine.view.status();
     return {
       version,
       uptime: Math.floor((clock.now() - this.#started) / 1000),
+      read: Math.floor((clock.now() - readAt) / 1000),
       hook,
       options: {
         hook: global.hook,

@@ -60,6 +60,7 @@ const options = {
 const status: StatusAnswer = {
   version: '0.1.0',
   uptime: 3 * 86_400,
+  read: 60,
   hook: 'fexit',
   options: { hook: 'auto', log_level: 'info' },
   problems: [],
@@ -215,7 +216,9 @@ ${longest}  a descri…  reserved  123456  59 min ago`);
   });
 
   it('that there is none', () => {
-    expect(addressLines({ addresses: [] }, screen)).toEqual(['No address has been learned.']);
+    expect(addressLines({ addresses: [] }, screen)).toEqual([
+      expect.stringMatching(/^No address has been learned. wg show has the latest handshake/),
+    ]);
     expect(deniedLines({ denied: [] }, screen)).toEqual(['No address has been denied.']);
   });
 

@@ -296,6 +296,7 @@ describe('the ubus object', () => {
     expect(await call('status')).toEqual({
       version: '1.2.3',
       uptime: 61,
+      read: 61,
       hook: 'fexit',
       options: { hook: 'auto', log_level: 'debug' },
       problems: [],

@@ -22,6 +22,7 @@ const inter = (name: string, device: string, enabled: boolean, up: boolean, addr
 const status: StatusAnswer = {
   version: '0.1.0',
   uptime: 86_400,
+  read: 60,
   hook: 'fexit',
   options: { hook: 'auto', log_level: 'info' },
   problems: [problem('no-prefix'), problem('no-64'), problem('no-prefix')],
