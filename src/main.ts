@@ -26,8 +26,14 @@ const commands: Record<string, (args: string[], version: string) => Promise<numb
   history: (args) => history(connect, args),
   withdraw,
   '--version': (_, version) => print(version),
-  '--help': () => print(usage().trimEnd()),
+  '--help': help,
+  '-h': help,
+  help,
 };
+
+function help(): number {
+  return print(usage().trimEnd());
+}
 
 function isOlder(version: string, oldest: string): boolean {
   const [[major, minor], [least, leastMinor]] = [version, oldest].map((text) =>
@@ -46,7 +52,7 @@ async function main([name, ...args]: string[]): Promise<number> {
   const { node } = process.versions;
   if (isOlder(node, OLDEST_NODE))
     throw new UserError(`Node ${node} is too old: install ${OLDEST_NODE} or later`);
-  const command = Object.hasOwn(commands, name) && commands[name];
+  const command = args.includes('--help') ? help : Object.hasOwn(commands, name) && commands[name];
   if (!command) throw new UsageError(`there is no command "${name}"`);
   // These two look after it themselves, as they go on for long.
   if (name !== 'run' && name !== 'watch') watchOutput();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What starts Node, as npm run build has left it: where Node is missing or too old, one line says so.
+// What is called wg-slaacer, as npm run build has left it: where Node is missing or too old, one line says so.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -51,3 +51,12 @@ it.each(['18.20.4', '20.15.1'])('says that Node %s is too old, and what to insta
 it.each(['20.16.0', '22.3.0', '100.0.0'])('takes Node %s', (version) => {
   expect(run(nodeOf(version), '--version').stdout).toBe(`${manifest.version}\n`);
 });
+
+it.each(['--help', '-h', 'help', 'client --help', 'run --interface wg1 --help'])(
+  '%s prints all commands',
+  (line) => {
+    const { status, stdout } = run(nodeOf('20.16.0'), ...line.split(' '));
+    expect(status).toBe(0);
+    expect(stdout).toContain('Usage:\n  wg-slaacer status ');
+  },
+);
