@@ -52,8 +52,8 @@ function buildAddon(machine: Machine, folder: string): void {
   run('cmake', '--build', folder, '--parallel', String(availableParallelism()));
 }
 
-/** Builds what depends on the CPU, and has the Makefile sort all files into packages. */
-function build(machine: Machine): Package[] {
+/** Builds what depends on the CPU, and has the Makefile sort all files into packages; the page's are the same for all. */
+function build(machine: Machine, withPage: boolean): Package[] {
   const folder = `${process.cwd()}/build/packages/${machine}`;
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(`${folder}/tree`, { recursive: true });
@@ -69,7 +69,7 @@ function build(machine: Machine): Package[] {
     epoch,
   })) as [Contents, ...Contents[]];
   const all = architectures[machine].map((architecture) => ({ ...daemon, architecture, without }));
-  return machine === 'x86_64' ? [...all, ...pages.map((each) => ({ ...each, architecture: 'all' }))] : all;
+  return withPage ? [...all, ...pages.map((each) => ({ ...each, architecture: 'all' }))] : all;
 }
 
 type Contents = Omit<Package, 'architecture'>;
@@ -80,8 +80,9 @@ for (const name of asked)
   if (!machines.includes(name as Machine)) throw new Error(`${name} is none of ${machines.join(', ')}`);
 if (!existsSync('dist/rootfs')) throw new Error('no dist/rootfs: run npm run build');
 rmSync('dist/packages', { recursive: true, force: true });
-for (const machine of asked.length > 0 ? (asked as Machine[]) : machines) {
-  for (const each of build(machine)) {
+const wanted = asked.length > 0 ? (asked as Machine[]) : machines;
+for (const machine of wanted) {
+  for (const each of build(machine, machine === wanted[0])) {
     const file = writeIpk(each, 'dist/packages');
     console.log(`${statSync(file).size.toString().padStart(7)}  ${file}`);
   }

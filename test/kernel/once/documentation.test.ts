@@ -93,17 +93,16 @@ test('the packages are installed, and doctor says that addresses can be learned'
 
 test('a tunnel is made', async () => {
   const key = await type(inGuide('router', 'wg genkey\n'), lab.router);
-  const [privateKey, publicKey] = (
-    await type(inGuide('router', 'wg genkey | '), {
-      run: (command) => laptop.run(`exec 2>&1\n${command}`),
-    })
-  )
-    .trim()
-    .split('\n');
+  const keys = await type(inGuide('router', 'key=$(wg genkey)'), laptop);
+  const [, privateKey, publicKey] = /^private: (.*)\npublic: (.*)\n$/.exec(keys)!;
   put.set('=KEY', `=${key.trim()}`).set('=LAPTOP', `=${publicKey}`);
   put.set('PRIVATE-KEY-OF-THE-CLIENT', privateKey!).set('ADDRESS-OF-THE-ROUTER', '10.9.1.1');
   await type(inGuide('router', 'uci batch'), lab.router);
   expect((await lab.router.run('wg show wg1 peers')).stdout.trim()).toBe(publicKey);
+  await lab.guest.until(
+    async () => expect(await type(inGuide('router', 'ip -6 address'), lab.router)).toContain('fe80::1/64'),
+    PATIENCE,
+  );
 });
 
 test('learning is switched on', async () => {
