@@ -241,15 +241,17 @@ export class Advertiser {
     if (Math.abs(latestHandshake - recipient.latestHandshake) <= 1) return; // the one that the hook has told
     const gap = latestHandshake - recipient.latestHandshake;
     recipient.latestHandshake = latestHandshake;
-    // A peer that was made anew has no session. It is advertised to all the same: WireGuard begins one for that if it knows
-    // where the peer is, which else would go on sending into its old one for 15 s or more.
-    recipient.shaken = latestHandshake === 0 ? Number.NEGATIVE_INFINITY : this.#clock.now();
+    const now = this.#clock.now();
+    // A peer that was removed and added again has no session. It is advertised to at once: WireGuard begins one for that if it
+    // knows where the peer is, which else would go on sending into its old one for 15 s or more.
+    const isAnew = latestHandshake === 0;
+    recipient.shaken = isAnew ? Number.NEGATIVE_INFINITY : now;
     // A new key after two minutes, as ever, may be that of a peer that was started anew all the same; but many are not told
     // so often at ff02::1.
     const isAsEver = gap >= REKEY && gap <= SESSION / 1_000 && recipient.due < Number.POSITIVE_INFINITY;
     if (isAsEver && recipient.address === ALL_NODES && !recipient.mayHaveMissedNews) return;
     recipient.mayHaveMissedNews = false;
-    const next = Math.max(this.#clock.now(), recipient.told + HANDSHAKE_INTERVAL);
+    const next = isAnew ? now : Math.max(now, recipient.told + HANDSHAKE_INTERVAL);
     recipient.due = recipient.repeats.length > 0 ? Math.min(recipient.due, next) : next;
     recipient.refresh = undefined;
   }
