@@ -143,7 +143,9 @@ class World implements KernelSide {
   #filter(peer: string, address: string): void {
     const owner = this.learnedAddresses.get(address);
     if (owner !== undefined && !this.offered.some(({ bytes }) => formatAddress(bytes) === address)) {
-      if (owner !== peer) this.outrages.push(`${address} of ${nameOf(owner)} used by ${nameOf(peer)}`);
+      // What a removed peer had is nobody's in WireGuard.
+      if (owner !== peer && this.peers.has(owner))
+        this.outrages.push(`${address} of ${nameOf(owner)} used by ${nameOf(peer)}`);
       this.used.set(address, this.clock.now());
       return;
     }
@@ -1297,7 +1299,10 @@ describe('whatever happens', () => {
     if (step.act === 'wipe') world.wipe();
     if (step.act === 'rename') world.name = step.name;
     if (step.act === 'leave') world.removePeer(step.peer);
-    if (step.act === 'join' && !world.peers.has(step.peer)) world.addPeer(step.peer);
+    if (step.act === 'join' && !world.peers.has(step.peer)) {
+      world.addPeer(step.peer);
+      world.observer.recheck(); // which gives it back what it had learned
+    }
     if (step.act === 'failAdd') world.failAdd = step.count;
     if (step.act === 'failRemove') world.failRemove = step.fails;
     if (step.act === 'scope') world.configure(scope(step.learn));
