@@ -247,9 +247,11 @@ export class Advertising {
     return ours.length > 0;
   }
 
-  /** What advertisements come from, unless there is one, or the link is not up yet. */
+  /** What advertisements come from, unless there is one that a route comes with, or the link is not up yet. */
   #addLinkLocal({ name, ifindex, up, addresses }: Link): boolean {
-    if (!up || addresses.some(({ bytes }) => contains(linkLocal, bytes))) return false;
+    const isRouted = ({ bytes, prefixLength }: LinkAddress) =>
+      contains(linkLocal, bytes) && prefixLength <= linkLocal.length;
+    if (!up || addresses.some(isRouted)) return false;
     const publicKey = this.#wireguard.dump(name)?.publicKey;
     if (publicKey === undefined) return false;
     this.#routing.addAddress(ifindex, linkLocalOf(publicKey), linkLocal.length);

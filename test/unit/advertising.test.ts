@@ -374,6 +374,12 @@ describe('a link-local address', () => {
     bench.kernel.setLinkAddresses('wg1', ['2001:db8:a::1/64']);
   });
 
+  it('is added beside one that no route comes with, as netifd adds what is written without a length', () => {
+    bench.kernel.setLinkAddresses('wg1', ['2001:db8:a::1/64', 'fe80::1/128']);
+    start();
+    expect([...bench.kernel.routing.addresses]).toEqual([`${ifindex} ${own}`]);
+  });
+
   it('is added if there is none, always the same, and removed when learning is switched off', () => {
     start();
     expect([...bench.kernel.routing.addresses]).toEqual([`${ifindex} ${own}`]);
