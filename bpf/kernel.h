@@ -36,8 +36,7 @@ struct sk_buff {
 	char cb[48];
 	unsigned int len, data_len;
 	__be16 protocol;
-	__u16 network_header;
-	unsigned char *head;
+	unsigned char *data;
 } CORE;
 
 struct genl_info {

@@ -19,13 +19,8 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* One bit for each ifindex, modulo their number: lets packets of other interfaces go at once. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 16);
-	__type(key, __u32);
-	__type(value, __u64);
-} enabled SEC(".maps");
+/* By what packets of other interfaces go at once. User space writes all of it. */
+struct enabled enabled SEC(".data.enabled");
 
 /* From kprobe to kretprobe: the packet. */
 struct {
@@ -39,24 +34,20 @@ struct {
 struct settled {
 	const struct noise_keypair *keypair;
 	const struct wg_peer *owner;
-	__u32 address[4];
+	__u64 address[2];
 	__u64 jiffies;
 };
 
 /*
  * The last ones, by the last byte of their addresses: most packets are followed by more of theirs, for which
- * there is nothing left to do.
+ * there is nothing left to do. What one CPU reads while another writes may be half of each. As there is
+ * always an owner, what that can hide for a moment is another peer's use of the owner's address.
  */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 64);
-	__type(key, __u32);
-	__type(value, struct settled);
-} settled SEC(".maps");
+static struct settled settled[256];
 
 struct packet {
 	struct sk_buff *skb;
-	const unsigned char *header;	     /* the IPv6 header */
+	const unsigned char *header;	     /* the IPv6 header, where its data begins */
 	const struct noise_keypair *keypair; /* what has decrypted it */
 	struct wg_peer *sender, *owner;	     /* no owner: NULL */
 	struct source source;
@@ -64,10 +55,7 @@ struct packet {
 
 static __always_inline bool is_enabled(__u32 ifindex)
 {
-	__u32 word = (ifindex >> 6) & 15;
-	__u64 *bits = bpf_map_lookup_elem(&enabled, &word);
-
-	return bits && *bits >> (ifindex & 63) & 1;
+	return enabled.interfaces[(ifindex >> 5) & 31] >> (ifindex & 31) & 1;
 }
 
 /* Both are aligned to 8 bytes. */
@@ -149,44 +137,40 @@ static __always_inline void refused(struct packet *packet, struct learned *known
 	end_report(&report);
 }
 
-static __always_inline struct settled *settled_of(const struct packet *packet)
+static __always_inline struct settled *settled_at(const __u64 *address)
 {
-	__u32 slot = packet->source.address[15] % 64;
-
-	return bpf_map_lookup_elem(&settled, &slot);
+	return &settled[((const __u8 *)address)[15]];
 }
 
 /* Whether one like this has come not long ago. */
-static __always_inline bool is_settled(const struct packet *packet)
+static __always_inline bool is_settled(const __u64 *address, const struct noise_keypair *keypair,
+				       const struct wg_peer *owner)
 {
-	const __u32 *address = (const __u32 *)packet->source.address;
-	const struct settled *last = settled_of(packet);
+	const struct settled *last = settled_at(address);
 
-	return last && last->keypair == packet->keypair && last->owner == packet->owner &&
-	       last->address[0] == address[0] && last->address[1] == address[1] &&
-	       last->address[2] == address[2] && last->address[3] == address[3] &&
-	       bpf_jiffies64() - last->jiffies < LAST_SEEN_SLACK;
+	barrier_var(last); /* or where it is is worked out for each member */
+	return last->keypair == keypair && last->owner == owner && last->address[0] == address[0] &&
+	       last->address[1] == address[1] && bpf_jiffies64() - last->jiffies < LAST_SEEN_SLACK;
 }
 
-static __always_inline void settle(const struct packet *packet, __u64 jiffies)
+static __always_inline void settle(const __u64 *address, const struct packet *packet, __u64 jiffies)
 {
-	struct settled *last = settled_of(packet);
-
-	if (!last)
-		return;
-	last->keypair = packet->keypair;
-	last->owner = packet->owner;
-	__builtin_memcpy(last->address, packet->source.address, 16);
-	last->jiffies = jiffies;
+	*settled_at(address) = (struct settled){
+	    .keypair = packet->keypair,
+	    .owner = packet->owner,
+	    .address = {address[0], address[1]},
+	    .jiffies = jiffies,
+	};
 }
 
 /* Every other IPv6 packet that an enabled interface has decrypted. */
-static __always_inline void received(struct packet *packet)
+static __always_inline void received(struct packet *packet, const __u64 *address)
 {
 	const struct noise_keypair *keypair = packet->keypair;
 	__u64 jiffies = bpf_jiffies64();
 	struct learned *known;
 
+	__builtin_memcpy(packet->source.address, address, 16);
 	packet->sender = POINTER(BPF_CORE_READ(keypair, entry.peer));
 	known = bpf_map_lookup_elem(&learned, &packet->source);
 	if (packet->owner != packet->sender) {
@@ -197,7 +181,7 @@ static __always_inline void received(struct packet *packet)
 		used(known, jiffies);
 		jiffies = known->last_seen_jiffies;
 	}
-	settle(packet, jiffies);
+	settle(address, packet, jiffies);
 }
 
 /* PACKET_CB(skb) */
@@ -209,20 +193,28 @@ static __always_inline struct packet_cb *cb_of(struct sk_buff *skb)
 SEC("fexit/wg_allowedips_lookup_src")
 int BPF_PROG(lookup_exit, void *table, struct sk_buff *skb, struct wg_peer *owner)
 {
+	const struct noise_keypair *keypair;
 	struct packet packet;
+	__u64 address[2];
 
 	if (skb->protocol != bpf_htons(ETH_P_IPV6))
 		return 0;
-	packet.source.ifindex = skb->dev->ifindex;
-	if (!is_enabled(packet.source.ifindex))
+	if (enabled.table != table) {
+		if (!is_enabled(skb->dev->ifindex))
+			return 0;
+		if (!enabled.table)
+			enabled.table = table;
+	}
+	keypair = cb_of(skb)->keypair;
+	bpf_probe_read_kernel(address, 16, skb->data + IPV6_SADDR);
+	if (is_settled(address, keypair, owner))
 		return 0;
 	packet.skb = skb;
-	packet.header = skb->head + skb->network_header;
-	packet.keypair = cb_of(skb)->keypair;
+	packet.header = skb->data;
+	packet.keypair = keypair;
 	packet.owner = owner;
-	bpf_probe_read_kernel(packet.source.address, 16, packet.header + IPV6_SADDR);
-	if (!is_settled(&packet))
-		received(&packet);
+	packet.source.ifindex = skb->dev->ifindex;
+	received(&packet, address);
 	return 0;
 }
 
@@ -268,6 +260,7 @@ int lookup_return(struct pt_regs *ctx)
 	struct neighbours near;
 	struct packet packet;
 	struct packet_cb *cb;
+	__u64 address[2];
 
 	if (!skb)
 		return 0;
@@ -277,15 +270,15 @@ int lookup_return(struct pt_regs *ctx)
 		return 0;
 	cb = cb_of(skb);
 	packet.skb = skb;
-	packet.header = NEIGHBOUR(near, skb, head) + NEIGHBOUR(near, skb, network_header);
+	packet.header = NEIGHBOUR(near, skb, data);
 	packet.keypair = POINTER(BPF_CORE_READ(cb, keypair));
 	packet.owner = (struct wg_peer *)(__u64)PT_REGS_RC(ctx);
-	bpf_probe_read_kernel(packet.source.address, 16, packet.header + IPV6_SADDR);
-	if (is_settled(&packet))
+	bpf_probe_read_kernel(address, 16, packet.header + IPV6_SADDR);
+	if (is_settled(address, packet.keypair, packet.owner))
 		return 0;
 	packet.source.ifindex = BPF_CORE_READ(skb, dev, ifindex);
 	if (is_enabled(packet.source.ifindex))
-		received(&packet);
+		received(&packet, address);
 	return 0;
 }
 

@@ -61,6 +61,17 @@ struct interface {
 	__u32 pad;
 };
 
+/* The interfaces on which addresses are learned. */
+struct enabled {
+	__u32 interfaces[32]; /* a bit for each ifindex, modulo their number */
+	/*
+	 * The table of allowed IPs of one of them, which is at hand where an ifindex takes a while to find
+	 * out. 0 to have the hook note the next one that it sees. If another interface has the memory later,
+	 * its packets are looked at for nothing.
+	 */
+	const void *table;
+};
+
 struct scope_key {
 	__u32 prefix_length; /* bits of what follows: 32 + the prefix's length */
 	__u32 ifindex;
@@ -150,6 +161,7 @@ struct claim {
 _Static_assert(sizeof(struct source) == 20, "ABI");
 _Static_assert(sizeof(struct learned) == 72, "ABI");
 _Static_assert(sizeof(struct interface) == 24, "ABI");
+_Static_assert(sizeof(struct enabled) == 136, "ABI");
 _Static_assert(sizeof(struct scope_key) == 24, "ABI");
 _Static_assert(sizeof(struct counters) == 48, "ABI");
 _Static_assert(sizeof(struct peer_id) == 16, "ABI");

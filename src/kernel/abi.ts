@@ -14,6 +14,7 @@ const verdicts = ['candidate', 'restore', 'owned', 'scope', 'reserved', 'rate'] 
 export const layout = {
   source: { size: 20, ifindex: 0, address: 4 },
   learned: { size: 72, peer: 0, interface: 32, learned: 48, last_seen: 56, last_seen_jiffies: 64 },
+  enabled: { size: 136, interfaces: 0, table: 128 },
   interface: { size: 24, interval: 0, burst: 8, netns: 16 },
   scope_key: { size: 24, prefix_length: 0, ifindex: 4, address: 8 },
   counters: { size: 48, packets: 0 },
@@ -126,6 +127,13 @@ export function encodeInterface(limits: Limits, netns: number): Buffer {
   writeU64(buffer, limits.burst, layout.interface.burst);
   writeU32(buffer, netns, layout.interface.netns);
   return buffer;
+}
+
+/** With no table of allowed IPs: the hook finds one out. */
+export function encodeEnabled(ifindexes: Iterable<number>): Buffer {
+  const words = new Uint32Array(layout.enabled.size / 4);
+  for (const ifindex of ifindexes) words[(ifindex >> 5) & 31]! |= 1 << (ifindex & 31);
+  return Buffer.from(words.buffer);
 }
 
 /** The answers of the scope trie: learn what matches, refuse it, or know whose it is, be it for now that peer's alone or not. */

@@ -26,6 +26,9 @@ const programs = {
   },
 } as const;
 
+/** The key of a map's only entry. */
+const FIRST = Buffer.alloc(4);
+
 /** What a probe can do without. */
 type Extra = 'handshake' | 'change';
 
@@ -58,8 +61,6 @@ type ProbeParameters = [
 
 export class Probe extends BpfSightings implements Sightings {
   readonly #enabled: BpfMap;
-  /** What `enabled` holds. */
-  readonly #words = new BigUint64Array(16);
   #attachedTo: number | undefined;
 
   readonly #allNodes: AllNodes;
@@ -82,7 +83,7 @@ export class Probe extends BpfSightings implements Sightings {
     this.#allNodes = new AllNodes(this, wireguard);
     this.seesHandshakes = extras.includes('handshake');
     try {
-      this.#enabled = this.map('enabled', 4, 8);
+      this.#enabled = this.map('.data.enabled', 4, abi.layout.enabled.size);
       if (extras.includes('change'))
         this.changes = new Changes((name, ...sizes) => this.map(name, ...sizes), this.netns);
       this.#backlog = new Backlog((part) => observer.see(abi.decodeSightings(part)));
@@ -147,14 +148,7 @@ export class Probe extends BpfSightings implements Sightings {
     this.#attachedTo = moduleInstance();
   }
 
-  /** One bit for each watched ifindex modulo their number, as the hook has it. Writes what has changed. */
   #updateEnabled(): void {
-    const words = new BigUint64Array(this.#words.length);
-    for (const ifindex of this.watched()) words[(ifindex >> 6) & 15]! |= 1n << BigInt(ifindex & 63);
-    words.forEach((word, i) => {
-      if (word === this.#words[i]) return;
-      this.#enabled.update(abi.encodeIfindex(i), Buffer.from(words.buffer, 8 * i, 8));
-      this.#words[i] = word;
-    });
+    this.#enabled.update(FIRST, abi.encodeEnabled(this.watched()));
   }
 }

@@ -226,6 +226,14 @@ describe('limits', () => {
   });
 });
 
+it('has a bit for each ifindex that is enabled, modulo 1024, and no table', () => {
+  const words = new Uint32Array(34);
+  words.set([0x8000_0001, 1], 0);
+  words[6] = 1 << 8;
+  words[31] = 0x8000_0000;
+  expect(abi.encodeEnabled([0, 31, 32, 1024 + 200, 1023])).toEqual(Buffer.from(words.buffer));
+});
+
 it('a key of the scope trie counts the bits of the ifindex', () => {
   expect(abi.encodeScopeKey(7, parsePrefix('2001:db8::/32')!)).toEqual(
     Buffer.concat([u32(64), u32(7), Buffer.from('20010db8000000000000000000000000', 'hex')]),

@@ -45,7 +45,7 @@ export class FakeObject implements BpfObject {
   readonly log: string[] = [];
   readonly maps: Record<string, FakeMap> = {
     learned: new FakeMap(20, 72),
-    enabled: new FakeMap(4, 8),
+    '.data.enabled': new FakeMap(4, 136),
     interfaces: new FakeMap(4, 24),
     counters: new FakeMap(4, 48),
     scope: new FakeMap(24, 1),

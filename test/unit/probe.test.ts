@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { describe, expect, it, vi } from 'vitest';
-import { encodeIfindex } from '../../src/kernel/abi.ts';
+import { encodeEnabled, encodeIfindex } from '../../src/kernel/abi.ts';
 import { openProbe } from '../../src/kernel/probe.ts';
 import type { Hook, Scope, Sighting } from '../../src/model.ts';
 import { alice, prefixes } from './bench.ts';
@@ -43,15 +43,8 @@ const trie = ({ maps }: FakeObject) =>
     return `${words[1]} ${bytes.toString('hex', 8, 12)}/${words[0]! - 32} ${value[0]}`;
   });
 
-/** The ifindexes modulo 1024 whose bits are set. */
-function enabled({ maps }: FakeObject): number[] {
-  const bits = [...maps.enabled!.content].flatMap(([key, value]) => {
-    const word = new Uint32Array(Uint8Array.from(Buffer.from(key, 'hex')).buffer)[0]!;
-    const value64 = new BigUint64Array(Uint8Array.from(value).buffer)[0]!;
-    return Array.from({ length: 64 }, (_, bit) => ((value64 >> BigInt(bit)) & 1n ? 64 * word + bit : -1));
-  });
-  return bits.filter((bit) => bit >= 0).sort((a, b) => a - b);
-}
+/** What the hook goes by. */
+const enabled = ({ maps }: FakeObject) => [...maps['.data.enabled']!.content.values()];
 
 describe('opening', () => {
   it.each([
@@ -160,7 +153,7 @@ describe('watching', () => {
     probe.watch({ ifindex: 7 }, limits, scope(['2001:db8::/32', 'fe80::/64'], ['ff00::/8']));
     expect(trie(object)).toEqual(['7 20010db8/32 1', '7 fe800000/64 1', '7 ff000000/8 2']);
     expect(object.maps.interfaces!.content.size).toBe(1);
-    expect(enabled(object)).toEqual([7]);
+    expect(enabled(object)).toEqual([encodeEnabled([7])]);
   });
 
   it('takes what is both for reserved', () => {
@@ -169,32 +162,12 @@ describe('watching', () => {
     expect(trie(object)).toEqual(['7 20010db8/32 2']);
   });
 
-  it('has a bit for each ifindex, modulo 1024', () => {
-    const { probe, object } = open();
-    for (const ifindex of [0, 63, 64, 1023, 1024 + 200])
-      probe.watch({ ifindex }, limits, scope(['fe80::/64']));
-    expect(enabled(object)).toEqual([0, 63, 64, 200, 1023]);
-    probe.unwatch(64);
-    expect(enabled(object)).toEqual([0, 63, 200, 1023]);
-  });
-
-  it('writes bits only where they change', () => {
+  it('tells the hook the interfaces, and to find out their tables', () => {
     const { probe, object } = open();
     for (const ifindex of [7, 200]) probe.watch({ ifindex }, limits, scope(['fe80::/64']));
-    const { content } = object.maps.enabled!;
-    content.clear();
-    probe.watch({ ifindex: 7 }, limits, scope(['fe80::/64']));
-    expect([...content.keys()]).toEqual([]);
-    probe.unwatch(200);
-    expect([...content.keys()]).toEqual([encodeIfindex(3).toString('hex')]);
-  });
-
-  it('keeps a bit that another ifindex needs', () => {
-    const { probe, object } = open();
-    probe.watch({ ifindex: 7 }, limits, scope(['fe80::/64']));
-    probe.watch({ ifindex: 7 + 1024 }, limits, scope(['fe80::/64']));
+    expect(enabled(object)).toEqual([encodeEnabled([7, 200])]);
     probe.unwatch(7);
-    expect(enabled(object)).toEqual([7]);
+    expect(enabled(object)).toEqual([encodeEnabled([200])]);
   });
 
   it('changes of the scope what has changed only', () => {
@@ -229,7 +202,7 @@ describe('watching', () => {
     probe.unwatch(7);
     probe.unwatch(9);
     expect(trie(object)).toEqual([]);
-    expect(enabled(object)).toEqual([]);
+    expect(enabled(object)).toEqual([encodeEnabled([])]);
     expect(object.maps.interfaces!.content.size + object.maps.counters!.content.size).toBe(0);
     expect(probe.counters(7)).toEqual({ candidate: 0, restore: 0, owned: 0, scope: 0, reserved: 0, rate: 0 });
   });
