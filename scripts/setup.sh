@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-build='g++ make cmake pkg-config clang llvm libbpf-dev libelf-dev zlib1g-dev ca-certificates git'
+build='g++ make cmake pkg-config clang llvm libbpf-dev libelf-dev zlib1g-dev bzip2 ca-certificates git'
 check='clang-format shellcheck gettext lua5.1'
 page='chromium fonts-dejavu-core fonts-droid-fallback'
 kernels='qemu-system-x86 busybox-static kmod cpio xz-utils zstd debian-archive-keyring'
@@ -37,7 +37,7 @@ if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
 	exit 1
 fi
 if [ "$(node -p 'parseInt(process.versions.node)')" -lt 20 ]; then
-	say "Node.js 20 or later is needed, this is $(node --version)"
+	say "Node.js 20 or later is needed, this is $(node --version); see https://nodejs.org/"
 	exit 1
 fi
 
