@@ -83,7 +83,7 @@ export function parseClientArguments(args: string[]): ClientArguments {
   const system = clientSystems.find((system) => system === values.for);
   if (!system)
     throw new UsageError(
-      `--for ${values.for}: there is no such client; there are ${clientSystems.join(', ')}`,
+      `--for ${values.for}: there is no such client; there are ${clientSystems.join(', ')}; app is for the WireGuard apps`,
     );
   if (values.endpoint !== undefined && !parseReach(values.endpoint))
     throw new UsageError(`--endpoint ${values.endpoint}: not a host name or an address`);
@@ -164,7 +164,8 @@ function parse<const Options extends NonNullable<Parameters<typeof parseArgs>[0]
   try {
     return parseArgs({ args, options, strict: true, allowPositionals });
   } catch (error) {
-    throw new UsageError((error as Error).message.replace(/\. .*$/s, ''));
+    const message = (error as Error).message.replace(/\. .*$/s, '');
+    throw new UsageError(message[0]!.toLowerCase() + message.slice(1));
   }
 }
 

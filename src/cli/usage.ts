@@ -55,6 +55,7 @@ Usage:
       Print what a peer has to be configured with. PEER is its description or
       its public key. SYSTEM, ${clientSystems[0]} unless told, is one of
         ${clientSystems.join(', ')}
+      where app is for the WireGuard apps of Android, iOS, macOS and Windows.
       Keys that the router does not know are left to be put in. HOST is where
       the peer finds the router, if the router is wrong about that.
 

@@ -14,7 +14,7 @@ export function runFile(what: string, folder = RUN): string {
 /** Two daemons would withdraw each other's addresses. */
 export class AlreadyRunning extends Error {
   constructor() {
-    super('another wg-slaacer is already running here: stop it first');
+    super('another wg-slaacer is already running here: stop it first (on OpenWrt: service wg-slaacer stop)');
   }
 }
 

@@ -36,7 +36,7 @@ export const catalogue: Catalogue = {
   },
   'unknown-option': (_) => [
     _('wg-slaacer.{section}.{option}: there is no such option'),
-    _('there are {known}'),
+    _('write one of these instead: {known}'),
   ],
   'ignored-section': (_, { reason }) => {
     switch (reason) {
@@ -117,11 +117,13 @@ export const catalogue: Catalogue = {
     present
       ? [
           _('{device}: there is no such interface, but there is {present}'),
-          _('correct the name, or bring it up; learning begins by itself when it appears'),
+          _(
+            'correct the name, or bring it up (on OpenWrt: ifup {device}); learning begins by itself when it appears',
+          ),
         ]
       : [
           _('{device}: there is no such interface'),
-          _('bring it up; learning begins by itself when it appears'),
+          _('bring it up (on OpenWrt: ifup {device}); learning begins by itself when it appears'),
         ],
   'not-wireguard': (_, { kind }) => [
     kind === ''

@@ -79,8 +79,8 @@ describe('run', () => {
       '--set color=red: there is no option "color"; there are rate, burst, max_addresses, lifetime, prefix, share, ra, ra_default, ra_preference, ra_route, ra_dns, ra_search, ra_mtu, takeover, hook',
     ],
     ['-i wg1 --set constructor=1', expect.stringContaining('there is no option "constructor"')],
-    ['-i wg1 --verbose', "Unknown option '--verbose'"],
-    ['wg1', expect.stringContaining("Unexpected argument 'wg1'")],
+    ['-i wg1 --verbose', "unknown option '--verbose'"],
+    ['wg1', expect.stringContaining("unexpected argument 'wg1'")],
     ['-i', expect.stringContaining('argument missing')],
     ['-i wg1 --json=yes', expect.stringContaining('does not take an argument')],
   ])('%j is refused: %s', (line, message) => expect(complaint(line)).toEqual(message));

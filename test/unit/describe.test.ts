@@ -56,7 +56,7 @@ describe('in words', () => {
     [
       'a problem',
       { event: 'problem', time: 0, code: 'no-interface', data: { device: 'wg1' } },
-      'problem: wg1: there is no such interface\n  hint: bring it up; learning begins by itself when it appears',
+      'problem: wg1: there is no such interface\n  hint: bring it up (on OpenWrt: ifup wg1); learning begins by itself when it appears',
     ],
     [
       'its end',

@@ -84,7 +84,7 @@ describe('of an interface', () => {
     const problem = noInterface('wg9', kernel.links.list(), ['wg9']);
     expect(describeProblem(problem)).toEqual({
       message: 'wg9: there is no such interface, but there is wg1, wg2',
-      hint: 'correct the name, or bring it up; learning begins by itself when it appears',
+      hint: 'correct the name, or bring it up (on OpenWrt: ifup wg9); learning begins by itself when it appears',
     });
   });
 
