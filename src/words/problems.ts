@@ -223,7 +223,9 @@ export const catalogue: Catalogue = {
     _(
       "{device}: all of {prefix} is peer {peer}'s by its allowed IP {cover}, so no other peer's addresses are learned there",
     ),
-    _('give that peer a narrower allowed IP, or learn in another prefix'),
+    _(
+      'take {cover} out of the allowed IPs of that peer (on OpenWrt: its allowed_ips in /etc/config/network, then service network reload), or learn in another prefix',
+    ),
   ],
   'refused-peer': (_) => [
     _('{device}: peer {peer} goes on sending from addresses that are neither its own nor to be learned'),
