@@ -17,7 +17,7 @@ const AXIS = 18;
 const CHARACTER = 6.1;
 /** Between two labels. */
 const GAP = 6;
-/** Half of what the label of a mark takes, and all of "now", in pixels. */
+/** Half of what the label of a mark takes, and the least that "now" takes, in pixels. */
 const HALF = 28;
 const NOW = 28;
 
@@ -207,10 +207,12 @@ function gridLine({ place, isDay, isMajor }: Tick, hasHours: boolean): SVGElemen
 }
 
 function axis(span: Span, width: number): SVGElement {
+  const nowText = _('now');
+  const end = width - Math.max(NOW, nowText.length * CHARACTER) - HALF;
   const labels = ticks(span)
     .filter(({ place }) => {
       const x = (place * width) / 100;
-      return x > HALF && x < width - NOW - HALF;
+      return x > HALF && x < end;
     })
     .map(({ place, time, isDay, isMajor }) =>
       svg(
@@ -219,6 +221,6 @@ function axis(span: Span, width: number): SVGElement {
         [(isDay ? dayText : hourText).format(time * 1_000)],
       ),
     );
-  const now = svg('text', { x: '100%', y: AXIS - 5, 'text-anchor': 'end' }, [_('now')]);
+  const now = svg('text', { x: '100%', y: AXIS - 5, 'text-anchor': 'end' }, [nowText]);
   return svg('svg', { class: 'wg-slaacer-axis', width: '100%', height: AXIS }, [...labels, now]);
 }
