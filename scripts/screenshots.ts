@@ -46,6 +46,12 @@ await page.getByRole('button', { name: 'Edit' }).first().click();
 await page.locator('.modal').waitFor();
 await page.setViewportSize({ width: wide.width, height: 720 });
 await page.screenshot({ path: `${folder}/dialog-light-wide.png` });
+await page.locator('.modal').getByText('Peers', { exact: true }).click();
+await page.locator('.modal [data-name="name"] input').nth(1).fill('mobile');
+await page.locator('.modal [data-name="nftset"] input').nth(1).fill('inet#fw4#phone');
+await page.locator('.modal .cbi-button-add:visible').nth(1).click();
+await page.setViewportSize({ width: wide.width, height: 520 });
+await page.screenshot({ path: `${folder}/peers-light-wide.png` });
 
 await browser.close();
 await web.close();

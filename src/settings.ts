@@ -189,6 +189,17 @@ export function parseLabel(text: string): string | undefined {
   return isLabel && /[a-z]/.test(label) && label !== 'localhost' ? label : undefined;
 }
 
+/** "Anna's Phone" is called "annas-phone"; undefined if nothing is left of a description. */
+export function labelOf(description: string | undefined): string | undefined {
+  const text = (description ?? '')
+    .slice(0, 256)
+    .normalize('NFKD') // which takes accents off, where Node has ICU
+    .toLowerCase()
+    .replace(/[\u0300-\u036f'\u2019]/g, '')
+    .replace(/[^a-z0-9]+/g, '-');
+  return parseLabel(text.replace(/^-/, '').slice(0, 63).replace(/-$/, ''));
+}
+
 /** As dnsmasq takes it, "family#table#set"; an IPv4 address has no place there. The names are those that nft(8) takes. */
 function parseNftset(text: string): string | undefined {
   const set = text.replace(/^6#/, '');

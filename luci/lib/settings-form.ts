@@ -5,6 +5,7 @@ import form from 'luci:form';
 import uci from 'luci:uci';
 import { formatDuration, interfaceDefaults, sectionDefaults, serviceDefaults } from '../../src/settings.ts';
 import { InterfaceBadge } from './interface-badge.ts';
+import { addPeerTable } from './peer-table.ts';
 import { prefixCell } from './prefix-cell.ts';
 import { optionError } from './validation.ts';
 import { CONFIG, type WireGuardInterface } from './wireguard-interfaces.ts';
@@ -50,6 +51,15 @@ function addInterfaces(map: form.Map, interfaces: () => WireGuardInterface[]): v
     return renderDialog.call(grid, section, event);
   };
 
+  grid.tab('interface', _('Interface'));
+  grid.tab(
+    'peers',
+    _('Peers'),
+    _(
+      'Without a name here, a peer is called by its description. Its addresses are in each firewall set that is listed, and in the one that the interface gives it.',
+    ),
+  );
+
   const badge = grid.option(form.DummyValue, '_interface', _('Interface'));
   badge.modalonly = false;
   badge.textvalue = (section) => {
@@ -57,7 +67,7 @@ function addInterfaces(map: form.Map, interfaces: () => WireGuardInterface[]): v
     return new InterfaceBadge(device, present).node;
   };
 
-  const enabled = grid.option(form.Flag, 'enabled', _('Learn addresses'));
+  const enabled = grid.taboption('interface', form.Flag, 'enabled', _('Learn addresses'));
   enabled.editable = true;
   const writeFlag = enabled.write;
   enabled.write = function (section, value) {
@@ -79,17 +89,27 @@ function addInterfaces(map: form.Map, interfaces: () => WireGuardInterface[]): v
     );
 
   addDialog(grid);
+  grid.addModalOptions = (dialog, section) => addPeerTable(dialog, find(section), interfaces());
 }
 
 function addDialog(grid: form.GridSection): void {
+  const add = <Option extends form.AbstractValue>(
+    kind: abstract new (...parameters: never[]) => Option,
+    name: string,
+    title: string,
+    description: string,
+  ): Option => {
+    const option = grid.taboption('interface', kind, name, title, description);
+    option.modalonly = true;
+    return option;
+  };
   const value = <Option extends form.AbstractValue>(
     kind: abstract new (...parameters: never[]) => Option,
     name: string,
     title: string,
     description: string,
   ): Option => {
-    const option = grid.option(kind, name, title, description);
-    option.modalonly = true;
+    const option = add(kind, name, title, description);
     option.optional = true;
     option.validate = (_section, text) => optionError(name, text) ?? true;
     return option;
@@ -154,7 +174,7 @@ function addDialog(grid: form.GridSection): void {
   share.placeholder = 'lan';
 
   const advertisements = choice(
-    grid,
+    add,
     'ra',
     _('Router Advertisements'),
     _(
@@ -162,13 +182,12 @@ function addDialog(grid: form.GridSection): void {
     ),
     interfaceDefaults.ra,
   );
-  advertisements.modalonly = true;
   advertisements.value('auto', _('Automatic'));
   advertisements.value('1', _('Always'));
   advertisements.value('0', _('Never'));
 
   const asDefault = choice(
-    grid,
+    add,
     'ra_default',
     _('Default router'),
     _(
@@ -176,19 +195,17 @@ function addDialog(grid: form.GridSection): void {
     ),
     interfaceDefaults.raDefault,
   );
-  asDefault.modalonly = true;
   asDefault.value('auto', _('Automatic'));
   asDefault.value('1', _('Always'));
   asDefault.value('0', _('Never'));
 
   const preference = choice(
-    grid,
+    add,
     'ra_preference',
     _('Preference'),
     _('A peer with several routers prefers the one with the higher preference.'),
     interfaceDefaults.raPreference,
   );
-  preference.modalonly = true;
   preference.value('low', _('Low'));
   preference.value('medium', _('Medium'));
   preference.value('high', _('High'));
@@ -227,7 +244,7 @@ function addDialog(grid: form.GridSection): void {
   );
   mtu.placeholder = String(interfaceDefaults.raMtu);
 
-  const takeover = grid.option(
+  add(
     form.Flag,
     'takeover',
     _('Take over addresses'),
@@ -235,10 +252,9 @@ function addDialog(grid: form.GridSection): void {
       'A peer that uses an address of another peer gets it, if the other peer has been silent for 3 minutes. This helps devices that get new keys, but a hostile peer could wait for it.',
     ),
   );
-  takeover.modalonly = true;
 
   const dns = choice(
-    grid,
+    add,
     'dns',
     _('Names'),
     _(
@@ -246,7 +262,6 @@ function addDialog(grid: form.GridSection): void {
     ),
     sectionDefaults.dns,
   );
-  dns.modalonly = true;
   dns.value('0', _('None'));
   dns.value('1', _('All addresses'));
   dns.value('stable', _('Stable addresses'));
@@ -264,8 +279,9 @@ function addDialog(grid: form.GridSection): void {
 
 function addGlobals(map: form.Map): void {
   const globals = map.section(form.NamedSection, 'globals', 'globals', _('Service'));
+  const addGlobal: AddChoice = (...option) => globals.option(...option);
   const hook = choice(
-    globals,
+    addGlobal,
     'hook',
     _('Way of learning'),
     _(
@@ -279,7 +295,7 @@ function addGlobals(map: form.Map): void {
   hook.value('lending', _('Lending'));
 
   const level = choice(
-    globals,
+    addGlobal,
     'log_level',
     _('Log'),
     _('The system log gets messages of this level, and of graver ones.'),
@@ -303,15 +319,22 @@ function addGlobals(map: form.Map): void {
   history.validate = (_section, text) => optionError('history_file', text) ?? true;
 }
 
+type AddChoice = (
+  kind: typeof form.ListValue,
+  name: string,
+  title: string,
+  description: string,
+) => form.ListValue;
+
 /** One of a few values; `preset` is in force where none is set. */
 function choice(
-  section: form.AbstractSection,
+  add: AddChoice,
   name: string,
   title: string,
   description: string,
   preset: string,
 ): form.ListValue {
-  const list = section.option(form.ListValue, name, title, description);
+  const list = add(form.ListValue, name, title, description);
   list.load = (sid) => uci.get(CONFIG, sid, name) ?? preset;
   return list;
 }

@@ -27,9 +27,25 @@ declare module 'luci:form' {
         title: string,
         description?: string,
       ): Option;
+      tab(name: string, title: string, description?: string): void;
+      /** What `option` has, in a tab. `rest` is for a SectionValue: the section's class, and what that is made with. */
+      taboption<Option extends AbstractValue>(
+        tab: string,
+        kind: Constructor<Option>,
+        name: string,
+        ...rest: unknown[]
+      ): Option;
+      /** Takes what the form says over into what is saved next; rejects if a value is not allowed. */
+      parse(): Promise<unknown>;
     }
 
     class NamedSection extends AbstractSection {}
+
+    /** A table that is changed in place. */
+    class TableSection extends AbstractSection {
+      anonymous: boolean;
+      cfgsections(): string[];
+    }
 
     /** A table, of whose rows each has a dialog. */
     class GridSection extends AbstractSection {
@@ -40,8 +56,8 @@ declare module 'luci:form' {
       /** HTML. */
       modaltitle: (section: string) => string;
       cfgsections(): string[];
-      /** Takes what the table says over into what is saved next. */
-      parse(): Promise<unknown>;
+      /** Called for each dialog before it is shown. */
+      addModalOptions: (dialog: NamedSection, section: string) => unknown;
       renderMoreOptionsModal(section: string, event: Event): Promise<unknown>;
     }
 
@@ -51,6 +67,8 @@ declare module 'luci:form' {
       /** Whether it can be changed in the table itself. */
       editable: boolean;
       optional: boolean;
+      /** Of the column, in CSS. */
+      width: string;
       placeholder: string;
       /** As validation.js names them. */
       datatype: string;
@@ -58,6 +76,11 @@ declare module 'luci:form' {
       /** What is wrong with a value, or true. */
       validate: (section: string, value: string) => string | true;
       write(section: string, value: string | string[]): unknown;
+      /** Whether `write` is called although nothing has changed. */
+      forcewrite: boolean;
+      remove(section: string): unknown;
+      formvalue(section: string): unknown;
+      renderWidget(section: string, index: number, value: unknown): Node;
       /** What the table shows where it cannot be changed; a string is HTML. */
       textvalue(section: string): string | Node | null;
     }
@@ -69,6 +92,11 @@ declare module 'luci:form' {
     class DynamicList extends AbstractValue {}
 
     class Flag extends AbstractValue {}
+
+    /** A section in a dialog. */
+    class SectionValue<Section extends AbstractSection = AbstractSection> extends AbstractValue {
+      readonly subsection: Section;
+    }
 
     class ListValue extends AbstractValue {
       value(key: string, label: string): void;

@@ -2,7 +2,7 @@
 // What peers are called: each name is a label of DNS, and one peer's only.
 
 import type { Problem } from '../problem.ts';
-import { type Dns, parseLabel } from '../settings.ts';
+import { type Dns, labelOf } from '../settings.ts';
 import type { InterfaceSection, PeerOptions } from './config.ts';
 import type { PeerTable } from './peers.ts';
 
@@ -108,15 +108,4 @@ export function isDomain(text: string): boolean {
     text.length <= 180 &&
     text.split('.').every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?$/i.test(label))
   );
-}
-
-/** "Anna's Phone" is called "annas-phone"; undefined if nothing is left of a description. */
-export function labelOf(description: string | undefined): string | undefined {
-  const text = (description ?? '')
-    .slice(0, 256)
-    .normalize('NFKD') // which takes accents off, where Node has ICU
-    .toLowerCase()
-    .replace(/[\u0300-\u036f'\u2019]/g, '')
-    .replace(/[^a-z0-9]+/g, '-');
-  return parseLabel(text.replace(/^-/, '').slice(0, 63).replace(/-$/, ''));
 }

@@ -6,34 +6,14 @@ import { describe, expect, it } from 'vitest';
 import { boot, textOf, useBrowser, visit } from './bench.ts';
 import type { Router } from './router.ts';
 import { household, laptop, PREFIX, phone } from './scene.ts';
+import { openDialog, option, rowOf, saveAndApply, saveDialog, staged } from './settings-page.ts';
 import type { Web } from './uhttpd.ts';
 
 useBrowser();
 
 const ACL = 'files/usr/share/rpcd/acl.d/luci-app-wg-slaacer.json';
 
-const rowOf = (page: Page, device: string) =>
-  page.locator('tr.cbi-section-table-row').filter({ has: page.getByText(device, { exact: true }) });
 const toggle = (page: Page, device: string) => rowOf(page, device).getByRole('checkbox');
-const option = (page: Page, section: string, name: string) =>
-  page.locator(`.modal [id="widget.cbid.wg-slaacer.${section}.${name}"]`);
-
-async function saveAndApply(page: Page): Promise<void> {
-  const reloaded = page.waitForEvent('load');
-  await page.getByRole('button', { name: 'Save & Apply' }).click();
-  await reloaded;
-  await page.waitForSelector('#view > .cbi-map h2');
-}
-
-async function openDialog(page: Page, device: string): Promise<void> {
-  await rowOf(page, device).getByRole('button', { name: 'Edit' }).click();
-  await page.locator('.modal').waitFor();
-}
-
-async function saveDialog(page: Page): Promise<void> {
-  await page.locator('.modal').getByRole('button', { name: 'Save' }).click();
-  await page.locator('.modal').waitFor({ state: 'hidden' });
-}
 
 /** Whether the service learns on an interface. */
 async function learns(router: Router, device: string): Promise<boolean> {
@@ -41,12 +21,6 @@ async function learns(router: Router, device: string): Promise<boolean> {
   return (interfaces as { device: string; enabled: boolean }[]).some(
     (entry) => entry.device === device && entry.enabled,
   );
-}
-
-/** What the login has changed and not applied. */
-async function staged(router: Router): Promise<unknown> {
-  const { changes } = await router.bus.call('uci', 'changes', { ubus_rpc_session: router.sessions.admin });
-  return changes;
 }
 
 const prefixCell = (page: Page, device: string) => rowOf(page, device).locator('td[data-name="_prefixes"]');

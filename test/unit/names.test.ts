@@ -3,9 +3,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { InterfaceSection, PeerOptions } from '../../src/service/config.ts';
-import { labelOf, namePeers } from '../../src/service/names.ts';
+import { namePeers } from '../../src/service/names.ts';
 import { PeerTable } from '../../src/service/peers.ts';
-import { interfaceDefaults } from '../../src/settings.ts';
+import { interfaceDefaults, labelOf } from '../../src/settings.ts';
 import { describeProblem } from '../../src/words/problems.ts';
 import { alice, bob, carol, nameOf } from './bench.ts';
 

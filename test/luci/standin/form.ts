@@ -57,7 +57,7 @@ class FormMap {
 
   /** Rejects if a value is not allowed. */
   async save(): Promise<void> {
-    for (const section of this.sections) section.parse();
+    await Promise.all(this.sections.map((section) => section.parse()));
     await uci.save();
     for (const section of this.sections) section.load();
     this.reset();
@@ -65,19 +65,35 @@ class FormMap {
   }
 }
 
+interface Tab {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+}
+
 abstract class AbstractSection {
   readonly options: AbstractValue[] = [];
+  tabs: readonly Tab[] = [];
 
   constructor(readonly map: FormMap) {}
 
-  option(kind: Kind<AbstractValue>, name: string, title: string, description = ''): AbstractValue {
+  option(kind: Kind<AbstractValue>, name: string, ...rest: unknown[]): AbstractValue {
     const option = new (kind as unknown as new (...parameters: unknown[]) => AbstractValue)(
       this,
       name,
-      title,
-      description,
+      ...rest,
     );
     this.options.push(option);
+    return option;
+  }
+
+  tab(name: string, title: string, description = ''): void {
+    this.tabs = [...this.tabs, { name, title, description }];
+  }
+
+  taboption(tab: string, kind: Kind<AbstractValue>, name: string, ...rest: unknown[]): AbstractValue {
+    const option = this.option(kind, name, ...rest);
+    option.tab = tab;
     return option;
   }
 
@@ -90,8 +106,10 @@ abstract class AbstractSection {
         option.values.set(section, (option.load(section) ?? null) as FormValue);
   }
 
-  parse(): void {
-    for (const section of this.cfgsections()) for (const option of this.parsed()) option.parse(section);
+  /** All are parsed, whatever is wrong with one. */
+  async parse(): Promise<void> {
+    const sections = this.cfgsections();
+    await Promise.all(sections.flatMap((section) => this.parsed().map((option) => option.parse(section))));
   }
 
   protected parsed(): AbstractValue[] {
@@ -113,9 +131,30 @@ class NamedSection extends AbstractSection {
     return [this.name];
   }
 
+  /** Where there are tabs, what is in none of them does not show, and is removed as if it did not apply. */
+  private shown(): AbstractValue[] {
+    return this.options.filter(({ tab }) => this.tabs.length === 0 || tab !== undefined);
+  }
+
+  override async parse(): Promise<void> {
+    for (const option of this.options) if (!this.shown().includes(option)) option.remove(this.name);
+    await super.parse();
+  }
+
+  protected override parsed(): AbstractValue[] {
+    return this.shown();
+  }
+
   render(): Element {
     const node = E('div', { class: 'cbi-section' }, this.title ? [E('h3', {}, this.title)] : []);
-    for (const option of this.options) {
+    const panes = new Map(this.tabs.map((tab) => [tab.name, renderPane(tab)]));
+    if (panes.size > 0) node.append(tabMenu([...panes.values()]), ...panes.values());
+    for (const option of this.shown()) {
+      const parent = panes.get(option.tab ?? '') ?? node;
+      if (option instanceof SectionValue) {
+        parent.append(E('div', { class: 'cbi-value', 'data-name': option.name }, [option.renderWidget()]));
+        continue;
+      }
       const field = E('div', { class: 'cbi-value-field' }, [option.renderWidget(this.name)]);
       if (option.description !== '')
         append(field, [E('div', { class: 'cbi-value-description' }, option.description)]);
@@ -124,9 +163,90 @@ class NamedSection extends AbstractSection {
         { class: 'cbi-value-title', for: `widget.${option.id(this.name)}` },
         option.title,
       );
-      node.append(E('div', { class: 'cbi-value', 'data-name': option.name }, [label, field]));
+      parent.append(E('div', { class: 'cbi-value', 'data-name': option.name }, [label, field]));
     }
     return node;
+  }
+}
+
+/** ui.js shows the one that is active. */
+function renderPane({ name, title, description }: Tab): HTMLElement {
+  return E(
+    'div',
+    { 'data-tab': name, 'data-tab-title': title, 'data-tab-active': false },
+    description === '' ? [] : [E('div', { class: 'cbi-tab-descr' }, description)],
+  );
+}
+
+/** ui.tabs.initTabGroup. */
+function tabMenu(panes: readonly HTMLElement[]): HTMLElement {
+  const items = panes.map((pane) =>
+    E('li', { 'data-tab': pane.dataset.tab }, [
+      E(
+        'a',
+        {
+          href: '#',
+          click: (event: Event) => {
+            event.preventDefault();
+            activate(pane);
+          },
+        },
+        pane.dataset.tabTitle,
+      ),
+    ]),
+  );
+  const activate = (chosen: HTMLElement) => {
+    panes.forEach((pane, index) => {
+      pane.dataset.tabActive = String(pane === chosen);
+      items[index]!.className = pane === chosen ? 'cbi-tab' : 'cbi-tab-disabled';
+    });
+  };
+  activate(panes[0]!);
+  return E('ul', { class: 'cbi-tabmenu' }, items);
+}
+
+class TableSection extends AbstractSection {
+  anonymous = false;
+
+  constructor(
+    map: FormMap,
+    private readonly type: string,
+    private readonly title = '',
+    private readonly description = '',
+  ) {
+    super(map);
+  }
+
+  cfgsections(): string[] {
+    return uci.sections(this.map.config, this.type).map((section) => section['.name'] as string);
+  }
+
+  render(): Element {
+    const heads = this.options.map(({ title, width }) =>
+      E('th', { class: 'th cbi-section-table-cell', style: width && `width: ${width}` }, [title]),
+    );
+    const rows = this.cfgsections().map((section) =>
+      E(
+        'tr',
+        { class: 'tr cbi-section-table-row', 'data-sid': section },
+        this.options.map((option) =>
+          E('td', { class: 'td cbi-value-field', 'data-title': option.title, 'data-name': option.name }, [
+            E('div', {}, [option.renderWidget(section, 0, option.values.get(section) ?? null)]),
+          ]),
+        ),
+      ),
+    );
+    const placeholder = E('tr', { class: 'tr cbi-section-table-row placeholder' }, [
+      E('td', { class: 'td' }, [E('em', {}, ['This section contains no values yet'])]),
+    ]);
+    return E('div', { class: 'cbi-section cbi-tblsection' }, [
+      this.title === '' ? null : E('h3', {}, this.title),
+      this.description === '' ? null : E('div', { class: 'cbi-section-descr' }, this.description),
+      E('table', { class: 'table cbi-section-table' }, [
+        E('thead', {}, [E('tr', { class: 'tr cbi-section-table-titles anonymous' }, heads)]),
+        E('tbody', {}, rows.length > 0 ? rows : [placeholder]),
+      ]),
+    ]);
   }
 }
 
@@ -191,18 +311,24 @@ class GridSection extends AbstractSection {
     ]);
   }
 
+  addModalOptions(_dialog: AbstractSection, _section: string): unknown {
+    return undefined;
+  }
+
   /** The section has to be there: its name is taken from what uci.js knows of it. */
   async renderMoreOptionsModal(section: string): Promise<void> {
     const name = (uci.get(this.map.config, section) as { '.name': string })['.name'];
     const map = new FormMap(this.map.config, null, null);
     map.parent = this.map;
     const copy = map.section(NamedSection as never, name, this.type) as NamedSection;
+    copy.tabs = this.tabs;
     for (const option of this.options) {
       if (option.modalonly === false) continue;
       const clone = copy.option(option.constructor as never, option.name, option.title, option.description);
       const own = Object.entries(option).filter(([key]) => !['section', 'values', 'widgets'].includes(key));
       Object.assign(clone, Object.fromEntries(own));
     }
+    await this.addModalOptions(copy, name);
     const dismiss = () => {
       if (this.map.addedSection !== undefined) uci.remove(this.map.config, this.map.addedSection);
       delete this.map.addedSection;
@@ -245,6 +371,9 @@ abstract class AbstractValue {
   modalonly: boolean | null = null;
   editable = false;
   optional = false;
+  forcewrite = false;
+  tab?: string;
+  width?: string;
   placeholder = '';
   datatype = '';
   /** As they were loaded. */
@@ -255,7 +384,7 @@ abstract class AbstractValue {
     readonly section: AbstractSection,
     readonly name: string,
     readonly title: string,
-    readonly description: string,
+    readonly description = '',
   ) {}
 
   id(section: string): string {
@@ -282,16 +411,17 @@ abstract class AbstractValue {
     uci.set(this.section.map.config, section, this.name, null);
   }
 
-  parse(section: string): void {
+  async parse(section: string): Promise<void> {
     const value = this.formvalue(section);
     const wrong = [value ?? ''].flat().map((text) => this.check(section, text));
     if (wrong.some((error) => error !== true))
       throw new TypeError(`Option "${this.title}" contains an invalid value.`);
     if (value === null || value.length === 0) this.remove(section);
-    else if (JSON.stringify(value) !== JSON.stringify(this.values.get(section))) this.write(section, value);
+    else if (this.forcewrite || JSON.stringify(value) !== JSON.stringify(this.values.get(section)))
+      this.write(section, value);
   }
 
-  abstract renderWidget(section: string): HTMLElement;
+  abstract renderWidget(section: string, index?: number, value?: FormValue): Node;
   abstract formvalue(section: string): FormValue;
 
   protected check(section: string, text: string): string | true {
@@ -327,7 +457,7 @@ class Value extends AbstractValue {
   }
 
   formvalue(section: string): FormValue {
-    return (this.widgets.get(section) as HTMLInputElement).value;
+    return (this.widgets.get(section) as HTMLInputElement | undefined)?.value ?? null;
   }
 }
 
@@ -359,7 +489,7 @@ class Flag extends AbstractValue {
   }
 
   /** Whatever it was, on is written and off, the default, removed. */
-  override parse(section: string): void {
+  override async parse(section: string): Promise<void> {
     if (this.formvalue(section) === '1') this.write(section, '1');
     else this.remove(section);
   }
@@ -378,7 +508,7 @@ class ListValue extends AbstractValue {
       { id: `widget.${this.id(section)}`, class: 'cbi-input-select', disabled: readonlyView ? '' : null },
       this.choices.map(([key, label]) => E('option', { value: key }, [label])),
     ) as HTMLSelectElement;
-    select.value = this.values.get(section) as string;
+    select.value = (this.values.get(section) as string | null) ?? this.choices[0]![0];
     this.widgets.set(section, select);
     return E('div', { id: this.id(section) }, [select]);
   }
@@ -427,6 +557,42 @@ class DynamicList extends AbstractValue {
   }
 }
 
+class SectionValue extends AbstractValue {
+  readonly subsection: AbstractSection;
+
+  constructor(
+    section: AbstractSection,
+    name: string,
+    kind: Kind<AbstractSection>,
+    type: string,
+    ...rest: unknown[]
+  ) {
+    super(section, name, '');
+    this.subsection = new (kind as unknown as new (...parameters: unknown[]) => AbstractSection)(
+      section.map,
+      type,
+      ...rest,
+    );
+  }
+
+  override load(): unknown {
+    this.subsection.load();
+    return null;
+  }
+
+  override parse(): Promise<void> {
+    return this.subsection.parse();
+  }
+
+  renderWidget(): Node {
+    return this.subsection.render();
+  }
+
+  formvalue(): FormValue {
+    return null;
+  }
+}
+
 /** What validation.js says of a value, for the data types that are used. */
 function datatypeError(type: string, text: string): string | undefined {
   const [, least, most] = /^range\((\d+), ?(\d+)\)$/.exec(type) ?? [];
@@ -442,10 +608,12 @@ function datatypeError(type: string, text: string): string | undefined {
 export const form = {
   Map: FormMap,
   NamedSection,
+  TableSection,
   GridSection,
   Value,
   DummyValue,
   Flag,
   ListValue,
   DynamicList,
+  SectionValue,
 };

@@ -36,6 +36,9 @@ const callChanges = rpc.declare({ object: 'uci', method: 'changes', expect: { ch
 
 const values = new Map<string, Record<string, Section>>();
 const creates = new Map<string, Record<string, Section>>();
+/** Sections. */
+const removed = new Map<string, ReadonlySet<string>>();
+let added = 0;
 /** By section and option; null: deleted. */
 const changed = new Map<string, Record<string, Record<string, Value | null>>>();
 
@@ -46,7 +49,8 @@ export const uci = {
 
   sections(config: string, type: string): Section[] {
     const all = [...Object.values(values.get(config) ?? {}), ...Object.values(creates.get(config) ?? {})];
-    return all.filter((section) => section['.type'] === type);
+    const isGone = ({ '.name': name }: Section) => removed.get(config)?.has(name as string);
+    return all.filter((section) => section['.type'] === type && !isGone(section));
   },
 
   get(config: string, sid: string, option?: string): unknown {
@@ -58,14 +62,23 @@ export const uci = {
     return change === undefined ? (section[option] ?? null) : change;
   },
 
-  add(config: string, type: string, name: string): string {
-    const section: Section = { '.type': type, '.name': name, '.create': name, '.anonymous': false };
-    creates.set(config, { ...creates.get(config), [name]: section });
-    return name;
+  /** A section without a name gets one until it is saved. */
+  add(config: string, type: string, name?: string): string {
+    const sid = name ?? `new${String(++added).padStart(6, '0')}`;
+    const section: Section = {
+      '.type': type,
+      '.name': sid,
+      ...(name !== undefined && { '.create': name }),
+      '.anonymous': name === undefined,
+    };
+    creates.set(config, { ...creates.get(config), [sid]: section });
+    return sid;
   },
 
   remove(config: string, sid: string): void {
-    delete creates.get(config)?.[sid];
+    if (creates.get(config)?.[sid]) delete creates.get(config)![sid];
+    else removed.set(config, new Set([...(removed.get(config) ?? []), sid]));
+    delete changed.get(config)?.[sid];
   },
 
   set(config: string, sid: string, option: string, value: Value | null): void {
@@ -84,11 +97,12 @@ export const uci = {
   async save(): Promise<void> {
     const tasks: Promise<unknown>[] = [];
     for (const [config, sections] of creates) {
-      for (const [name, section] of Object.entries(sections)) {
+      for (const section of Object.values(sections)) {
         const options = Object.entries(section).filter(([option]) => !option.startsWith('.'));
-        tasks.push(callAdd(config, section['.type'], name, Object.fromEntries(options)));
+        tasks.push(callAdd(config, section['.type'], section['.create'], Object.fromEntries(options)));
       }
     }
+    for (const [config, sections] of removed) for (const sid of sections) tasks.push(callDelete(config, sid));
     for (const [config, sections] of changed) {
       for (const [sid, options] of Object.entries(sections)) {
         const entries = Object.entries(options);
@@ -98,9 +112,10 @@ export const uci = {
         if (kept.length > 0) tasks.push(callSet(config, sid, Object.fromEntries(kept)));
       }
     }
-    const configs = new Set([...creates.keys(), ...changed.keys()]);
+    const configs = new Set([...creates.keys(), ...removed.keys(), ...changed.keys()]);
     await Promise.all(tasks);
     creates.clear();
+    removed.clear();
     changed.clear();
     for (const config of configs) {
       values.delete(config);
@@ -115,6 +130,7 @@ export const uci = {
   /** What was not saved is forgotten, as when the form is reset. */
   discard(): void {
     creates.clear();
+    removed.clear();
     changed.clear();
   },
 };
