@@ -79,6 +79,8 @@ export interface Link {
   readonly mtu: number;
   /** Why the kernel has no IPv6 there: its MTU, a sysctl, or the kernel's own; undefined if it has. */
   readonly noIpv6?: 'mtu' | 'disabled' | 'kernel';
+  /** Nobody there can be asked for an address (IFF_NOARP), as on an uplink by PPPoE or a modem. */
+  readonly noNeighbours?: true;
   /** The routing table of the VRF that it belongs to. */
   readonly table?: number;
   /** Its IPv6 addresses. */

@@ -49,7 +49,8 @@ const IFLA_INET6_CONF = 2;
 const DEVCONF_DISABLE_IPV6 = 26;
 /** IPv6's least. */
 const IPV6_MIN_MTU = 1280;
-const IFF_UP = 1;
+const IFF_UP = 0x1;
+const IFF_NOARP = 0x80;
 const RTEXT_FILTER_SKIP_STATS = 8;
 
 /** struct if_stats_msg; IFLA_STATS_LINK_64 alone; rx_frame_errors in its struct rtnl_link_stats64. */
@@ -196,7 +197,9 @@ function isHostRouteOfOurs(payload: Buffer): boolean {
 /** struct ifinfomsg and IFLA_* */
 function decodeLink(payload: Buffer): DumpedLink {
   const ifindex = readS32(payload, 4);
-  const up = (readU32(payload, 8) & IFF_UP) !== 0;
+  const flags = readU32(payload, 8);
+  const up = (flags & IFF_UP) !== 0;
+  const noNeighbours = (flags & IFF_NOARP) !== 0;
   let name = '';
   let mtu = 0;
   let master: number | undefined;
@@ -212,7 +215,17 @@ function decodeLink(payload: Buffer): DumpedLink {
   const kind = readText(findValue(linkInfo, 0, IFLA_INFO_KIND) ?? Buffer.alloc(0));
   const ownTable = kind === 'vrf' ? decodeTable(findValue(linkInfo, 0, IFLA_INFO_DATA)) : undefined;
   const noIpv6 = decodeNoIpv6(mtu, inet6);
-  return { name, ifindex, up, kind, mtu, ...(noIpv6 && { noIpv6 }), master, ownTable };
+  return {
+    name,
+    ifindex,
+    up,
+    kind,
+    mtu,
+    ...(noIpv6 && { noIpv6 }),
+    ...(noNeighbours && { noNeighbours }),
+    master,
+    ownTable,
+  };
 }
 
 function decodeTable(vrf: Buffer | undefined): number | undefined {

@@ -201,7 +201,8 @@ export class Sharing {
   #claimsOf({ link: { name: device } }: Share, shared: Link, owners: ReadonlyMap<string, string>): Problem[] {
     const now = this.#clock.now();
     for (const [key, until] of this.#claims) if (until <= now) this.#claims.delete(key);
-    for (const address of this.#reach.neighbours(shared.ifindex).filter((each) => owners.has(each))) {
+    const neighbours = shared.noNeighbours ? [] : this.#reach.neighbours(shared.ifindex);
+    for (const address of neighbours.filter((each) => owners.has(each))) {
       this.#claims.set(`${shared.ifindex} ${address}`, now + CLAIM);
       // It may have been there before, and have gone.
       if (!this.#reach.isNeighbour(shared.ifindex, address, true))

@@ -44,14 +44,19 @@ export class Tentative {
 
   /**
    * Keeps a peer's packet until it is known whether somebody on a link has its source. Then `decide` is called, once
-   * for all that was kept. What is too much, or cannot be asked for, is dropped: its sender will send again.
+   * for all that was kept: at once where nobody can be asked. What is too much, or cannot be asked for, is dropped: its sender
+   * will send again.
    */
   keep(
     share: Share,
-    { ifindex }: Link,
+    { ifindex, noNeighbours }: Link,
     sighting: Sighting,
     decide: (kept: Sighting[], isInUse: boolean) => void,
   ): void {
+    if (noNeighbours) {
+      decide([sighting], false);
+      return;
+    }
     const { address, sender: peer } = sighting;
     const key = `${ifindex} ${address}`;
     const pending = this.#pending.get(key);

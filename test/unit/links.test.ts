@@ -126,6 +126,7 @@ describe('list', () => {
         up: true,
         kind: 'wireguard',
         mtu: 1420,
+        noNeighbours: true,
         table: 1010,
         addresses: [
           {

@@ -60,6 +60,18 @@ describe('an address in a shared prefix', () => {
     expect(problems()).toEqual([]);
   });
 
+  it('is learned at once on an uplink that has no neighbours, where the kernel takes every address for reachable', () => {
+    bench.kernel.changeLink('br-lan', { noNeighbours: true });
+    reach.known.set(`${lan} ${ADDRESS}`, true);
+    start();
+    bench.packet('wg1', alice, ADDRESS);
+    expect(bench.ledger('wg1')).toEqual([`${ADDRESS} alice`]);
+    expect(bench.kernel.delivered).toHaveLength(1);
+    bench.clock.advance(60_000);
+    expect(reach.solicited).toEqual([]);
+    expect(problems()).toEqual([]);
+  });
+
   it('can be reached from before its packets are delivered until it goes', () => {
     start();
     both('2001:db8:a::b'); // by configuration
