@@ -19,6 +19,9 @@ const notPublic = [
   'fc00::/7',
 ].map((text) => parsePrefix(text)!);
 
+/** Top-level domains of names that only some network knows (RFC 6762, appendix G, and what is usual besides). */
+const notOutside = /\.(?:lan|local|home|home\.arpa|internal|intranet|private|corp|localdomain)$/i;
+
 /** A name of the DNS, or an address: nothing that could end a line or a quotation. */
 function isHost(text: string): boolean {
   return (
@@ -58,7 +61,7 @@ export function hostsOf(ddns: UbusTable, system: UbusTable, dump: UbusTable): st
     .flatMap(({ options }) => options.get('lookup_host') ?? []);
   const own = sectionsOf(system)
     .flatMap(({ options }) => options.get('hostname') ?? [])
-    .filter((name) => name.indexOf('.') > 0);
+    .filter((name) => name.indexOf('.') > 0 && !notOutside.test(name));
   const uplinks = tablesIn(dump.interface).filter(hasDefaultRoute);
   // With MAP, others have the same address, and no more than some ports lead here.
   const ipv4 = (isMap: boolean) =>

@@ -62,6 +62,13 @@ it.each(['10.1.2.3', '172.31.0.1', '192.168.0.2', '100.64.0.9', '169.254.1.1', '
   },
 );
 
+it.each(['router.lan', 'OpenWrt.local', 'gate.home.arpa', 'gate.Internal'])(
+  'does not take %s for a name that anybody outside can resolve',
+  (hostname) => {
+    expect(hostsOf({}, system(hostname), dump)[0]).toBe('203.0.113.7');
+  },
+);
+
 it('takes anything for an answer', () => {
   const strange = [
     null,
