@@ -6,7 +6,7 @@ import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { Routing } from '../kernel/ports.ts';
 import type { Device, Link, Peer, Scope } from '../model.ts';
 import type { Assignment, Exhausted, Problem } from '../problem.ts';
-import { onLinkPrefixes } from '../scope.ts';
+import { onLinkPrefixes, uniqueLocal } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
 
 /** What netifd has not given to an interface that is to have it. */
@@ -54,7 +54,9 @@ function prefixProblems(
 ): Problem[] {
   const onLink = [...onLinkPrefixes(link), ...shared];
   const isOnItsOwn = settings.prefixes.length === 0 && settings.share === undefined;
-  if (isOnItsOwn && exhausted) return [{ code: 'prefix-exhausted', data: { device, ...exhausted } }];
+  const isLocalOnly = onLink.every(({ bytes }) => contains(uniqueLocal, bytes));
+  if (isOnItsOwn && isLocalOnly && exhausted)
+    return [{ code: 'prefix-exhausted', data: { device, ...exhausted } }];
   if (isOnItsOwn && onLink.length === 0) return [{ code: 'no-prefix', data: { device, ...assignment } }];
   if (!link.up) return [];
   // Of a prefix around the interface's own, that part is enough.

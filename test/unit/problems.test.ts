@@ -109,8 +109,10 @@ describe('of an interface', () => {
       share: 'wide',
     };
     const missing = { assignment: { assignment: 'unassigned' }, exhausted } as const;
-    for (const device of ['wg1', 'wg2'])
+    kernel.addLink('wg4', { addresses: ['fd00::1/64'] });
+    for (const device of ['wg1', 'wg4'])
       expect(of(device, [], missing)).toEqual([{ code: 'prefix-exhausted', data: { device, ...exhausted } }]);
+    expect(of('wg2', [], missing)).toEqual([]);
     expect(of('wg2', ['2001:db8::/64'], missing)).toEqual([]);
     const link = kernel.links.list().find(({ name }) => name === 'wg1')!;
     expect(interfaceProblems('wg1', settings({ share: 'lan' }), link, kernel.routing, [], missing)).toEqual(
