@@ -413,8 +413,8 @@ export class Engine {
     });
     for (const { ifindex, packet } of plan.deliver) this.#advertising.expect(ifindex, packet);
     this.#carryOut(plan);
-    for (const entry of [...plan.move.map(({ to }) => to), ...plan.add.map(({ entry }) => entry)])
-      this.#meet(entry);
+    for (const { to } of plan.move) this.#meet(to);
+    for (const { entry } of plan.add) this.#meet(entry);
     for (const name of plan.wiped) {
       const on = this.#watch.named(name)!;
       const asked = this.#clock.now();
