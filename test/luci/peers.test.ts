@@ -100,7 +100,7 @@ describe('the peers of an interface', () => {
     await expect.poll(nameOf).toBe('notebook');
   });
 
-  it('lose the section of which nothing is left', async () => {
+  it('keep what is not changed, and lose the section of which nothing is left', async () => {
     const running = await boot(configured);
     const { router } = running;
     const page = await openPeers(running);
@@ -108,11 +108,17 @@ describe('the peers of an interface', () => {
     const name = row.locator('[data-name="name"] input');
     expect(await name.inputValue()).toBe('mobile');
     await name.fill('');
+    await saveDialog(page);
+    await saveAndApply(page);
+    expect(sectionsIn(router).join()).not.toContain('mobile');
+    expect(sectionsIn(router).join()).toContain("list nftset 'inet#fw4#phone'");
+    await openDialog(page, 'wg0');
+    await page.locator('.modal').getByText('Peers', { exact: true }).click();
     await row.locator('.cbi-dynlist .item').click();
     await saveDialog(page);
     await saveAndApply(page);
     const left = sectionsIn(router).join();
-    expect(left).not.toContain('mobile');
+    expect(left).not.toContain('nftset');
     expect(left).toContain("option name 'tv'");
   });
 
