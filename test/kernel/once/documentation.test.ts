@@ -154,12 +154,15 @@ test('on any Linux, it learns in the foreground', async () => {
   await lab.router.run('service wg-slaacer stop; ip link add wg2 type wireguard && ip link set wg2 up');
   try {
     for (const block of blocksFor('linux')) {
-      const program = lab.router.spawn(`cd ${checkout}; exec ${block.commands}`);
+      const isRunning = block.commands.includes(' run ');
+      const program = lab.router.spawn(
+        `set -e; cd ${checkout}; ${isRunning ? 'exec ' : ''}${block.commands}`,
+      );
       await program.waitFor(/ready|learned here/, PATIENCE);
-      if (block.commands.includes(' run ')) program.kill('SIGTERM');
+      if (isRunning) program.kill('SIGTERM');
       expect(await program.exit).toBe(0);
     }
   } finally {
-    await lab.router.run('ip link delete wg2');
+    await lab.router.run('rm -rf /opt/wg-slaacer /usr/local/sbin/wg-slaacer; ip link delete wg2');
   }
 });
