@@ -91,6 +91,8 @@ export interface ProblemData {
     ({ readonly reason: 'mtu'; readonly mtu: number } | { readonly reason: 'disabled' | 'kernel' });
   'no-prefix': OnDevice & (Assignment | { readonly assignment?: undefined });
   'prefix-exhausted': OnDevice & Exhausted;
+  /** Another interface of the router has it, too. */
+  'prefix-twice': OnDevice & { readonly prefix: string; readonly other: string };
   /** A prefix to learn in to which no route leads by the interface. */
   'no-route': OnDevice & { readonly prefix: string };
   /** All of `prefix` is the peer's by its allowed IP `cover`. */

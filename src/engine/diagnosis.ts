@@ -6,7 +6,7 @@ import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { Routing } from '../kernel/ports.ts';
 import type { Device, Link, Peer, Scope } from '../model.ts';
 import type { Assignment, Exhausted, Problem } from '../problem.ts';
-import { onLinkPrefixes, uniqueLocal } from '../scope.ts';
+import { onLinkPrefixes, slaacPrefix, uniqueLocal } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
 
 /** What netifd has not given to an interface that is to have it. */
@@ -65,6 +65,24 @@ function prefixProblems(
   return settings.prefixes
     .filter((prefix) => !isOnLink(prefix) && !routing.leadsBack(link.ifindex, lastOf(prefix)))
     .map((prefix) => ({ code: 'no-route', data: { device, prefix: formatPrefix(prefix) } }));
+}
+
+/** Its prefixes that another interface has, too, as the LAN: what is for peers may leave by that one. */
+export function twiceProblems(link: Link, links: readonly Link[]): Problem[] {
+  const others = links.filter(
+    ({ ifindex, table, up }) => ifindex !== link.ifindex && table === link.table && up,
+  );
+  return [...currentPrefixes(link)].flatMap((prefix) => {
+    const other = others.find((each) => currentPrefixes(each).has(prefix));
+    if (!other) return [];
+    return [{ code: 'prefix-twice' as const, data: { device: link.name, prefix, other: other.name } }];
+  });
+}
+
+/** The texts of those that are not deprecated: what another interface has had just before does not count. */
+function currentPrefixes({ addresses }: Link): Set<string> {
+  const current = addresses.filter(({ preferred }) => preferred > 0);
+  return new Set(current.flatMap((address) => slaacPrefix(address) ?? []).map(formatPrefix));
 }
 
 /** Peers whose own allowed IPs cover a whole prefix to learn in: there, everything is theirs already. */

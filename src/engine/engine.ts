@@ -13,7 +13,7 @@ import { Sharing } from '../sharing/sharing.ts';
 import { Addressless, isNoAddress } from './addressless.ts';
 import { type EnabledInterface, type EngineConfig, enabledAmong } from './config.ts';
 import { Denials } from './denials.ts';
-import { interfaceProblems, noInterface, ownedProblems } from './diagnosis.ts';
+import { interfaceProblems, noInterface, ownedProblems, twiceProblems } from './diagnosis.ts';
 import { type EngineEvent, eventsOf } from './events.ts';
 import { execute, type Surroundings } from './executor.ts';
 import { Learner } from './learner.ts';
@@ -336,7 +336,10 @@ export class Engine {
     if (this.#presence.hasJustChanged(device, now)) return [];
     const configured = this.#config.interfaces.map((each) => each.device);
     if (!link) return [noInterface(device, links, configured)];
-    return interfaceProblems(device, settings, link, this.#kernel.routing, share?.prefixes, config);
+    return [
+      ...interfaceProblems(device, settings, link, this.#kernel.routing, share?.prefixes, config),
+      ...twiceProblems(link, links),
+    ];
   }
 
   #enabled(links: readonly Link[]): EnabledInterface[] {

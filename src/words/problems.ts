@@ -211,6 +211,12 @@ export const catalogue: Catalogue = {
           "share it: option share '{holder}' in /etc/config/wg-slaacer; or ask the provider for a larger one: option reqprefix '56' of {uplink} in /etc/config/network; or, if {device} is to have local addresses only, give it list ip6class 'local' there",
         ),
   ],
+  'prefix-twice': (_) => [
+    _('{device}: {other} has an address in {prefix}, too, so what is for peers of {device} may go there'),
+    _(
+      "give {device} a prefix of its own; or remove its address in {prefix}, and have it share that of {other}: option share '{other}' in /etc/config/wg-slaacer",
+    ),
+  ],
   'no-route': (_) => [
     _(
       '{device}: addresses in {prefix} are learned, but no route leads there by {device}, so replies go elsewhere',

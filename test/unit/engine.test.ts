@@ -593,14 +593,15 @@ describe('another configuration', () => {
   });
 
   it('that disables an interface withdraws what was learned on it, and on no other', () => {
-    started(config(on('wg1'), on('wg2')));
-    bench.kernel.addLink('wg2', { addresses: router });
+    const wg2 = on('wg2', { prefixes: prefixes('2001:db8:1::/64') });
+    started(config(on('wg1'), wg2));
+    bench.kernel.addLink('wg2', { addresses: ['fe80::2/64'] });
     bench.kernel.setPeers('wg2', { [alice]: [] });
     bench.kernel.announce();
     learn(five);
     bench.packet('wg2', alice, five);
     bench.takeEvents();
-    bench.engine.configure(config(on('wg2')));
+    bench.engine.configure(config(wg2));
     expect(bench.told()).toEqual([`forgotten ${five} alice (disabled)`]);
     expectEverywhere();
     expect(bench.allowed('wg2')).toEqual([`${five} alice`]);

@@ -64,6 +64,7 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
       share: 'whole',
     },
   ],
+  'prefix-twice': [{ device, prefix: '2001:db8:1::/64', other: 'br-lan' }],
   'no-route': [{ device, prefix: '2001:db8:1::/64' }],
   'prefix-owned': [{ device, peer: alice, prefix: '2001:db8:1::/64', cover: '::/0' }],
   'refused-peer': [{ device, peer: alice }],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { interfaceProblems, noInterface, ownedProblems } from '../../src/engine/diagnosis.ts';
+import { interfaceProblems, noInterface, ownedProblems, twiceProblems } from '../../src/engine/diagnosis.ts';
 import { type Assignment, type Exhausted, failureOf, type Problem, ProblemList } from '../../src/problem.ts';
 import { describeProblem } from '../../src/words/problems.ts';
 import { alice, bob, deviceOf, prefixes, settings } from './bench.ts';
@@ -159,6 +159,32 @@ describe('of an interface', () => {
       { code: 'ra-taken', data: { device: 'wg3', prefix: '2001:db8:6::/64' } },
       { code: 'no-prefix', data: { device: 'wg3' } },
     ]);
+  });
+});
+
+describe('a prefix', () => {
+  const router = new FakeKernel(new FakeClock());
+  router.addLink('wg1', { addresses: ['2001:db8:1::2/64', 'fd00:1::1/64', 'fe80::1/64'] });
+  router.addLink('br-lan', { kind: 'bridge', addresses: ['2001:db8:1::1/60', 'fe80::1/64'] });
+  const of = (name: string) => {
+    const links = router.links.list();
+    return twiceProblems(links.find((link) => link.name === name)!, links);
+  };
+
+  it('that another interface has, too, is told', () => {
+    const data = { device: 'wg1', prefix: '2001:db8:1::/64', other: 'br-lan' };
+    expect(of('wg1')).toEqual([{ code: 'prefix-twice', data }]);
+  });
+
+  it('is none if that is in another VRF, down, or has had it before', () => {
+    router.changeLink('br-lan', { table: 10 });
+    expect(of('wg1')).toEqual([]);
+    router.changeLink('br-lan', { table: undefined });
+    router.setLinkUp('br-lan', false);
+    expect(of('wg1')).toEqual([]);
+    router.setLinkUp('br-lan', true);
+    router.setLifetimes('br-lan', 0, 7_000_000);
+    expect(of('wg1')).toEqual([]);
   });
 });
 
