@@ -9,6 +9,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -72,9 +73,19 @@ export class FlashFile implements StateFile {
 
   /** In bytes; undefined if there is none. Throws if it is anything but a file: no folder or device is to be replaced. */
   #size(): number | undefined {
-    const found = statSync(this.path, { throwIfNoEntry: false });
+    const found = this.#stat();
     if (found && !found.isFile())
       throw Object.assign(new Error(`EEXIST: not a file, ${this.path}`), { code: 'EEXIST' });
     return found?.size;
+  }
+
+  /** Not by throwIfNoEntry: since Node 24 that is silent about a path through a file, too. */
+  #stat(): Stats | undefined {
+    try {
+      return statSync(this.path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
   }
 }
