@@ -236,7 +236,7 @@ export class Engine {
       this.#problems.add({ code: 'links-failed', data: failureOf(error) });
       this.#watch.isIncomplete = true;
     }
-    this.#keeper?.note();
+    this.#keeper?.note(isDue);
     const isSaved = this.#source.current?.save(this.#clock.now()) === true;
     this.#pace.note(isDue, !isSaved && this.#isToldAll());
     this.#scheduleNext();

@@ -36,9 +36,10 @@ export class StateKeeper {
     return this.#load() ?? { addresses: [], advertised: new Map() };
   }
 
-  /** There may be something else to know. */
-  note(): void {
-    if (!this.#isForeign) this.#throttle.note();
+  /** There may be something else to know. With a look of the engine it is seen at once if not, so that no timer is needed. */
+  note(isLook = false): void {
+    if (this.#isForeign || (isLook && this.#written === this.#text())) return;
+    this.#throttle.note();
   }
 
   /** Writes what has changed. */
@@ -67,7 +68,7 @@ export class StateKeeper {
   /** What could not be read may be anything, and is not written over. */
   #write(): 'written' | 'unchanged' | 'failed' {
     if (this.#written === undefined && !this.#load()) return this.#isForeign ? 'unchanged' : 'failed';
-    const text = encodeState(this.#collect());
+    const text = this.#text();
     if (this.#isForeign || text === this.#written) return 'unchanged';
     try {
       this.#file.write(text);
@@ -78,6 +79,10 @@ export class StateKeeper {
       this.#fail(error);
       return 'failed';
     }
+  }
+
+  #text(): string {
+    return encodeState(this.#collect());
   }
 
   #fail(error: unknown): void {

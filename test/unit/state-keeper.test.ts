@@ -62,6 +62,17 @@ describe('it is written', () => {
     expect(clock.pending()).toEqual([]);
   });
 
+  it('without a wake-up of its own after a look that finds nothing new', () => {
+    use('fe80::a');
+    clock.advance(MINUTE);
+    keeper.note(true);
+    expect(clock.pending()).toEqual([]);
+    address = 'fe80::b';
+    keeper.note(true);
+    clock.advance(60 * MINUTE);
+    expect(file.text).toBe(text());
+  });
+
   it('not if it has not changed, or is as before again', () => {
     use('fe80::a');
     clock.advance(MINUTE);

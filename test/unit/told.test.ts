@@ -3,6 +3,7 @@
 
 import { beforeEach, describe, expect, it } from 'vitest';
 import { alice, Bench, bob, config, on } from './bench.ts';
+import { FakeStateFile } from './fake-state-file.ts';
 
 const [five, linkLocal] = ['2001:db8:1::5', 'fe80::5'];
 
@@ -19,6 +20,18 @@ beforeEach(() => {
 
 const looks = () => bench.kernel.calls.splice(0).filter((call) => call === 'list').length;
 const hour = 3_600_000;
+
+/** From now on; the answer tells how many there have been. */
+function countWakeUps(): () => number {
+  let count = 0;
+  const after = bench.clock.after.bind(bench.clock);
+  bench.clock.after = (milliseconds, callback) =>
+    after(milliseconds, () => {
+      count++;
+      callback();
+    });
+  return () => count;
+}
 
 it('puts right at once what others have changed', () => {
   bench.kernel.setPeers('wg1', { [alice]: [], [bob]: [] });
@@ -37,16 +50,21 @@ it('wakes no more than once in five minutes for many addresses that expire one a
     bench.clock.advance(day / 500);
   }
   bench.kernel.calls.length = 0;
-  let wakeUps = 0;
-  const after = bench.clock.after.bind(bench.clock);
-  bench.clock.after = (milliseconds, callback) =>
-    after(milliseconds, () => {
-      wakeUps++;
-      callback();
-    });
+  const wakeUps = countWakeUps();
   bench.clock.advance(day + day / 30);
   expect(bench.ledger('wg1')).toEqual([]);
-  expect(wakeUps).toBeLessThanOrEqual(day / 300_000);
+  expect(wakeUps()).toBeLessThanOrEqual(day / 300_000);
+});
+
+it('wakes at most six times an hour at rest, although it keeps a state for after a reboot', () => {
+  bench.stateFile = new FakeStateFile();
+  bench.start(config(on('wg1')));
+  bench.packet('wg1', alice, linkLocal);
+  bench.clock.advance(hour);
+  expect(bench.stateFile.text).toContain(linkLocal);
+  const wakeUps = countWakeUps();
+  bench.clock.advance(hour);
+  expect(wakeUps()).toBeLessThanOrEqual(6);
 });
 
 describe('looks', () => {
