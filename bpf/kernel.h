@@ -36,7 +36,8 @@ struct sk_buff {
 	char cb[48];
 	unsigned int len, data_len;
 	__be16 protocol;
-	unsigned char *data;
+	__u16 network_header;
+	unsigned char *head, *data;
 } CORE;
 
 struct genl_info {

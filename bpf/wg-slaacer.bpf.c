@@ -47,7 +47,7 @@ static struct settled settled[256];
 
 struct packet {
 	struct sk_buff *skb;
-	const unsigned char *header;	     /* the IPv6 header, where its data begins */
+	const unsigned char *header;	     /* the IPv6 header */
 	const struct noise_keypair *keypair; /* what has decrypted it */
 	struct wg_peer *sender, *owner;	     /* no owner: NULL */
 	struct source source;
@@ -270,7 +270,8 @@ int lookup_return(struct pt_regs *ctx)
 		return 0;
 	cb = cb_of(skb);
 	packet.skb = skb;
-	packet.header = NEIGHBOUR(near, skb, data);
+	/* It is skb->data, too, which a 32-bit kernel does not align to 8 bytes. */
+	packet.header = NEIGHBOUR(near, skb, head) + NEIGHBOUR(near, skb, network_header);
 	packet.keypair = POINTER(BPF_CORE_READ(cb, keypair));
 	packet.owner = (struct wg_peer *)(__u64)PT_REGS_RC(ctx);
 	bpf_probe_read_kernel(address, 16, packet.header + IPV6_SADDR);
