@@ -60,6 +60,15 @@ export const DEVICE = 'wg0';
 /** Seconds: less than what a NAT keeps a UDP mapping for; and with it a client shakes hands as soon as it is up. */
 export const KEEPALIVE = 25;
 
+/**
+ * By which a client keeps the tunnel's own packets out of the tunnel: they have this mark, and the default route that leads
+ * into the tunnel is in the table of this number, which all others are looked up in, as wg-quick has it. A default route in
+ * the main table would be no better than that of the client's uplink, and might lead WireGuard into itself.
+ */
+export const MARK = 51_820;
+/** In which rules of routing are asked, just before that for the main table. */
+export const PRIORITY = { mainButDefault: 32_764, tunnel: 32_765 } as const;
+
 /** WireGuard's own, for an Ethernet of 1500 bytes. */
 const USUAL_MTU = 1420;
 

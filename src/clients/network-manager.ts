@@ -24,7 +24,11 @@ export function networkManager(client: Client, router: RouterSide): ClientSetup 
   return {
     files: [
       { path: PROFILE, mode: '600', text: profile(client, router) },
-      { path: `/etc/NetworkManager/dispatcher.d/50-${DEVICE}`, mode: '755', text: dispatcher(client) },
+      {
+        path: `/etc/NetworkManager/dispatcher.d/50-${DEVICE}`,
+        mode: '755',
+        text: dispatcher(client, router),
+      },
     ],
     commands: [`nmcli connection load ${PROFILE}`, `nmcli connection up ${DEVICE}`],
     notes: [],
@@ -64,11 +68,13 @@ function profile(client: Client, router: RouterSide): string {
   ].join('\n');
 }
 
-function dispatcher({ addresses }: Client): string {
+function dispatcher({ addresses }: Client, { isDefaultRouter }: RouterSide): string {
   return [
     '#!/bin/sh',
     '# The kernel gives itself a link-local address, and asks for a Router Advertisement.',
     `[ "$1" = ${DEVICE} ] && [ "$2" = up ] || exit 0`,
+    // NetworkManager has a default route of its own.
+    ...(isDefaultRouter ? [`sysctl -q -w net.ipv6.conf.${DEVICE}.accept_ra_defrtr=0`] : []),
     `sysctl -q -w net.ipv6.conf.${DEVICE}.addr_gen_mode=3`,
     ...addresses
       .filter((address) => !isIpv4(address))

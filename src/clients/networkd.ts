@@ -11,7 +11,9 @@ import {
   DEVICE,
   endpointOf,
   KEEPALIVE,
+  MARK,
   mtuOf,
+  PRIORITY,
   presharedKeyOf,
   publicKeyOf,
   type RouterSide,
@@ -19,8 +21,29 @@ import {
 } from './facts.ts';
 import { placeholders } from './placeholders.ts';
 
+const routing = [
+  "# All IPv6 goes through the tunnel, but for the tunnel's own packets and what has a better route than a default one:",
+  '[IPv6AcceptRA]',
+  `RouteTable=${MARK}`,
+  '',
+  '[RoutingPolicyRule]',
+  'Family=ipv6',
+  'Table=main',
+  'SuppressPrefixLength=0',
+  `Priority=${PRIORITY.mainButDefault}`,
+  '',
+  '[RoutingPolicyRule]',
+  'Family=ipv6',
+  `FirewallMark=${MARK}`,
+  'InvertRule=yes',
+  `Table=${MARK}`,
+  `Priority=${PRIORITY.tunnel}`,
+  '',
+];
+
 export function networkd(client: Client, router: RouterSide): ClientSetup {
   const mtu = mtuOf(router);
+  const { isDefaultRouter } = router;
   const netdev = [
     '[NetDev]',
     `Name=${DEVICE}`,
@@ -29,6 +52,7 @@ export function networkd(client: Client, router: RouterSide): ClientSetup {
     '',
     '[WireGuard]',
     `PrivateKey=${placeholders.privateKey}`,
+    ...(isDefaultRouter ? [`FirewallMark=${MARK}`] : []),
     '',
     '[WireGuardPeer]',
     `PublicKey=${publicKeyOf(router)}`,
@@ -53,6 +77,7 @@ export function networkd(client: Client, router: RouterSide): ClientSetup {
       .map((address) => `Address=${withLength(address)}`),
     'IPv6AcceptRA=yes',
     '',
+    ...(isDefaultRouter ? routing : []),
   ];
   return {
     files: [

@@ -8,7 +8,9 @@ import {
   DEVICE,
   endpointOf,
   KEEPALIVE,
+  MARK,
   mtuOf,
+  PRIORITY,
   presharedKeyOf,
   publicKeyOf,
   type RouterSide,
@@ -24,6 +26,12 @@ export function wgQuick(client: Client, router: RouterSide): ClientSetup {
     ...option('Address', client.addresses.map(withLength)),
     ...option('MTU', [mtuOf(router)]),
     ...(servers.length > 0 ? ['# wg-quick needs resolvconf for this:', `# DNS = ${servers.join(', ')}`] : []),
+    ...(router.isDefaultRouter
+      ? [
+          '# wg-quick has a default route of its own:',
+          'PostUp = sysctl -w net.ipv6.conf.%i.accept_ra_defrtr=0',
+        ]
+      : []),
     '# The kernel gives itself a link-local address, and asks for a Router Advertisement:',
     'PostUp = sysctl -w net.ipv6.conf.%i.addr_gen_mode=3',
   ]);
@@ -33,16 +41,31 @@ export function wgQuick(client: Client, router: RouterSide): ClientSetup {
 /** Its link-local address comes by itself. */
 export function wireguardGo(client: Client, router: RouterSide): ClientSetup {
   return {
-    files: [{ path: PATH, mode: '600', text: configuration(client, router, []) }],
+    files: [
+      {
+        path: PATH,
+        mode: '600',
+        text: configuration(client, router, router.isDefaultRouter ? [`FwMark = ${MARK}`] : []),
+      },
+    ],
     commands: [
       `wireguard-go ${DEVICE}`,
       `wg setconf ${DEVICE} ${PATH}`,
       ...client.addresses.map((address) => `ip address add ${withLength(address)} dev ${DEVICE}`),
+      ...(router.isDefaultRouter ? [`sysctl -w net.ipv6.conf.${DEVICE}.accept_ra_defrtr=0`] : []),
       `ip link set ${DEVICE} mtu ${router.mtu} up`,
+      ...(router.isDefaultRouter ? routing : []),
     ],
     notes: [],
   };
 }
+
+/** The rules outlive the interface. */
+const routing = [
+  `ip -6 route add default dev ${DEVICE} table ${MARK}`,
+  `ip -6 rule add table main suppress_prefixlength 0 priority ${PRIORITY.mainButDefault} || true`,
+  `ip -6 rule add not fwmark ${MARK} table ${MARK} priority ${PRIORITY.tunnel} || true`,
+];
 
 /** The apps for Android, iOS, macOS and Windows. */
 export function app(client: Client, router: RouterSide): ClientSetup {

@@ -74,7 +74,11 @@ nsenter --net=/run/netns/${name} mount -t sysfs -o ro sys ${this.#root}/sys`);
       await this.run(`mkdir -p ${dirname(path)} && cat >${path} && chmod ${mode} ${path}`, {
         input: complete(text, privateKey),
       });
-    await this.run(this.#setup.commands.join(' && '));
+    await this.run(this.#commands());
+  }
+
+  #commands(): string {
+    return ['set -e', ...this.#setup.commands].join('\n');
   }
 
   async switchOff(): Promise<void> {
@@ -82,7 +86,7 @@ nsenter --net=/run/netns/${name} mount -t sysfs -o ro sys ${this.#root}/sys`);
   }
 
   async switchOn(): Promise<void> {
-    await this.run(this.system.up ?? this.#setup.commands.join(' && '));
+    await this.run(this.system.up ?? this.#commands());
   }
 
   /** How many advertisements wg0 has had since it is there. */
@@ -107,8 +111,8 @@ nsenter --net=/run/netns/${name} mount -t sysfs -o ro sys ${this.#root}/sys`);
     });
   }
 
-  /** The default routes that an advertisement gave it, one a line. */
-  async defaultRoutes(): Promise<string> {
-    return (await this.client.run('ip -6 route show default dev wg0 proto ra')).stdout;
+  /** By which link it reaches a host, as the kernel says. */
+  async wayTo(host: string): Promise<string> {
+    return (await this.client.run(`ip -6 route get ${host}`)).stdout;
   }
 }

@@ -16,6 +16,7 @@ const scenarios: readonly (readonly [what: string, happen: (world: World) => Pro
   ['… and clients busy', (world) => world.rebooted('SIGKILL', true)],
   ['moved to another endpoint', (world) => world.moved()],
   ['router renumbered', (world) => world.renumbered()],
+  ['reached by IPv6, which the network below has, too', (world) => world.uplinked()],
 ];
 
 describe.each(['fexit', 'lending'] as const)('by %s', (way) => {

@@ -13,6 +13,8 @@ import { ClientSystem, type Reached } from './client-system.ts';
 import { type System, systems } from './systems.ts';
 
 const SERVER = '2001:db8:fe::2';
+/** The router's, for tunnels by IPv6. */
+const ENDPOINT = '2001:db8:e::1';
 /** Milliseconds until a system has to be on line: a session ends after 180 s, and a keepalive comes every 25 s. */
 const PATIENCE = 300_000;
 /** Milliseconds: there is one advertisement in so many that nobody asks for. */
@@ -22,6 +24,16 @@ const LIFETIME = 40;
 /** Seconds that what is advertised holds: RFC 9096. */
 const VALID = 5_400;
 const PREFERRED = 2_700;
+
+/** Advertises 2001:db8:c<N>::/64, and a default route, on each of so many links below. */
+const ADVERTISE = `
+import socket, struct, sys
+for n in range(1, int(sys.argv[1]) + 1):
+    prefix = socket.inet_pton(socket.AF_INET6, "2001:db8:c%x::" % n)
+    message = bytes.fromhex("86000000400007080000000000000000") + struct.pack("!BBBBIII", 3, 4, 64, 0xC0, 3600, 1800, 0) + prefix
+    out = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+    out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+    out.sendto(message, ("ff02::1", 0, 0, socket.if_nametoindex("veth%d" % n)))`;
 
 type Outcome = PromiseSettledResult<Reached>;
 export type Outcomes = ReadonlyMap<System, Outcome>;
@@ -115,7 +127,7 @@ ip -6 route add default via ${SERVER}`);
       expect(valid).toBeGreaterThan(VALID - 10);
       expect(preferred).toBeGreaterThan(PREFERRED - 10);
     }
-    expect(await client.defaultRoutes()).toMatch(/^default via fe80::/);
+    expect(await client.wayTo(SERVER)).toContain(' dev wg0 ');
   }
 
   /** One after the other, as programs that start take time in emulation. */
@@ -175,6 +187,25 @@ ip -6 route add default via ${SERVER}`);
     return this.#watch(this.clients, {
       prepare: () =>
         this.#underlay((n) => `address delete 10.9.${n}.2/24 dev eth0\naddress add 10.9.${n}.3/24 dev eth0`),
+      advertised: false,
+    });
+  }
+
+  /** From now on they have IPv6 by the network below, whose default route is younger, and reach the router by it. */
+  uplinked(): Promise<Outcomes> {
+    return this.#watch(this.clients, {
+      prepare: async () => {
+        const links = this.clients.map(
+          (_, index) => `ip address add 2001:db8:c${index + 1}::1/64 dev veth${index + 1} nodad`,
+        );
+        await this.lab.router.run(['set -e', `ip address add ${ENDPOINT}/128 dev lo`, ...links].join('\n'));
+        await this.#underlay(() => 'link set eth0 down\nlink set eth0 addrgenmode eui64\nlink set eth0 up');
+        await this.lab.guest.sleep(5_000); // duplicates are looked for
+        await this.lab.router.run(`/usr/bin/python3 -ISc '${ADVERTISE}' ${this.clients.length}`);
+        await this.lab.guest.sleep(5_000);
+        for (const client of this.clients)
+          await client.run(`wg set wg0 peer "$(wg show wg0 peers)" endpoint '[${ENDPOINT}]:51820'`);
+      },
       advertised: false,
     });
   }

@@ -81,7 +81,10 @@ describe('a configuration', () => {
       Interface: {
         PrivateKey: [placeholders.privateKey],
         Address: ['192.168.10.2/32, 2001:db8:1::a/128'],
-        PostUp: ['sysctl -w net.ipv6.conf.%i.addr_gen_mode=3'],
+        PostUp: [
+          'sysctl -w net.ipv6.conf.%i.accept_ra_defrtr=0',
+          'sysctl -w net.ipv6.conf.%i.addr_gen_mode=3',
+        ],
       },
       Peer: peer,
     });
@@ -92,10 +95,12 @@ describe('a configuration', () => {
   it('for systemd-networkd has a link-local address and multicast', () => {
     expect(ini(fileOf('networkd', 'wg0.netdev'))).toEqual({
       NetDev: { Name: ['wg0'], Kind: ['wireguard'] },
-      WireGuard: { PrivateKey: [placeholders.privateKey] },
+      WireGuard: { PrivateKey: [placeholders.privateKey], FirewallMark: ['51820'] },
       WireGuardPeer: { ...peer, AllowedIPs: ['0.0.0.0/0,::/0'] },
     });
-    const { Network, ...others } = ini(fileOf('networkd', 'wg0.network'));
+    const { Network, IPv6AcceptRA, RoutingPolicyRule, ...others } = ini(fileOf('networkd', 'wg0.network'));
+    expect(IPv6AcceptRA).toEqual({ RouteTable: ['51820'] });
+    expect(RoutingPolicyRule!.Priority).toEqual(['32765']); // the last of two
     expect(others).toEqual({ Match: { Name: ['wg0'] }, Link: { Multicast: ['yes'] } });
     expect(Network).toEqual({
       Address: [`${linkLocalFor(client)}/64`, '192.168.10.2/32', '2001:db8:1::a/128'],
@@ -121,6 +126,7 @@ describe('a configuration', () => {
     expect(ipv4).toEqual({ method: ['disabled'] });
     expect(fileOf('networkmanager', '50-wg0').split('\n').slice(2)).toEqual([
       '[ "$1" = wg0 ] && [ "$2" = up ] || exit 0',
+      'sysctl -q -w net.ipv6.conf.wg0.accept_ra_defrtr=0',
       'sysctl -q -w net.ipv6.conf.wg0.addr_gen_mode=3',
       'ip address replace 2001:db8:1::a/128 dev wg0',
       '',
@@ -161,7 +167,7 @@ describe('a configuration', () => {
 
   it('for wireguard-go has what wg setconf takes, and the rest as commands', () => {
     expect(ini(fileOf('wireguard-go', 'wg0.conf'))).toEqual({
-      Interface: { PrivateKey: [placeholders.privateKey] },
+      Interface: { PrivateKey: [placeholders.privateKey], FwMark: ['51820'] },
       Peer: peer,
     });
     expect(setupOf(client, router, 'wireguard-go').commands).toEqual([
@@ -169,9 +175,21 @@ describe('a configuration', () => {
       'wg setconf wg0 /etc/wireguard/wg0.conf',
       'ip address add 192.168.10.2/32 dev wg0',
       'ip address add 2001:db8:1::a/128 dev wg0',
+      'sysctl -w net.ipv6.conf.wg0.accept_ra_defrtr=0',
       'ip link set wg0 mtu 1420 up',
+      'ip -6 route add default dev wg0 table 51820',
+      'ip -6 rule add table main suppress_prefixlength 0 priority 32764 || true',
+      'ip -6 rule add not fwmark 51820 table 51820 priority 32765 || true',
     ]);
   });
+
+  it.each(clientSystems)(
+    'for %s leaves default routes alone where the router leads nowhere else',
+    (system) => {
+      const setup = setupOf(client, { ...router, isDefaultRouter: false }, system);
+      expect(textOf(client, setup)).not.toMatch(/defrtr|mark|ip -6|route=|rule/i);
+    },
+  );
 
   it('for an app has an address in each prefix, the DNS server, and says what comes when the prefix changes', () => {
     expect(ini(fileOf('app', 'wg0.conf'))).toEqual({
