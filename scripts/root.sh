@@ -90,9 +90,15 @@ keep "$kernel/modules-$key" "$kernel" module_files
 
 # As the guest has them where they are here.
 own_files() {
+	local musl
+	musl=build/musl/$(uname -m)
 	parents "${checkout#/}"
 	find "${checkout#/}"/{dist/rootfs,build/test,test/bed}
 	printf '%s\n' "${checkout#/}"/{dist,dist/package.json,build,test}
+	if [ -d "$checkout/$musl" ]; then
+		parents "${checkout#/}/$musl"
+		find "${checkout#/}/$musl"
+	fi
 }
 
 {
