@@ -6,6 +6,15 @@ import { foreignCpu, foreignCpus } from './scripts/cpus.ts';
 /** What is proved on one kernel and on each CPU. */
 const alsoIn: Readonly<Record<string, string[]>> = { 'kernel/cpus': ['test/kernel/once/package.test.ts'] };
 
+/** What cannot be proved on a kernel. */
+function lacking(kernel: string): string[] {
+  if (!foreignCpu(kernel)) return [];
+  // Its guests have the host's clock, no dnsmasq, and no client systems.
+  const none = ['test/kernel/once/clock.test.ts', 'test/kernel/once/names.test.ts', 'test/clients/**'];
+  // Only a kprobe takes types from a file.
+  return kernel === 'riscv64' ? [...none, 'test/kernel/laws/types.test.ts'] : none;
+}
+
 /**
  * What is proved where: test/kernel/README.md. A project's files share its guests: so they run in one process, one by one.
  */
@@ -14,10 +23,7 @@ const onKernel = (kernel: string): TestProjectInlineConfiguration[] =>
     test: {
       name: `${folder.replace('kernel/', '')}-${kernel}`,
       include: [`test/${folder}/**/*.test.ts`, ...(alsoIn[folder] ?? [])],
-      // Its guests have the host's clock, no dnsmasq, and no client systems.
-      exclude: foreignCpu(kernel)
-        ? ['test/kernel/once/clock.test.ts', 'test/kernel/once/names.test.ts', 'test/clients/**']
-        : [],
+      exclude: lacking(kernel),
       globalSetup: ['test/bed/programs.ts'],
       setupFiles: ['test/bed/setup.ts'],
       provide: { kernel },

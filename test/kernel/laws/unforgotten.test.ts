@@ -31,13 +31,9 @@ describe.each([anyHook, 'lending'] as const)('by %s', (hook) => {
     laptop.run(`wg showconf wg0 >/run/wg0.conf && wg setconf wg0 /run/wg0.conf
 wg set wg0 peer "$(wg show wg0 peers)" persistent-keepalive 3600`);
 
-  /** Milliseconds from what somebody does until the laptop has taken one. */
-  async function untilAdvertised(act: () => Promise<unknown>): Promise<number> {
-    const [count, before] = [await taken(), lab.guest.now];
-    await act();
-    await lab.guest.until(async () => expect(await taken()).toBeGreaterThan(count), 40_000, limit / 20);
-    return lab.guest.now - before;
-  }
+  /** Within so many milliseconds the laptop has taken another one than the first `count`. */
+  const expectTaken = (count: number, most: number) =>
+    lab.guest.until(async () => expect(await taken()).toBeGreaterThan(count), most, limit / 20);
 
   /** A peer that was removed has no session on the router. */
   const addAgain = (endpoint = '') => {
@@ -85,13 +81,17 @@ ip address add ${linkLocal}/64 dev wg0 nodad`);
     ['the peer was removed and added again', () => addAgain()],
     ['the interface was made anew', () => lab.replaceLink()],
   ])('a client is advertised to at its next handshake after %s', async (_, act) => {
+    // Some of these are followed by one at once: if that has come before the handshake, the next one comes 10 s later.
+    const count = await taken();
     await act();
-    expect(await untilAdvertised(shakeHands)).toBeLessThan(limit);
+    await shakeHands();
+    await expectTaken(count, limit);
   });
 
   test('a client that says nothing is advertised to when it was removed and added again with its endpoint', async () => {
-    const took = await untilAdvertised(() => addAgain('endpoint 10.9.1.2:51820'));
-    expect(took).toBeLessThan(hook === 'lending' ? 30_000 : limit);
+    const count = await taken();
+    await addAgain('endpoint 10.9.1.2:51820');
+    await expectTaken(count, hook === 'lending' ? 30_000 : limit);
   });
 
   test('what a peer had is withdrawn after it was removed, and told', async () => {
