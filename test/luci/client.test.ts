@@ -92,7 +92,7 @@ describe('a configuration', () => {
     await page.getByRole('button', { name: "Set up: Alice's laptop" }).click();
     await system(page, 'app');
     await says(page, /Put in: PRIVATE-KEY-OF-THE-CLIENT, PRESHARED-KEY-OF-THE-PEER, ADDRESS-OF-THE-ROUTER$/m);
-    expect(await page.locator('.modal').getByText('A QR code needs').isVisible()).toBe(true);
+    await page.locator('.modal').getByText('A QR code needs').waitFor();
     const [privateKey, presharedKey] = [key(), key()];
     await field(page, 'Address of the router').fill('home.example.org');
     await field(page, 'Private key of the client').fill('too short');

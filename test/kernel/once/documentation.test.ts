@@ -151,7 +151,9 @@ test('the commands of other pages work, and show what the pages show', async () 
 });
 
 test('on any Linux, it learns in the foreground', async () => {
-  await lab.router.run('service wg-slaacer stop; ip link add wg2 type wireguard && ip link set wg2 up');
+  await lab.router.run(
+    'mkdir -p /opt /usr/local/sbin; service wg-slaacer stop; ip link add wg2 type wireguard && ip link set wg2 up',
+  );
   try {
     for (const block of blocksFor('linux')) {
       const isRunning = block.commands.includes(' run ');
