@@ -12,7 +12,7 @@ const checkout = fileURLToPath(new URL('../..', import.meta.url));
 const installed = (name: string) => join(checkout, 'dist/rootfs', name);
 const object = installed('lib/bpf/wg-slaacer.o');
 const addon = installed('usr/lib/wg-slaacer/wg_slaacer.node');
-const bundle = installed('usr/lib/wg-slaacer/main.js');
+const bundle = installed('usr/lib/wg-slaacer/wg-slaacer.js');
 
 const KILOBYTE = 1024;
 
