@@ -3,7 +3,7 @@
 // (interface-ip.c).
 
 import type { Assignment, Exhausted } from '../problem.ts';
-import { isTable, type UbusTable, type UbusValue } from '../ubus/types.ts';
+import { isTable, tablesIn, type UbusTable } from '../ubus/types.ts';
 import { type Section, sectionsOf } from './sections.ts';
 
 /** A prefix that an interface has from its provider, or by configuration, to give parts of it to others. */
@@ -50,10 +50,6 @@ export function delegatedBy(table: UbusTable): Delegated[] {
       },
     ];
   });
-}
-
-function tablesIn(list: UbusValue | undefined): UbusTable[] {
-  return Array.isArray(list) ? list.filter(isTable) : [];
 }
 
 /** Of interfaces that are to have a prefix, by the kernel's names: why they may have none, or nothing of a certain one. */

@@ -3,7 +3,7 @@
 // them: names that are kept by dynamic DNS, the router's own if it has a domain, and addresses of its uplinks.
 
 import { contains, parseAddress, parsePrefix } from '../address.ts';
-import { isTable, type Ubus, type UbusTable, type UbusValue } from '../ubus/types.ts';
+import { tablesIn, type Ubus, type UbusTable, type UbusValue } from '../ubus/types.ts';
 import { sectionsOf } from './sections.ts';
 import { readSections } from './uci.ts';
 
@@ -71,10 +71,6 @@ export function hostsOf(ddns: UbusTable, system: UbusTable, dump: UbusTable): st
   const ipv6 = uplinks.flatMap((uplink) => addressesIn(uplink['ipv6-address']));
   const addresses = [...ipv4(false), ...ipv6, ...ipv4(true)];
   return [...new Set([...names, ...own, ...addresses.filter(isPublic)])].filter(isHost);
-}
-
-function tablesIn(list: UbusValue | undefined): UbusTable[] {
-  return Array.isArray(list) ? list.filter(isTable) : [];
 }
 
 function hasDefaultRoute({ up, route }: UbusTable): boolean {

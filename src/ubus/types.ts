@@ -87,3 +87,8 @@ export interface Ubus {
 export function isTable(value: UbusValue | undefined): value is UbusTable {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+/** The tables in a list; none if it is no list. */
+export function tablesIn(list: UbusValue | undefined): UbusTable[] {
+  return Array.isArray(list) ? list.filter(isTable) : [];
+}
