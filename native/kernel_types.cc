@@ -10,6 +10,7 @@
 #include <unordered_set>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <bpf/bpf.h>
 
 namespace
 {
@@ -188,16 +189,22 @@ std::vector<btf_member> Copy::members_of(const btf_type *original)
 	return members;
 }
 
-// 0 if there is none.
-uint32_t find_function(const TypesFile &among, const std::vector<std::string> &names)
+// A function (BTF_KIND_FUNC) or structure (BTF_KIND_STRUCT) of one of these names; 0 if there is none.
+uint32_t find(const TypesFile &among, int kind, const std::vector<std::string> &names)
 {
 	for (uint32_t id = among.first(); id < among.end(); id++) {
 		const btf_type *type = among.type(id);
-		if (btf_is_func(type) &&
+		if (btf_kind(type) == kind &&
 		    std::find(names.begin(), names.end(), among.name(type->name_off)) != names.end())
 			return id;
 	}
 	return 0;
+}
+
+bool is_cast(const bpf_insn &instruction)
+{
+	return instruction.code == (BPF_JMP | BPF_CALL) && instruction.src_reg == BPF_PSEUDO_KFUNC_CALL &&
+	       !instruction.imm;
 }
 
 // The kernel's own handle of a module's types, or a negative errno.
@@ -257,7 +264,7 @@ int KernelTypes::find_target(const std::vector<std::string> &functions, bpf_prog
 {
 	options.attach_prog_fd = 0;
 	if (module) {
-		options.attach_btf_id = find_function(*module, functions);
+		options.attach_btf_id = find(*module, BTF_KIND_FUNC, functions);
 		if (options.attach_btf_id) {
 			if (module_fd < 0)
 				module_fd = open_module(module_name);
@@ -266,8 +273,29 @@ int KernelTypes::find_target(const std::vector<std::string> &functions, bpf_prog
 		}
 	}
 	if (kernel)
-		options.attach_btf_id = find_function(*kernel, functions);
+		options.attach_btf_id = find(*kernel, BTF_KIND_FUNC, functions);
 	return options.attach_btf_id ? 0 : -ENOENT;
+}
+
+int KernelTypes::complete_casts(bpf_program *program)
+{
+	const bpf_insn *original = bpf_program__insns(program);
+	std::vector<bpf_insn> instructions(original, original + bpf_program__insn_cnt(program));
+
+	auto cast = std::find_if(instructions.begin(), instructions.end(), is_cast);
+	if (cast == instructions.end())
+		return 0;
+	uint32_t function = kernel ? find(*kernel, BTF_KIND_FUNC, {"bpf_rdonly_cast"}) : 0;
+	uint32_t type = function ? find(*kernel, BTF_KIND_STRUCT, {"in6_addr"}) : 0;
+	for (; cast != instructions.end(); cast = std::find_if(cast, instructions.end(), is_cast)) {
+		if (type) {
+			cast[-1].imm = type;
+			cast->imm = function;
+		} else {
+			*cast = {BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0};
+		}
+	}
+	return bpf_program__set_insns(program, instructions.data(), instructions.size());
 }
 
 void KernelTypes::close()

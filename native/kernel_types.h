@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 #include <vector>
-#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include "types_file.h"
 
 // libbpf itself goes through all of the kernel's types, some 150,000, to check them and to number them, and
@@ -28,6 +28,10 @@ public:
 	// Where a tracing program is attached: at the one of these functions that there is. 0 or a negative
 	// errno.
 	int find_target(const std::vector<std::string> &functions, bpf_prog_load_opts &options);
+	// Completes a tracing program's casts to struct in6_addr: `r2 = 0` and the call of a kernel function
+	// 0, which become the type's and bpf_rdonly_cast()'s numbers, or `r0 = 0` if the kernel has no such
+	// function. 0 or a negative errno.
+	int complete_casts(bpf_program *program);
 	void close();
 
 private:

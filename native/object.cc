@@ -167,7 +167,9 @@ int BpfObject::set_up_tracing(bpf_program *program, long) noexcept
 
 int BpfObject::prepare_tracing(bpf_program *program, bpf_prog_load_opts *options, long) noexcept
 {
-	return loading->find_target(targets_of(program), *options);
+	int error = loading->complete_casts(program);
+
+	return error ? error : loading->find_target(targets_of(program), *options);
 }
 
 int BpfObject::attach_tracing(const bpf_program *program, long, bpf_link **link) noexcept
