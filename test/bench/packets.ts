@@ -10,9 +10,8 @@ import type { Learner } from './learners.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const PROGRAM = path('../../build/bench/packets');
-const BURSTS = 2_000;
+const PACKETS = 8_000;
 
-/** As many as a burst has packets. */
 const LEARNED = Array.from({ length: 16 }, (_, i) => `2001:db8:1::${(0xa0 + i).toString(16)}`);
 const [FIRST] = LEARNED as [string];
 const CONFIGURED = { ipv6: '2001:db8:5::/64', ipv4: '10.0.5.0/24' };
@@ -49,7 +48,7 @@ wg set wg0 peer "$(wg show wg0 peers)" allowed-ips ::/0,0.0.0.0/0`);
 ip link add wg2 type wireguard
 ip link set wg2 up`);
     const measure = async (source: string, destination: string, sources = 1) => {
-      const command = `${PROGRAM} laptop ${source} ${sources} ${destination} ${BURSTS}`;
+      const command = `${PROGRAM} laptop ${source} ${sources} ${destination} ${PACKETS}`;
       const { stdout } = await lab.router.run(command, { timeout: 300_000 });
       return Number(stdout) / INSTRUCTION;
     };
