@@ -106,15 +106,18 @@ static __always_inline bool is_due(struct report *report)
 	struct attempt *last = bpf_map_lookup_elem(&attempts, &report->key);
 	struct interface *interface = report->interface;
 	struct budget *budget;
+	bool is_admitted;
 
-	if (last && report->now - last->told < ATTEMPT_HOLD) {
-		if (report->verdict <= VERDICT_RESTORE && last->packets && last->packets < ATTEMPT_PACKETS) {
+	/* Where an admitted one is refused by now, that is told at once: by lending, it costs the loan. */
+	is_admitted = report->verdict <= VERDICT_RESTORE;
+	if (last && report->now - last->told < ATTEMPT_HOLD && (is_admitted || !last->packets)) {
+		if (is_admitted && last->packets && last->packets < ATTEMPT_PACKETS) {
 			last->packets++;
 			report->count = 0;
 			return true;
 		}
 		COUNT(last->untold, 1);
-		if (report->verdict <= VERDICT_RESTORE && !last->packets)
+		if (is_admitted && !last->packets)
 			report->verdict = VERDICT_RATE;
 		return false;
 	}
