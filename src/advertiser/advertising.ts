@@ -6,7 +6,7 @@ import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { Clock } from '../clock.ts';
 import { ALL_NODES } from '../kernel/all-nodes.ts';
 import type { AdvertisementSocket, Routing, WireGuard } from '../kernel/ports.ts';
-import type { Device, Limits, Link, LinkAddress, Peer } from '../model.ts';
+import type { Device, Limits, Link, LinkAddress, Peer, PeerAddress } from '../model.ts';
 import { solicitorOf } from '../packets/advertisement.ts';
 import { routerSolicitation } from '../packets/solicitation.ts';
 import { failureOf, type Problem } from '../problem.ts';
@@ -174,13 +174,13 @@ export class Advertising {
     }
   }
 
-  /** An address is now a peer's, which is there. */
-  meet(ifindex: number, peer: string, address: string): void {
+  /** An address is now a peer's, which is there. `latestHandshake` is in seconds since 1970. */
+  meet(ifindex: number, { peer, address }: PeerAddress, latestHandshake: number): void {
     const active = this.#active.get(ifindex);
     if (!active) return;
     const { advertiser, announced } = active;
     if (isLinkLocal(address)) {
-      advertiser.meet({ peer, address, latestHandshake: this.#clock.wall() / 1_000 });
+      advertiser.meet({ peer, address, latestHandshake });
     } else if (advertiser.isUnheeding(peer) && isInOneOf(announced, parseAddress(address)!)) {
       advertiser.heed(peer);
     }

@@ -459,7 +459,7 @@ export class Engine {
   #meet(entry: Entry): void {
     const on = this.#watch.named(entry.interface);
     if (on && this.ledger.get(entry.interface, entry.address) === entry)
-      this.#advertising.meet(on.ifindex, entry.peer, entry.address);
+      this.#advertising.meet(on.ifindex, entry, this.#sessions.latest(on.name, entry.peer) ?? 0);
   }
 
   /**

@@ -73,6 +73,16 @@ describe('whom', () => {
     expect(new Set(sent().map(({ to }) => to))).toEqual(new Set(['fe80::a']));
   });
 
+  it('whoever shows a link-local address, once, however long ago its handshake was', () => {
+    start();
+    bench.kernel.shakeHands('wg1', bob);
+    bench.clock.advance(20_000);
+    sent();
+    bench.packet('wg1', bob, 'fe80::b');
+    bench.clock.advance(60_000);
+    expect(sent().filter(({ to }) => to === 'fe80::b')).toHaveLength(1);
+  });
+
   it('nobody where it is switched off, or left to another', () => {
     start({}, '0');
     expect(bench.kernel.routing.sockets.size).toBe(0);
