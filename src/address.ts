@@ -25,26 +25,35 @@ export function parseAddress(text: string): AddressBytes | undefined {
 export function writeAddress(text: string, bytes: Uint8Array, start: number): boolean {
   let size = 0;
   /** Where "::" was, in bytes. */
-  let gap = text.startsWith('::') ? 0 : -1;
-  for (let at = gap === 0 ? 2 : 0; at < text.length || gap !== size; ) {
-    const first = at;
-    let group = 0;
-    for (let digit = digitAt(text, at); digit >= 0; digit = digitAt(text, ++at)) group = (group << 4) | digit;
-    const next = at < text.length ? text.charCodeAt(at) : END;
-    if (next === DOT) {
-      if (size > 12 || !writeDottedQuad(text.slice(first), bytes, start + size)) return false;
+  let gap = -1;
+  let group = 0;
+  let digits = 0;
+  for (let at = 0; at <= text.length; at++) {
+    // What reads beyond the end is never optimised.
+    const code = at < text.length ? text.charCodeAt(at) : END;
+    const digit = digitOf(code);
+    if (digit >= 0) {
+      group = (group << 4) | digit;
+      digits++;
+    } else if (code === DOT) {
+      if (size > 12 || !writeDottedQuad(text.slice(at - digits), bytes, start + size)) return false;
       size += 4;
       break;
-    }
-    if (at === first || at - first > 4 || size === 16) return false;
-    bytes[start + size++] = group >> 8;
-    bytes[start + size++] = group & 0xff;
-    if (next === END) break;
-    if (next !== COLON) return false;
-    if (++at < text.length && text.charCodeAt(at) === COLON) {
+    } else if (code !== COLON && code !== END) {
+      return false;
+    } else if (digits > 0) {
+      if (digits > 4 || size === 16) return false;
+      bytes[start + size++] = group >> 8;
+      bytes[start + size++] = group & 0xff;
+      group = 0;
+      digits = 0;
+    } else if (code === END) {
+      if (gap !== size) return false;
+    } else if (at > 0) {
       if (gap >= 0) return false;
       gap = size;
-      at++;
+    } else if (!text.startsWith('::')) {
+      return false;
     }
   }
   if (gap < 0) return size === 16;
@@ -61,8 +70,7 @@ const DOT = 46;
 const COLON = 58;
 
 /** The value of a hexadecimal digit; −1 if it is none. */
-function digitAt(text: string, at: number): number {
-  const code = text.charCodeAt(at); // NaN at the end
+function digitOf(code: number): number {
   if (code >= 48 && code <= 57) return code - 48;
   const letter = code | 32;
   return letter >= 97 && letter <= 102 ? letter - 87 : -1;
