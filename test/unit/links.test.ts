@@ -176,7 +176,7 @@ describe('list', () => {
     [
       'a cut link',
       (request: Message) => encodeMessage(RTM_NEWLINK, 2, request.sequence, Buffer.alloc(6)),
-      'out of range',
+      'no four bytes at byte',
     ],
     [
       'an IPv4 address',
@@ -230,7 +230,7 @@ describe('refused', () => {
     [
       'cut ones',
       (request: Message) => [answer(request, attribute(1, Buffer.alloc(100))), ack(request)],
-      'out of range',
+      'no four bytes at byte',
     ],
   ])('throws if the answer is %s', (_, answers, message) => {
     const links = new RtnetlinkLinks(new FakeSockets(answers));
