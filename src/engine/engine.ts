@@ -98,6 +98,7 @@ export class Engine {
     this.#sharing = new Sharing(kernel.reach, clock, {
       admit: (batch) => this.#consider(batch),
       deny: (held, count) => this.#surroundings.deny({ ...held, reason: 'in-use', count }),
+      isLearned: (name, address) => this.ledger.get(name, address) !== undefined,
       recheck: () => this.#running && this.#sync(),
       report: (problem) => this.#report(problem),
     });

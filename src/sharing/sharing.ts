@@ -32,6 +32,7 @@ export interface SharingObserver {
   admit(sightings: Sighting[]): void;
   /** A peer has used an address that somebody there has; `count` packets. */
   deny(held: Held, count: number): void;
+  isLearned(name: string, address: string): boolean;
   /** Everything is to be looked at again. */
   recheck(): void;
   report(problem: Problem): void;
@@ -43,8 +44,6 @@ export class Sharing {
   #shares = new Map<number, Share>();
   /** By ifindex: addresses that were found in use, until when they are refused without another look. */
   readonly #refused = new Map<number, Map<string, number>>();
-  /** What is learned, as "wg1 2001:db8::5". */
-  readonly #learned = new Set<string>();
   /** Until when a host on a shared link counts as having an address of a peer, by ifindex and address. */
   readonly #claims = new Map<string, number>();
   /** By device: other programs that were found, until when that holds. */
@@ -128,7 +127,7 @@ export class Sharing {
     // Before the packets go on: what they are answered with is to find the way back.
     this.#attempt(share, () => this.#reachability.add(current, [address]));
     this.#observer.admit(kept);
-    if (!this.#learned.has(`${share.name} ${address}`))
+    if (!this.#observer.isLearned(share.name, address))
       this.#attempt(share, () => this.#reachability.remove(ifindex, [address]));
   }
 
@@ -153,7 +152,6 @@ export class Sharing {
   }
 
   present({ interface: name, address }: Held): void {
-    this.#learned.add(`${name} ${address}`);
     const share = this.#named(name);
     if (share && isIn(share, parseAddress(address)!))
       this.#attempt(share, () => this.#reachability.add(share, [address]));
@@ -161,7 +159,6 @@ export class Sharing {
 
   /** What is released is configured for its peer by now. */
   gone({ interface: name, address }: Held, { event }: { readonly event: string }): void {
-    this.#learned.delete(`${name} ${address}`);
     const share = this.#named(name);
     if (share && event !== 'released')
       this.#attempt(share, () => this.#reachability.remove(share.link.ifindex, [address]));
