@@ -66,6 +66,8 @@ export interface LinkAddress {
   readonly isOurs: boolean;
   /** It was made of a Router Advertisement that came there: a peer has chosen its prefix. */
   readonly isAutoconfigured?: true;
+  /** The kernel has made no route to its prefix (IFA_F_NOPREFIXROUTE): whoever added it routes there what is to lead there. */
+  readonly hasNoPrefixRoute?: true;
 }
 
 export interface Link {

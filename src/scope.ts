@@ -27,14 +27,20 @@ export const neverUnicast: readonly Prefix[] = ['ff00::/8', '::/128', '::1/128',
   (text) => parsePrefix(text)!,
 );
 
-/** The prefixes of an interface's own addresses, without link-local ones, and without what a peer has advertised. */
+/**
+ * The prefixes of an interface's own addresses, without link-local ones, and without what a peer has advertised. Of a wider one
+ * that netifd has assigned, the rest is for routers below, and no route leads there by the interface.
+ */
 export function onLinkPrefixes(link: Link): Prefix[] {
   return link.addresses
     .filter(
       ({ bytes, prefixLength, isAutoconfigured }) =>
         prefixLength < 128 && !contains(linkLocal, bytes) && !isAutoconfigured,
     )
-    .map(({ bytes, prefixLength }) => prefixOf(bytes, prefixLength));
+    .map(
+      (address) =>
+        (address.hasNoPrefixRoute && slaacPrefix(address)) || prefixOf(address.bytes, address.prefixLength),
+    );
 }
 
 /**

@@ -68,6 +68,7 @@ const IFA_PROTO = 11;
 /** Temporary ones, and those that they are made beside: both come of advertisements. */
 const IFA_F_TEMPORARY = 0x01;
 const IFA_F_MANAGETEMPADDR = 0x100;
+const IFA_F_NOPREFIXROUTE = 0x200;
 const IFAPROT_KERNEL_RA = 2;
 const INFINITE = 0xffffffff;
 
@@ -250,6 +251,7 @@ function decodeAddress(payload: Buffer): Address {
   let local: Buffer | undefined;
   let isOurs = false;
   let isAutoconfigured = false as boolean;
+  let hasNoPrefixRoute = false as boolean;
   let [preferred, valid] = [INFINITE, INFINITE];
   visitAttributes(payload, IFADDRMSG_SIZE, payload.length, (type, from, to) => {
     const value = payload.subarray(from, to);
@@ -259,8 +261,10 @@ function decodeAddress(payload: Buffer): Address {
       isOurs = value[0] === OUR_PROTOCOL;
       isAutoconfigured ||= value[0] === IFAPROT_KERNEL_RA;
     }
-    if (type === IFA_FLAGS)
+    if (type === IFA_FLAGS) {
       isAutoconfigured ||= (readU32(value) & (IFA_F_TEMPORARY | IFA_F_MANAGETEMPADDR)) !== 0;
+      hasNoPrefixRoute = (readU32(value) & IFA_F_NOPREFIXROUTE) !== 0;
+    }
     if (type === IFA_CACHEINFO) [preferred, valid] = [readU32(value), readU32(value, 4)]; // struct ifa_cacheinfo
   });
   const bytes = local ?? address;
@@ -273,6 +277,7 @@ function decodeAddress(payload: Buffer): Address {
     valid: milliseconds(valid),
     isOurs,
     ...(isAutoconfigured && { isAutoconfigured }),
+    ...(hasNoPrefixRoute && { hasNoPrefixRoute }),
   };
 }
 

@@ -103,6 +103,7 @@ const router = () =>
             [attribute(8, u32(0x81))],
             [attribute(8, u32(0x80)), attribute(11, u8(2))],
           ].map((attributes, i) => address(request, 9, 64, ip(1, `2001:db8:6::${i}`), ...attributes)),
+          address(request, 8, 60, ip(1, '2001:db8:10::1'), attribute(8, u32(0x280))),
           address(request, 99, 64, ip(1, '2001:db8:9::1')),
           done(request),
         ],
@@ -139,7 +140,23 @@ describe('list', () => {
           { bytes: parseAddress('fe80::1'), prefixLength: 128, ...forEver, isOurs: true },
         ],
       },
-      { name: 'odd', ifindex: 8, up: false, kind: '', mtu: 1500, noIpv6: 'kernel', addresses: [] },
+      {
+        name: 'odd',
+        ifindex: 8,
+        up: false,
+        kind: '',
+        mtu: 1500,
+        noIpv6: 'kernel',
+        addresses: [
+          {
+            bytes: parseAddress('2001:db8:10::1'),
+            prefixLength: 60,
+            ...forEver,
+            isOurs: false,
+            hasNoPrefixRoute: true,
+          },
+        ],
+      },
       {
         name: 'vrf1',
         ifindex: 9,

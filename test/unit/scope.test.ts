@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { describe, expect, it } from 'vitest';
-import { parseAddress } from '../../src/address.ts';
+import { parseAddress, parsePrefix } from '../../src/address.ts';
 import { formatPrefix } from '../../src/address-text.ts';
 import { inScope, onLinkPrefixes, scopeOf } from '../../src/scope.ts';
 import { prefixes } from './bench.ts';
@@ -72,4 +72,16 @@ describe('with configured prefixes', () => {
 
 it("an interface's prefixes are those of its addresses, host bits cleared, without link-local ones", () => {
   expect(onLinkPrefixes(wg1).map(formatPrefix)).toEqual(['2001:db8:1::/64', 'fd00:1::/120']);
+});
+
+it('of a prefix that the kernel does not route there, as netifd has it with ip6assign 60, the /64 of the address is its own', () => {
+  const own = (text: string, hasNoPrefixRoute: boolean) => {
+    const { bytes, length: prefixLength } = parsePrefix(text)!;
+    const [address] = wg1.addresses;
+    const assigned = { ...address!, bytes, prefixLength, ...(hasNoPrefixRoute && { hasNoPrefixRoute }) };
+    return onLinkPrefixes({ ...wg1, addresses: [assigned] }).map(formatPrefix);
+  };
+  expect(own('2001:db8:1:10::/60', true)).toEqual(['2001:db8:1:10::/64']);
+  expect(own('2001:db8:1:10::/60', false)).toEqual(['2001:db8:1:10::/60']);
+  expect(own('fd00:1::/120', true)).toEqual(['fd00:1::/120']);
 });

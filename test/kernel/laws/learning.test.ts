@@ -123,6 +123,16 @@ describe.each(ways)('by %s', (hook) => {
     expect(daemon.all('denied').filter((event) => event.address === address)).toHaveLength(2);
   });
 
+  test('of a /60 as netifd assigns it, addresses are learned in the /64 that is routed to the interface', async () => {
+    await lab.router.run(
+      'ip address add 2001:db8:1:10::1/60 dev wg1 nodad noprefixroute && ip -6 route add 2001:db8:1:10::/64 dev wg1',
+    );
+    await lab.guest.sleep(1_000); // it is noticed
+    await reveal(daemon, laptop, ['2001:db8:1:10::5']);
+    await expectRefused(lab, daemon, laptop, { address: '2001:db8:1:11::5', reason: 'scope' });
+    await lab.router.run('ip address delete 2001:db8:1:10::1/60 dev wg1');
+  });
+
   test('what was configured is there to the end', async () => {
     expect((await lab.allowedIps()).phone).toEqual(expect.arrayContaining(configured));
   });
