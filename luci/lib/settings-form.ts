@@ -3,7 +3,13 @@
 
 import form from 'luci:form';
 import uci from 'luci:uci';
-import { formatDuration, interfaceDefaults, sectionDefaults, serviceDefaults } from '../../src/settings.ts';
+import {
+  formatDuration,
+  interfaceDefaults,
+  parseBoolean,
+  sectionDefaults,
+  serviceDefaults,
+} from '../../src/settings.ts';
 import { InterfaceBadge } from './interface-badge.ts';
 import { addPeerTable } from './peer-table.ts';
 import { prefixCell } from './prefix-cell.ts';
@@ -69,6 +75,7 @@ function addInterfaces(map: form.Map, interfaces: () => WireGuardInterface[]): v
 
   const enabled = grid.taboption('interface', form.Flag, 'enabled', _('Learn addresses'));
   enabled.editable = true;
+  enabled.load = loadFlag('enabled');
   const writeFlag = enabled.write;
   enabled.write = function (section, value) {
     create(section);
@@ -244,7 +251,7 @@ function addDialog(grid: form.GridSection): void {
   );
   mtu.placeholder = String(interfaceDefaults.raMtu);
 
-  add(
+  const takeover = add(
     form.Flag,
     'takeover',
     _('Take over addresses'),
@@ -252,6 +259,7 @@ function addDialog(grid: form.GridSection): void {
       'A peer that uses an address of another peer gets it, if the other peer has been silent for 3 minutes. This helps devices that get new keys, but a hostile peer could wait for it.',
     ),
   );
+  takeover.load = loadFlag('takeover');
 
   const dns = choice(
     add,
@@ -317,6 +325,11 @@ function addGlobals(map: form.Map): void {
   history.optional = true;
   history.placeholder = '/etc/wg-slaacer/history';
   history.validate = (_section, text) => optionError('history_file', text) ?? true;
+}
+
+/** A flag knows '1' alone for on, and would switch off by saving what another word has switched on. */
+function loadFlag(name: string): (section: string) => string {
+  return (section) => (parseBoolean(String(uci.get(CONFIG, section, name))) ? '1' : '0');
 }
 
 type AddChoice = (

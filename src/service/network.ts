@@ -4,6 +4,7 @@
 
 import type { Assignment, Exhausted } from '../problem.ts';
 import { isTable, type Ubus, UbusError, type UbusTable, type UbusValue, ubusStatus } from '../ubus/types.ts';
+import { ofBlob } from './booleans.ts';
 import { assignmentsOf, type Delegated, delegatedBy } from './delegation.ts';
 import { type Section, sectionsOf } from './sections.ts';
 import { readSections } from './uci.ts';
@@ -159,12 +160,11 @@ function poolsOf(dhcp: UbusTable): Map<string, Pool> {
   for (const section of sectionsOf(dhcp)) {
     const name = interfaceOf(section);
     const pool = pools.get(name) ?? { section: section.name, ra: 'disabled', isMaster: false };
-    // uci_to_blob() takes neither lists nor other words for these.
+    // uci_to_blob() takes no lists for these.
     const [ra, master] = [single(dhcp, section, 'ra'), single(dhcp, section, 'master')];
     pools.set(name, {
       ...(ra !== undefined && modes.includes(ra) ? { section: section.name, ra } : pool),
-      isMaster:
-        ['1', 'true'].includes(master ?? '') || (pool.isMaster && !['0', 'false'].includes(master ?? '')),
+      isMaster: ofBlob(master) ?? pool.isMaster,
     });
   }
   return pools;

@@ -6,6 +6,7 @@ import { formatAddress } from '../address-text.ts';
 import type { PeerAddress } from '../model.ts';
 import { isPublicKey } from '../settings.ts';
 import type { UbusTable } from '../ubus/types.ts';
+import { ofHandler, type ofScript } from './booleans.ts';
 import { sectionsOf } from './sections.ts';
 
 export interface PeerSection {
@@ -22,8 +23,11 @@ export interface PeerSection {
 /** All that is read of a peer: its section has secrets, too. */
 export const peerOptions = ['public_key', 'description', 'disabled', 'allowed_ips'] as const;
 
-/** The `values` of rpcd's answer to `uci get` of one device's peers. Sections without a public key are left out. */
-export function parsePeers(values: UbusTable): PeerSection[] {
+/**
+ * The `values` of rpcd's answer to `uci get` of one device's peers. Sections without a public key are left out. `isTrue` is how
+ * netifd's handler for WireGuard reads a boolean.
+ */
+export function parsePeers(values: UbusTable, isTrue: typeof ofScript = ofHandler): PeerSection[] {
   return sectionsOf(values).flatMap(({ name: section, options }) => {
     const key = options.get('public_key')?.[0]?.trim() ?? '';
     if (!isPublicKey(key)) return [];
@@ -32,8 +36,7 @@ export function parsePeers(values: UbusTable): PeerSection[] {
         section,
         key,
         description: options.get('description')?.[0],
-        // netifd knows no other word for it since 2026; before, it took more.
-        disabled: options.get('disabled')?.[0] === '1',
+        disabled: isTrue(options.get('disabled')?.[0]) ?? false,
         allowedIps: (options.get('allowed_ips') ?? [])
           .flatMap((text) => text.split(/[\s,]+/))
           .filter(Boolean),

@@ -4,6 +4,7 @@
 
 import { contains, parseAddress, parsePrefix } from '../address.ts';
 import { tablesIn, type Ubus, type UbusTable, type UbusValue } from '../ubus/types.ts';
+import { ofScript } from './booleans.ts';
 import { sectionsOf } from './sections.ts';
 import { readSections } from './uci.ts';
 
@@ -57,7 +58,7 @@ export async function readHosts(ubus: Ubus): Promise<string[]> {
 
 export function hostsOf(ddns: UbusTable, system: UbusTable, dump: UbusTable): string[] {
   const names = sectionsOf(ddns)
-    .filter(({ options }) => options.get('enabled')?.[0] === '1')
+    .filter(({ options }) => ofScript(options.get('enabled')?.[0]))
     .flatMap(({ options }) => options.get('lookup_host') ?? []);
   const own = sectionsOf(system)
     .flatMap(({ options }) => options.get('hostname') ?? [])

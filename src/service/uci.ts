@@ -2,6 +2,7 @@
 // UCI, through rpcd's ubus objects "uci" and "session".
 
 import { isTable, type Ubus, UbusError, type UbusTable, ubusStatus } from '../ubus/types.ts';
+import { ofHandler, ofScript } from './booleans.ts';
 import { type PeerSection, parsePeers, peerOptions } from './peers.ts';
 
 /** Milliseconds until rpcd is taken for stuck. */
@@ -38,7 +39,16 @@ export async function readSections(ubus: Ubus, query: Query): Promise<UbusTable>
 export async function readPeers(ubus: Ubus, device: string, session?: UbusTable): Promise<PeerSection[]> {
   const type = `wireguard_${device}`;
   const query = { config: 'network', type, options: peerOptions, ...(session && { session }) };
-  return parsePeers(await readSections(ubus, query));
+  const [values, isScript] = await Promise.all([readSections(ubus, query), isHandledByScript(ubus)]);
+  return parsePeers(values, isScript ? ofScript : ofHandler);
+}
+
+/** Whether netifd has a shell script for WireGuard: only such handlers say which options they have. */
+async function isHandledByScript(ubus: Ubus): Promise<boolean> {
+  const isWanted = (name: string, depth: number) => depth > 1 || name === 'wireguard';
+  const answer = ubus.call('network', 'get_proto_handlers', {}, CALL_TIMEOUT, isWanted);
+  const { wireguard } = await answer.catch((): UbusTable => ({}));
+  return isTable(wireguard) && isTable(wireguard.validate);
 }
 
 /**

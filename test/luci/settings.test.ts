@@ -80,6 +80,21 @@ describe('the table', () => {
     expect(await toggle(page, 'wg1').isChecked()).toBe(true);
   });
 
+  it('shows as on what is switched on by another word, and leaves it on', async () => {
+    const settings = "config interface 'wg0'\n\toption enabled 'yes'\n\toption takeover 'true'\n";
+    const running = await boot({ ...household, settings });
+    const page = await visit(running, 'settings');
+    expect(await toggle(page, 'wg0').isChecked()).toBe(true);
+    await toggle(page, 'wg1').check();
+    await openDialog(page, 'wg0');
+    expect(await option(page, 'wg0', 'takeover').isChecked()).toBe(true);
+    await saveDialog(page);
+    await saveAndApply(page);
+    await expect.poll(() => learns(running.router, 'wg1')).toBe(true);
+    expect(await learns(running.router, 'wg0')).toBe(true);
+    expect(running.router.configText('wg-slaacer')).toContain("option takeover '1'");
+  });
+
   it('gives a section to an interface whose name no section can have', async () => {
     const { router, page } = await open();
     await toggle(page, 'wg-home').check();

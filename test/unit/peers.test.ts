@@ -2,8 +2,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { type PeerSection, PeerTable, parsePeers } from '../../src/service/peers.ts';
+import { readPeers } from '../../src/service/uci.ts';
 import type { UbusTable } from '../../src/ubus/types.ts';
 import { alice, bob } from './bench.ts';
+import { FakeRpcd, FakeUbus } from './fake-ubus.ts';
 
 const section = (options: UbusTable) => ({ '.type': 'wireguard_wg1', public_key: alice, ...options });
 const table = (...sections: UbusTable[]) =>
@@ -37,12 +39,36 @@ describe('an address is configured', () => {
     expect(isConfigured(allowedIps)).toBe(false);
   });
 
-  it('not by a peer that is disabled, of which netifd of 2026 takes "1" only for an answer', () => {
+  it('not by a peer that is disabled', () => {
     const address = { peer: alice, address: '2001:db8:1::5' };
     const allowed_ips = '2001:db8:1::5/128';
     expect(table({ allowed_ips, disabled: '1' }).isConfigured('wg1', address)).toBe(false);
-    for (const disabled of ['0', 'yes', 'true', ''])
-      expect(table({ allowed_ips, disabled }).isConfigured('wg1', address)).toBe(true);
+    expect(table({ allowed_ips, disabled: '0' }).isConfigured('wg1', address)).toBe(true);
+  });
+});
+
+describe('a peer is disabled by the words that netifd takes for it', () => {
+  const words = ['1', 'on', 'true', 'yes', 'enabled', '0', 'off', 'false', 'no', 'disabled', 'TRUE', '2', ''];
+  const disabling = async (handlers?: UbusTable) => {
+    const ubus = new FakeUbus();
+    const sections = words.map((disabled, i) => [`cfg0${i}`, section({ disabled })] as const);
+    new FakeRpcd({ network: Object.fromEntries(sections) }).join(ubus);
+    if (handlers) ubus.publish('network', { get_proto_handlers: { call: () => handlers } } as never);
+    const peers = await readPeers(ubus, 'wg1');
+    return words.filter((_, i) => peers[i]!.disabled);
+  };
+
+  it('with its handler in shell, which has config_get_bool', async () => {
+    const validate = { private_key: '(null)', listen_port: 'integer' };
+    expect(await disabling({ wireguard: { validate, no_device: false }, dhcp: {} })).toEqual(
+      words.slice(0, 5),
+    );
+  });
+
+  it('with its handler in ucode, which knows one; and where netifd does not say', async () => {
+    expect(await disabling({ wireguard: { no_device: false }, dhcp: { validate: {} } })).toEqual(['1']);
+    expect(await disabling({})).toEqual(['1']);
+    expect(await disabling()).toEqual(['1']);
   });
 });
 

@@ -37,6 +37,17 @@ it('knows names that are kept up to date first, then its own, then addresses of 
   ]);
 });
 
+it('knows names whose service is switched on by a word that the script of ddns takes', () => {
+  const service = (enabled: string) => ({
+    '.type': 'service',
+    enabled,
+    lookup_host: `${enabled}.example.org`,
+  });
+  const words = ['1', 'on', 'true', 'yes', 'enabled', '0', 'off', 'no', 'TRUE', '2'];
+  const services = Object.fromEntries(words.map((word, i) => [`cfg${i}`, service(word)]));
+  expect(hostsOf(services, {}, {})).toEqual(words.slice(0, 5).map((word) => `${word}.example.org`));
+});
+
 it('knows no address that a renumbering has left behind, and last one that others share by their ports', () => {
   const interfaces = [
     { ...uplink('0.0.0.0', { 'ipv4-address': [{ address: '203.0.113.7', mask: 32 }] }), proto: 'map' },
