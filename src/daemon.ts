@@ -239,6 +239,7 @@ export class Daemon implements Subject {
       this.#reader.peers,
       configuration?.peers ?? [],
       this.#foundation.hostname ?? '',
+      this.#reader.network.wireguard,
     );
     this.#formerNames = this.#names;
     this.#names = new Map(named.peers.map((peer) => [`${peer.interface} ${peer.key}`, peer]));

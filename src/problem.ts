@@ -68,7 +68,7 @@ export interface ProblemData {
   'ignored-section': InSection &
     (
       | { readonly reason: 'type'; readonly type: string }
-      | { readonly reason: 'globals' | 'no-name' | 'no-device' | 'no-key' }
+      | { readonly reason: 'globals' | 'no-name' | 'no-device' | 'no-key' | 'nowhere' }
       | { readonly reason: 'name' | 'no-interface'; readonly name: string }
       | { readonly reason: 'device'; readonly device: string; readonly rival: string }
       /** Of a peer. */

@@ -34,12 +34,15 @@ export async function addPeerTable(
   const deviceOf = (name: unknown) =>
     (interfaces.find((each) => each.section === name) ?? interfaces.find((each) => each.device === name))
       ?.device;
-  const sections = uci.sections(CONFIG, 'peer').filter((each) => deviceOf(each.interface) === device);
+  const all = uci.sections(CONFIG, 'peer');
+  const sections = all.filter((each) => deviceOf(each.interface) === device);
+  // In each dialog, as they have none of their own.
+  const strays = all.filter((each) => deviceOf(each.interface) === undefined).map(strayRow);
   const peers = await service.peers(section).then(
     ({ peers }) => peers,
     () => undefined,
   );
-  const rows = new Set(peers ? rowsOf(sections, peers) : sections.map(rowOf));
+  const rows = new Set([...(peers ? rowsOf(sections, peers) : sections.map(rowOf)), ...strays]);
   const note = peers
     ? ''
     : _('The peers are listed here while the service runs and learning on the interface is switched on.');
@@ -91,6 +94,14 @@ function rowsOf(sections: readonly Section[], peers: readonly InterfacePeer[]): 
 
 function rowOf(section: Section): Row {
   return { id: section['.name'], key: typeof section.public_key === 'string' ? section.public_key : '' };
+}
+
+function strayRow(section: Section): Row {
+  const { interface: name } = section;
+  return {
+    ...rowOf(section),
+    reason: _('No interface is called “%s”.').format(typeof name === 'string' ? name : ''),
+  };
 }
 
 function addColumns(table: form.TableSection, rows: ReadonlySet<Row>, remove: (row: Row) => void): Options {

@@ -117,7 +117,12 @@ function parsePeer(
     interfaces.find(({ enabled, device }) => enabled && device === named) ??
     interfaces.find(({ device }) => device === named);
   if (!of) {
-    problems.push(ignored({ section: section.name, reason: 'no-interface', name: excerpt(named ?? '') }));
+    problems.push(
+      ignored({
+        section: section.name,
+        ...(named === undefined ? { reason: 'nowhere' } : { reason: 'no-interface', name: excerpt(named) }),
+      }),
+    );
     return undefined;
   }
   const rival = others.find((other) => other.device === of.device && other.key === key);

@@ -31,13 +31,14 @@ interface Candidate extends Omit<NamedPeer, 'name' | 'derivedSet'> {
 /**
  * A name that is given counts for more than one that is made of a description, and the first of those that are given the
  * same has it. Of those whose descriptions make the same nobody has it: it would not be clear whose it is. A peer of several
- * interfaces is the same peer. `hostname` is the router's own.
+ * interfaces is the same peer. `hostname` is the router's own; `managed` devices have their peers by configuration only.
  */
 export function namePeers(
   interfaces: readonly InterfaceSection[],
   peers: PeerTable,
   options: readonly PeerOptions[],
   hostname: string,
+  managed: ReadonlySet<string> = new Set(),
 ): { peers: NamedPeer[]; problems: Problem[] } {
   const enabled = interfaces.filter(({ enabled }) => enabled);
   const candidates = enabled.flatMap((section) => candidatesOf(section, peers, options));
@@ -53,7 +54,7 @@ export function namePeers(
       : label !== undefined && (owners.get(label) ?? key) === key && byLabel.get(label)!.size === 1;
   const devices = new Set(enabled.map(({ device }) => device));
   const strangers = options
-    .filter(({ device, key }) => devices.has(device) && peers.isUnknown(device, key))
+    .filter(({ device, key }) => devices.has(device) && peers.isUnknown(device, key, managed.has(device)))
     .map(({ section, device }): Problem => {
       return { code: 'ignored-section', data: { section, reason: 'no-peer', device } };
     });

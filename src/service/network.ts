@@ -14,6 +14,8 @@ export interface Network {
   readonly advertisers: ReadonlyMap<string, string>;
   /** By the names of netifd's interfaces: the kernel's, of those that are up. */
   readonly devices: ReadonlyMap<string, string>;
+  /** By the kernel's name, the WireGuard interfaces that netifd configures: their peers are those in /etc/config/network. */
+  readonly wireguard: ReadonlySet<string>;
   /** By the kernel's name of an interface: who passes on neighbour solicitations there, in words. */
   readonly relays: ReadonlyMap<string, string>;
   /** By the kernel's name of an interface: the domains that are configured for it. */
@@ -31,6 +33,7 @@ export interface Network {
 export const noNetwork: Network = {
   advertisers: new Map(),
   devices: new Map(),
+  wireguard: new Set(),
   relays: new Map(),
   search: new Map(),
   assignments: new Map(),
@@ -58,6 +61,9 @@ export async function readNetwork(ubus: Ubus): Promise<Network> {
       [...interfaces].flatMap(([name, { device }]) =>
         device === undefined ? [] : [[name, device] as const],
       ),
+    ),
+    wireguard: new Set(
+      [...interfaces].flatMap(([name, { device, isWireGuard }]) => (isWireGuard ? [device ?? name] : [])),
     ),
     relays: relaysOf(dhcp, interfaces),
     search: searchOf(dhcp, interfaces),

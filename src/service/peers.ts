@@ -104,9 +104,13 @@ export class PeerTable {
     return inForce.length > 0 && inForce.every((section) => section.key !== key);
   }
 
-  /** Whether a device has peers by configuration, and this one not even as a disabled one. */
-  isUnknown(device: string, key: string): boolean {
-    return this.inForce(device).length > 0 && !this.#known.has(`${device} ${key}`);
+  /**
+   * Whether a device has its peers by configuration, and this one not even as a disabled one. `isManaged`: it has no others,
+   * should it have none there.
+   */
+  isUnknown(device: string, key: string, isManaged: boolean): boolean {
+    const sections = this.#inForce.get(device);
+    return !!sections && (isManaged || sections.length > 0) && !this.#known.has(`${device} ${key}`);
   }
 
   /** Whether an address is among a peer's configured allowed IPs by itself. */

@@ -37,7 +37,8 @@ export class Reader {
       try {
         sections.set(device, await readPeers(this.#ubus, device));
       } catch (error) {
-        sections.set(device, this.#sections.get(device) ?? []);
+        const before = this.#sections.get(device);
+        if (before) sections.set(device, before);
         failures.push({ code: 'no-peers', data: { device, detail: (error as Error).message } });
       }
     }

@@ -75,10 +75,17 @@ export const catalogue: Catalogue = {
           _('wg-slaacer.{section}: left out, because it does not say which peer it is for'),
           _('name the peer: option public_key'),
         ];
+      case 'nowhere':
+        return [
+          _('wg-slaacer.{section}: left out, because it does not say which interface its peer is of'),
+          _('name a section of type interface: option interface'),
+        ];
       case 'no-interface':
         return [
           _('wg-slaacer.{section}: left out, because there is no section for an interface called "{name}"'),
-          _('name a section of type interface: option interface'),
+          _(
+            'correct its option interface, or remove it: uci delete wg-slaacer.{section}, then uci commit wg-slaacer and service wg-slaacer reload',
+          ),
         ];
       case 'peer':
         return [

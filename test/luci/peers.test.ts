@@ -194,6 +194,17 @@ describe('a section that is of no use', () => {
     expect(rest).toEqual([]);
   });
 
+  it('as there is no such interface is shown in each dialog', async () => {
+    const lost = section(phone.key, 'option name lost').replace('wg0', 'wg9');
+    const running = await boot({ ...household, settings: household.settings + lost });
+    const page = await openPeers(running);
+    expect(await textOf(page, `${rows} .wg-slaacer-hint`)).toEqual(['No interface is called “wg9”. Remove']);
+    await page.getByRole('button', { name: 'Remove' }).click();
+    await saveDialog(page);
+    await saveAndApply(page);
+    expect(sectionsIn(running.router)).toEqual([]);
+  });
+
   it('cannot be removed by a login that may only read', async () => {
     const page = await openPeers(await boot(configured), 'reader');
     expect(await page.getByRole('button', { name: 'Remove' }).first().isDisabled()).toBe(true);

@@ -185,13 +185,16 @@ describe('what is wrong', () => {
       'wg-slaacer.nobody: left out, because it does not say which peer it is for',
       'wg-slaacer.wrong.public_key: "x" is not allowed, so the section is left out',
       'wg-slaacer.nowhere: left out, because there is no section for an interface called "wg9"',
-      'wg-slaacer.lost: left out, because there is no section for an interface called ""',
+      'wg-slaacer.lost: left out, because it does not say which interface its peer is of',
       'wg-slaacer.phone.name: "my phone" is not allowed, so the default is used',
       'wg-slaacer.phone.dns: "2" is not allowed, so the default is used',
       'wg-slaacer.phone.nftset: "inet#fw4" is not allowed, so it is left out',
       'wg-slaacer.phone.nftset: "ip#fw4#phone" is not allowed, so it is left out',
       'wg-slaacer.again: left out, because section phone is for the same peer',
     ]);
+    expect(describeProblem(problems[4]!).hint).toBe(
+      'correct its option interface, or remove it: uci delete wg-slaacer.nowhere, then uci commit wg-slaacer and service wg-slaacer reload',
+    );
     expect(peers).toMatchObject([{ section: 'phone', name: undefined, nftsets: ['inet#fw4#phone'] }]);
   });
 

@@ -1137,6 +1137,19 @@ describe('without ubus or rpcd', () => {
     expect(await addresses()).toEqual([`${five} alice`]);
   });
 
+  it('tells a section whose peer was the last one that netifd had', async () => {
+    const wg1 = { interface: 'wg1', proto: 'wireguard', l3_device: 'wg1' };
+    ubus.objects.set('network.interface', { dump: { arguments: {}, call: () => ({ interface: [wg1] }) } });
+    const phone = { '.type': 'peer', interface: 'wg1', public_key: alice, name: 'phone' };
+    rpcd.packages['wg-slaacer']!.phone = phone;
+    await started();
+    expect(await problems()).toEqual([]);
+    const { cfg01, cfg02, ...rest } = rpcd.packages.network!;
+    rpcd.packages.network = rest;
+    await call('reload');
+    expect(await problems()).toMatchObject([{ code: 'ignored-section', data: { reason: 'no-peer' } }]);
+  });
+
   it('keeps what it knows of peers if only they cannot be read', async () => {
     await started();
     rpcd.packages.network!.cfg01!.allowed_ips = [`${five}/128`];

@@ -158,6 +158,11 @@ it('a section for a peer that WireGuard is not to have is told, unless that is a
     'wg-slaacer.peer_bob: it has no effect, because wg1 has no peer with that public key',
   ]);
   expect(name([], [said(bob, 'phone')])).toMatchObject({ names: { bob: 'phone' }, problems: [] });
+  const none = new PeerTable(new Map([['wg1', []]]));
+  const ofNetifd = (peers: PeerTable) =>
+    namePeers([wg1], peers, [said(bob, 'phone')], '', new Set(['wg1'])).problems.map(({ code }) => code);
+  expect(ofNetifd(none)).toEqual(['ignored-section']);
+  expect(ofNetifd(new PeerTable())).toEqual([]); // they could not be read
   const table = new PeerTable(new Map([['wg1', [described(alice), { ...described(bob), disabled: true }]]]));
   expect(namePeers([wg1], table, [said(bob, 'phone')], '').problems).toEqual([]);
 });

@@ -25,6 +25,7 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
     { section, reason: 'name', name: 'wg2' },
     { section, reason: 'device', device, rival: 'wg2' },
     { section, reason: 'no-key' },
+    { section, reason: 'nowhere' },
     { section, reason: 'no-interface', name: 'wg9' },
     { section, reason: 'peer', rival: 'cfg01' },
     { section, reason: 'no-peer', device },

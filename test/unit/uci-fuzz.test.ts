@@ -342,7 +342,7 @@ function addPeers(values: Record<string, UbusValue>, { problems, interfaces }: E
     if (key === '') problems.add(`ignored ${name} no-key`);
     else if (key === 'x') problems.add(invalid(name, 'public_key', ['x', 'nothing']));
     else if (!interfaces.some((each) => each.name === of || each.device === of))
-      problems.add(`ignored ${name} no-interface`);
+      problems.add(`ignored ${name} ${of === '' ? 'nowhere' : 'no-interface'}`);
     else {
       const { device } = (interfaces.find((each) => each.name === of) ??
         interfaces.find((each) => each.enabled && each.device === of) ??
