@@ -70,10 +70,11 @@ function linePrinter(): (line: string) => void {
   };
 }
 
-/** The service would wait for what is missing here; whoever types a command wants to know at once. */
-function refuseHopeless(engine: Engine): void {
-  const problems = engine.view.problems();
-  const missing = problems.filter(({ code }) => code === 'no-interface' || code === 'not-wireguard');
+/** The service would wait for what is missing here; whoever types a command wants to know at once. Throws UserError. */
+export function refuseHopeless(engine: Engine): void {
+  const missing = engine.view
+    .problems()
+    .filter(({ code }) => code === 'no-interface' || code === 'not-wireguard');
   if (missing.length > 0) {
     const noModule = unmet('kprobe').find(({ code }) => code === 'no-module');
     throw new UserError(
@@ -84,7 +85,7 @@ function refuseHopeless(engine: Engine): void {
     );
   }
   if (engine.view.hook === 'none')
-    throw new UserError(`cannot see new addresses: ${inWords(problems).join('; ')}`);
+    throw new UserError(`cannot see new addresses: ${inWords(engine.view.hookProblems()).join('; ')}`);
 }
 
 function inWords(problems: readonly Problem[]): string[] {

@@ -32,7 +32,7 @@ interface ServiceCommand {
 
 const serviceCommands = {
   status: {
-    positionals: [],
+    positionals: ['[interface]'],
     method: 'status',
     show: (answer, _, screen) => {
       const status = answer as unknown as StatusAnswer;

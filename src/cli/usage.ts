@@ -30,7 +30,7 @@ export function usage(): string {
   return `wg-slaacer: learns the IPv6 addresses that WireGuard peers choose for themselves
 
 Usage:
-  wg-slaacer status               what it does, and what is in its way
+  wg-slaacer status [IFACE]       what it does, and what is in its way
   wg-slaacer addresses [IFACE]    the learned addresses
   wg-slaacer denied [IFACE]       the addresses that were denied, and why
   wg-slaacer watch                tell what happens, until interrupted

@@ -61,6 +61,11 @@ export class View {
     return this.#of.problems.list();
   }
 
+  /** Why new addresses cannot be seen, or not as they should be. */
+  hookProblems(): Problem[] {
+    return this.#of.source.problems();
+  }
+
   status(): Status {
     const { kernel, watch, ledger, tally } = this.#of;
     const links = kernel.links.list();

@@ -92,7 +92,7 @@ export class ServiceObject {
     const one = { interface: 'String', address: 'String' } as const;
     const some = { interface: 'String', peer: 'String' } as const;
     return {
-      status: { arguments: {}, call: () => this.#status() },
+      status: { arguments: { interface: 'String' }, call: (args) => this.#status(args) },
       get_addresses: { arguments: some, call: (args) => this.#addresses(args) },
       get_denied: { arguments: { interface: 'String' }, call: (args) => this.#denied(args) },
       get_history: {
@@ -119,7 +119,8 @@ export class ServiceObject {
     };
   }
 
-  #status(): UbusTable {
+  #status(args: UbusTable): UbusTable {
+    const only = this.#section(args);
     const { version, clock, readAt, engine, global, interfaces } = this.#subject;
     const { hook, interfaces: states, up, totals } = engine.view.status();
     return {
@@ -132,12 +133,12 @@ export class ServiceObject {
         log_level: global.logLevel,
         ...(global.historyFile !== undefined && { history_file: global.historyFile }),
       },
-      problems: this.#subject.problems().map((problem) => ({
+      problems: this.#problemsOf(only).map((problem) => ({
         code: problem.code,
         ...describeProblem(problem),
         data: problem.data as unknown as UbusTable,
       })),
-      interfaces: interfaces.map((section) => {
+      interfaces: (only ? [only] : interfaces).map((section) => {
         const { name, device, enabled } = section;
         const state = enabled ? states.find((state) => state.name === name) : undefined;
         return {
@@ -153,6 +154,16 @@ export class ServiceObject {
       }),
       totals: totalsAnswer(totals),
     } satisfies StatusAnswer;
+  }
+
+  /** Of an interface those that are not of another one. */
+  #problemsOf(only: InterfaceSection | undefined): Problem[] {
+    const { interfaces } = this.#subject;
+    return this.#subject.problems().filter(({ data }) => {
+      const { device, section } = data as { device?: string; section?: string };
+      const isOf = (each: InterfaceSection) => each.device === device || each.name === section;
+      return !only || isOf(only) || !interfaces.some(isOf);
+    });
   }
 
   #addresses(args: UbusTable): UbusTable {

@@ -309,6 +309,20 @@ describe('a command', () => {
     },
   );
 
+  it('shows the status of one interface', async () => {
+    const one = { ...status, interfaces: status.interfaces.slice(0, 1) };
+    const ubus = service({ status: () => table(one) });
+    await command(ubus, 'status', 'wg1');
+    expect(ubus.calls).toEqual([{ object: 'wg-slaacer', method: 'status', args: { interface: 'wg1' } }]);
+    expect(printed).toContain('wg1: learning');
+    const absent = service({
+      status: ({ interface: name }) => (name ? refuse(ubusStatus.notFound)() : table(status)),
+    });
+    expect((await failure(absent, 'status', 'wg9')).message).toBe(
+      'there is no interface "wg9" in /etc/config/wg-slaacer; there is wg1, home, wg3',
+    );
+  });
+
   it('says how many it forgot', async () => {
     await command(service({ flush: () => ({ count: 1 }) }), 'flush', 'wg1');
     await command(service({ flush: () => ({ count: 2 }) }), 'flush');
@@ -326,7 +340,7 @@ describe('a command', () => {
     ['pin', ['wg1', 'no-address']],
     ['give', ['wg1', '2001:db8::5']],
     ['pin', ['wg1', '2001:db8::/64']],
-    ['status', ['wg1']],
+    ['status', ['wg1', 'wg2']],
     ['addresses', ['wg1', 'wg2']],
     ['denied', ['--wrong']],
   ])('refuses wrong usage without asking: %s %j', async (name, args) => {

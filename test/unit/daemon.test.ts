@@ -385,6 +385,27 @@ describe('the ubus object', () => {
     expect(await call('status')).toMatchObject({ hook: 'none' });
   });
 
+  it('tells the status of one interface, with what concerns it or all', async () => {
+    configure('wg1', { rate: 'fast' });
+    configure('second', { enabled: '1', device: 'wg9', burst: 'many' });
+    rpcd.packages['wg-slaacer']!.globals!.log_level = 'loud';
+    await call('reload');
+    const of = async (args: UbusTable) => {
+      const answer = (await call('status', args))!;
+      return [answer.interfaces, answer.problems].map((list) =>
+        (list as UbusTable[]).map(({ name, code, data }) => name ?? `${code} ${Object.values(data!)[0]}`),
+      );
+    };
+    expect(await of({ interface: 'wg1' })).toEqual([
+      ['wg1'],
+      ['invalid-option globals', 'invalid-option wg1'],
+    ]);
+    const other = [['second'], ['invalid-option globals', 'invalid-option second', 'no-interface wg9']];
+    expect(await of({ interface: 'second' })).toEqual(other);
+    expect(await of({ interface: 'wg9' })).toEqual(other);
+    expect(await statusOf('status', { interface: 'wg7' })).toBe(ubusStatus.notFound);
+  });
+
   it('tells learned addresses with the names of their peers, in seconds', async () => {
     const learned = Math.round(clock.wall() / 1000);
     learn(five);
