@@ -98,8 +98,6 @@ export interface ProxyEntry {
   readonly ifindex: number;
   /** Canonical text. */
   readonly address: string;
-  /** Whether the kernel did proxy before the first entry of ours. */
-  readonly wasOn: boolean;
 }
 
 /** How hosts on other links find the addresses of peers. Calls that change something throw what the kernel says. */
@@ -113,9 +111,10 @@ export interface Reach {
   proxies(): ProxyEntry[];
   addProxy(entry: ProxyEntry): void;
   removeProxy(entry: ProxyEntry): void;
-  /** Whether the kernel heeds proxy entries at all. */
-  isProxying(): boolean;
-  setProxying(isOn: boolean): void;
+  /** Has the kernel heed proxy entries, unless it does. */
+  startProxying(): void;
+  /** Undoes that, whichever process has done it, unless somebody else wants it since. */
+  stopProxying(): void;
   /** Addresses that hosts on a link have, as far as the kernel knows, be it of some time ago. */
   neighbours(ifindex: number): string[];
   /** Whether an address is one of these; `isConfirmed`: of now. */

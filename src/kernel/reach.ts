@@ -3,7 +3,7 @@
 // (<linux/rtnetlink.h>, <linux/neighbour.h>). The kernel itself answers solicitations for these, and so sees to it that a
 // host which comes up with such an address finds a duplicate.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { parseAddress } from '../address.ts';
 import { formatAddress } from '../address-text.ts';
@@ -25,16 +25,13 @@ import {
 import { hasErrno, NETLINK_ROUTE, NetlinkSocket, type Sockets } from './netlink-socket.ts';
 import type { ProxyEntry, Reach } from './ports.ts';
 import { rivalsOf } from './rivals.ts';
-import { dumpOwnRoutes, encodeRoute, identify, OUR_PROTOCOL } from './routing.ts';
+import { dumpOwnRoutes, encodeRoute, identify, OUR_PROTOCOL, readText } from './routing.ts';
 
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
 const RTM_NEWNEIGH = 28;
 const RTM_DELNEIGH = 29;
 const RTM_GETNEIGH = 30;
-
-/** Of a proxy entry of ours that was added while proxying was on already: it is not ours to switch off. */
-const PROTOCOL_WAS_ON = OUR_PROTOCOL + 1;
 
 const NDMSG_SIZE = 12;
 const NDA_DST = 1;
@@ -52,6 +49,8 @@ const DOUBTFUL = NUD_STALE | NUD_DELAY | NUD_PROBE;
 
 /** With a link's own proxy_ndp alone, unicast solicitations would be forwarded instead of answered (net/ipv6/ip6_output.c). */
 const PROXY_NDP = '/proc/sys/net/ipv6/conf/all/proxy_ndp';
+/** What switches it on as 1 does, and says that it is ours to switch off, as long as nobody writes anything else. */
+const ON_FOR_US = String(OUR_PROTOCOL);
 
 const { ENOENT, ENODEV, EEXIST, ESRCH } = constants.errno;
 
@@ -81,15 +80,14 @@ export class RtnetlinkReach implements Reach {
   proxies(): ProxyEntry[] {
     const request = ndmsg(0, 0, NTF_PROXY);
     return this.#dump(request).flatMap((payload) => {
-      const protocol = findValue(payload, NDMSG_SIZE, NDA_PROTOCOL)?.[0];
+      if (findValue(payload, NDMSG_SIZE, NDA_PROTOCOL)?.[0] !== OUR_PROTOCOL) return [];
       const address = addressOf(payload);
-      if (protocol !== OUR_PROTOCOL && protocol !== PROTOCOL_WAS_ON) return [];
-      return address ? [{ ifindex: readS32(payload, 4), address, wasOn: protocol === PROTOCOL_WAS_ON }] : [];
+      return address ? [{ ifindex: readS32(payload, 4), address }] : [];
     });
   }
 
-  addProxy({ ifindex, address, wasOn }: ProxyEntry): void {
-    const protocol = attribute(NDA_PROTOCOL, u8(wasOn ? PROTOCOL_WAS_ON : OUR_PROTOCOL));
+  addProxy({ ifindex, address }: ProxyEntry): void {
+    const protocol = attribute(NDA_PROTOCOL, u8(OUR_PROTOCOL));
     const request = Buffer.concat([ndmsg(ifindex, 0, NTF_PROXY), destination(address), protocol]);
     this.#change('RTM_NEWNEIGH', RTM_NEWNEIGH, NLM_F_CREATE, request);
   }
@@ -99,12 +97,12 @@ export class RtnetlinkReach implements Reach {
     this.#change('RTM_DELNEIGH', RTM_DELNEIGH, 0, request, ENOENT, ENODEV);
   }
 
-  isProxying(): boolean {
-    return readFileSync(PROXY_NDP, 'latin1').trim() !== '0';
+  startProxying(): void {
+    if (readText(PROXY_NDP).trim() === '0') writeFileSync(PROXY_NDP, ON_FOR_US);
   }
 
-  setProxying(isOn: boolean): void {
-    writeFileSync(PROXY_NDP, isOn ? '1' : '0');
+  stopProxying(): void {
+    if (readText(PROXY_NDP).trim() === ON_FOR_US) writeFileSync(PROXY_NDP, '0');
   }
 
   neighbours(ifindex: number): string[] {

@@ -192,7 +192,8 @@ export function dumpOwnRoutes(
   }
 }
 
-function readText(file: string): string {
+/** Empty if there is no such file. */
+export function readText(file: string): string {
   try {
     return readFileSync(file, 'latin1');
   } catch {

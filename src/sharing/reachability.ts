@@ -12,6 +12,8 @@ export class Reachability {
   /** By ifindex: the link, and the addresses that are routed to it. */
   readonly #routes = new Map<number, { readonly place: Place; readonly addresses: Set<string> }>();
   readonly #proxies = new Map<string, ProxyEntry>();
+  /** Whether proxying may be on for us: the kernel forgets the entries of a link that goes down. */
+  #mayProxy = true;
 
   readonly #reach: Reach;
 
@@ -30,7 +32,7 @@ export class Reachability {
   }
 
   get isEmpty(): boolean {
-    return this.#routes.size === 0 && this.#proxies.size === 0;
+    return this.#routes.size === 0 && this.#proxies.size === 0 && !this.#mayProxy;
   }
 
   /** One of these links to which addresses are routed, or where they have proxy entries; undefined if there is none. */
@@ -65,17 +67,13 @@ export class Reachability {
       routed.add(address);
       this.#reach.addRoute(link, address);
       if (!shared) continue;
-      const [other] = this.#proxies.values();
-      const entry = {
-        ifindex: shared.ifindex,
-        address,
-        wasOn: other ? other.wasOn : this.#reach.isProxying(),
-      };
-      // First of all the entry, which says whose it is to switch proxying off: this process may be killed at any moment.
+      const entry = { ifindex: shared.ifindex, address };
       this.#proxies.set(keyOf(entry), entry);
       this.#reach.addProxy(entry);
     }
-    if (this.#proxies.size > 0 && !this.#reach.isProxying()) this.#reach.setProxying(true);
+    if (this.#proxies.size === 0) return;
+    this.#mayProxy = true;
+    this.#reach.startProxying();
   }
 
   remove(ifindex: number, addresses: Iterable<string>): void {
@@ -102,6 +100,7 @@ export class Reachability {
     const isNeeded = (entry: ProxyEntry) =>
       this.#linksOf(entry.address).some((link) => sharing.get(link)?.shared?.ifindex === entry.ifindex);
     for (const entry of [...this.#proxies.values()]) if (!isNeeded(entry)) this.#removeProxy(entry);
+    this.#stopUnused();
   }
 
   #linksOf(address: string): number[] {
@@ -111,10 +110,15 @@ export class Reachability {
   }
 
   #removeProxy(entry: ProxyEntry): void {
-    // Before the last entry goes, for the same reason.
-    if (this.#proxies.size === 1 && !entry.wasOn) this.#reach.setProxying(false);
     this.#reach.removeProxy(entry);
     this.#proxies.delete(keyOf(entry));
+    this.#stopUnused();
+  }
+
+  #stopUnused(): void {
+    if (this.#proxies.size > 0 || !this.#mayProxy) return;
+    this.#reach.stopProxying();
+    this.#mayProxy = false;
   }
 }
 

@@ -11,6 +11,8 @@ export class FakeReach implements Reach {
   readonly hostRoutes = new Set<string>();
   readonly entries = new Map<string, ProxyEntry>();
   isOn = false;
+  /** startProxying() has switched it on. */
+  isOursOn = false;
   /** Hosts on links, which answer. */
   readonly hosts = new Set<string>();
   /** What the kernel has heard of: true if that is confirmed. */
@@ -51,13 +53,18 @@ export class FakeReach implements Reach {
     this.entries.delete(`${ifindex} ${address}`);
   }
 
-  isProxying(): boolean {
-    return this.isOn;
+  startProxying(): void {
+    if (this.isOn) return;
+    this.#check();
+    this.isOn = true;
+    this.isOursOn = true;
   }
 
-  setProxying(isOn: boolean): void {
+  stopProxying(): void {
+    if (!this.isOursOn) return;
     this.#check();
-    this.isOn = isOn;
+    this.isOn = false;
+    this.isOursOn = false;
   }
 
   neighbours(ifindex: number): string[] {

@@ -116,6 +116,7 @@ describe('an address in a shared prefix', () => {
       reach.hostRoutes.clear();
       reach.entries.clear();
       reach.isOn = false;
+      reach.isOursOn = false;
       bench.clock.advance(25_000);
       both(ADDRESS, '2001:db8:a::b');
       expect(reach.isOn).toBe(true);
@@ -361,6 +362,37 @@ describe('what an earlier process has left', () => {
     bench.engine.configure(config());
     both();
     expect(reach.isOn).toBe(true);
+  });
+
+  it('is known to have switched proxying on, although the kernel has lost its entries with the link', () => {
+    for (const isShared of [true, false]) {
+      start();
+      learn();
+      bench.engine.stop();
+      reach.entries.clear();
+      if (isShared) {
+        start();
+        both(ADDRESS, '2001:db8:a::b');
+        bench.engine.configure(config());
+      } else bench.start(config());
+      both();
+      expect(reach.isOn).toBe(false);
+    }
+  });
+
+  it('has proxying switched off later, if that fails at first', () => {
+    start();
+    learn();
+    bench.engine.stop();
+    reach.entries.clear();
+    reach.hostRoutes.clear();
+    reach.failure = new NetlinkError(constants.errno.EPERM, 'write');
+    bench.start(config());
+    reach.failure = undefined;
+    bench.clock.advance(25_000);
+    expect(reach.isOn).toBe(false);
+    bench.clock.advance(3_600_000);
+    expect(bench.clock.pending()).toEqual([]);
   });
 
   it('stays when the engine stops', () => {
