@@ -36,7 +36,7 @@ function calls(
   const script = join(files, 'etc/init.d/wg-slaacer');
   const output = execFileSync('busybox', ['ash', path('rc.common'), script, action], {
     env: {
-      CONFIG: config,
+      SECTIONS: config,
       LEARNED: learned ? folder : join(folder, 'absent'),
       FILES: kept ? `${folder}/conf*` : join(folder, 'absent*'),
       TOLD: told ? config : join(folder, 'absent'),
@@ -114,6 +114,18 @@ describe('the init script', { timeout: 30_000 }, () => {
     expect([program, command, option]).toEqual(['program', 'withdraw', '--state']);
     expect(named(calls('start', two, left), 'program')).toEqual([]);
     expect(named(calls('reload', disabled, left), 'program')).toEqual([]);
+  });
+
+  it.each([
+    ['before the interface', `mistake\n${two}`],
+    ['behind the globals', `${none}\nmistake\ninterface wg1 enabled=1`],
+  ])('goes on, and takes nothing back, while there is a mistake in the configuration %s', (_, sections) => {
+    expect(named(calls('reload', sections), 'open_instance')).toHaveLength(1);
+    const all = calls('start', sections, { learned: true, told: true, named: true });
+    expect(named(all, 'open_instance')).toHaveLength(1);
+    expect(named(all, 'program')).toEqual([]);
+    expect(named(all, 'send_signal')).toEqual([]);
+    expect(existsSync(join(folder, 'hosts'))).toBe(true);
   });
 
   it('has dnsmasq forget names when no interface is enabled any more, and only then', () => {
