@@ -65,15 +65,18 @@ export function wireGuardInterfaces(
   ];
 }
 
+/** Whether hosts can choose addresses there: in all of a /64, or in the /64 around the router's own address. */
+export function holds64(prefix: string): boolean {
+  return Number(prefix.split('/')[1]) <= 64;
+}
+
 /** The LAN, if it has a /64, else any that is no tunnel and has one. */
 function shareableOf(
   interfaces: readonly NetifdInterface[],
   devices: Readonly<Record<string, NetworkDevice>>,
 ): string | undefined {
   const has64 = ({ proto, l3_device: device }: NetifdInterface) =>
-    proto !== 'wireguard' &&
-    device !== undefined &&
-    prefixesOf(devices[device]).some((prefix) => prefix.endsWith('/64'));
+    proto !== 'wireguard' && device !== undefined && prefixesOf(devices[device]).some(holds64);
   const names = interfaces.filter(has64).map((entry) => entry.interface);
   return names.find((name) => name === 'lan') ?? names[0];
 }

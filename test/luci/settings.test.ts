@@ -114,27 +114,38 @@ describe('the table', () => {
     expect(router.configText('wg-slaacer')).toBe(before);
   });
 
-  it('offers an interface without a /64 that of the LAN, which is in force when it is saved', async () => {
-    const running = await boot({ ...household, lan: ['2001:db8:1:9::1/64'] });
-    const { router } = running;
-    const page = await visit(running, 'settings');
-    await page.getByRole('button', { name: 'Share the prefix of lan with wg1' }).click();
-    expect(await prefixCell(page, 'wg1').textContent()).toBe('Shares the prefix of lan');
-    await toggle(page, 'wg1').check();
-    await saveAndApply(page);
-    expect(await prefixCell(page, 'wg1').textContent()).toBe('Shares the prefix of lan');
-    expect(router.configText('wg-slaacer')).toMatch(
-      /config interface 'wg1'\n(\t.*\n)*\toption share 'lan'\n/,
-    );
-    await expect
-      .poll(async () => {
-        const { interfaces } = await router.bus.call('wg-slaacer', 'status');
-        return (interfaces as { device: string; prefixes: string[] }[]).find(
-          ({ device }) => device === 'wg1',
-        )!.prefixes;
-      })
-      .toContain('2001:db8:1:9::/64');
+  it('takes a wider prefix of an interface, too, as netifd may assign one', async () => {
+    const [, , home] = household.interfaces;
+    const wide = { ...home!, addresses: ['fe80::12:1/64', '2001:db8:1:20::1/60'] };
+    const page = await visit(await boot({ ...household, interfaces: [wide] }), 'settings');
+    expect(await prefixCell(page, 'wg-home').textContent()).toBe('2001:db8:1:20::/60');
   });
+
+  // OpenWrt's LAN has a /60 by default.
+  it.each([60, 64])(
+    'offers an interface without a /64 that of the LAN, which has a /%i: it is in force when it is saved',
+    async (length) => {
+      const running = await boot({ ...household, lan: [`2001:db8:1:90::1/${length}`] });
+      const { router } = running;
+      const page = await visit(running, 'settings');
+      await page.getByRole('button', { name: 'Share the prefix of lan with wg1' }).click();
+      expect(await prefixCell(page, 'wg1').textContent()).toBe('Shares the prefix of lan');
+      await toggle(page, 'wg1').check();
+      await saveAndApply(page);
+      expect(await prefixCell(page, 'wg1').textContent()).toBe('Shares the prefix of lan');
+      expect(router.configText('wg-slaacer')).toMatch(
+        /config interface 'wg1'\n(\t.*\n)*\toption share 'lan'\n/,
+      );
+      await expect
+        .poll(async () => {
+          const { interfaces } = await router.bus.call('wg-slaacer', 'status');
+          return (interfaces as { device: string; prefixes: string[] }[]).find(
+            ({ device }) => device === 'wg1',
+          )!.prefixes;
+        })
+        .toContain('2001:db8:1:90::/64');
+    },
+  );
 
   it('offers an interface without a /64 one of what the provider delegates', async () => {
     const { router, page } = await open();
