@@ -63,15 +63,38 @@ export function hostsOf(ddns: UbusTable, system: UbusTable, dump: UbusTable): st
   const own = sectionsOf(system)
     .flatMap(({ options }) => options.get('hostname') ?? [])
     .filter((name) => name.indexOf('.') > 0 && !notOutside.test(name));
-  const uplinks = tablesIn(dump.interface).filter(hasDefaultRoute);
+  return [...new Set([...names, ...own, ...addressesOf(tablesIn(dump.interface)).filter(isPublic)])].filter(
+    isHost,
+  );
+}
+
+/** Of uplinks and, as a provider may give the router none but those that it delegates, of the networks behind it. */
+function addressesOf(interfaces: readonly UbusTable[]): string[] {
+  const uplinks = interfaces.filter(hasDefaultRoute);
+  const [direct, tunnels] = [uplinks.filter((each) => !isTunnel(each)), uplinks.filter(isTunnel)];
+  const ipv4 = (all: readonly UbusTable[]) => all.flatMap((each) => addressesIn(each['ipv4-address']));
+  const ipv6 = (all: readonly UbusTable[]) => all.flatMap((each) => addressesIn(each['ipv6-address']));
+  const behind = interfaces
+    .filter((each) => each.up === true && !isTunnel(each))
+    .flatMap((each) => tablesIn(each['ipv6-prefix-assignment']))
+    .filter(({ preferred }) => preferred !== 0)
+    .flatMap((each) => addressesIn([each['local-address'] ?? null]));
+  const hasIpv6 = direct.some(({ route }) => tablesIn(route).some(({ target }) => target === '::'));
   // With MAP, others have the same address, and no more than some ports lead here.
-  const ipv4 = (isMap: boolean) =>
-    uplinks
-      .filter(({ proto }) => (proto === 'map') === isMap)
-      .flatMap((uplink) => addressesIn(uplink['ipv4-address']));
-  const ipv6 = uplinks.flatMap((uplink) => addressesIn(uplink['ipv6-address']));
-  const addresses = [...ipv4(false), ...ipv6, ...ipv4(true)];
-  return [...new Set([...names, ...own, ...addresses.filter(isPublic)])].filter(isHost);
+  const isMap = ({ proto }: UbusTable) => proto === 'map';
+  return [
+    ...ipv4(direct.filter((each) => !isMap(each))),
+    ...ipv6(direct),
+    ...(hasIpv6 ? behind : []),
+    ...ipv4(direct.filter(isMap)),
+    ...ipv4(tunnels),
+    ...ipv6(tunnels),
+  ];
+}
+
+/** Of a VPN, whose provider hardly ever lets anybody in. */
+function isTunnel({ proto }: UbusTable): boolean {
+  return ['wireguard', 'amneziawg', 'openvpn', 'openconnect'].includes(String(proto));
 }
 
 function hasDefaultRoute({ up, route }: UbusTable): boolean {

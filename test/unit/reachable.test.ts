@@ -64,6 +64,42 @@ it('knows no address that a renumbering has left behind, and last one that other
   ]);
 });
 
+it('takes an address of the LAN where the provider delegates a prefix and gives no address besides', () => {
+  const assigned = (address: string, preferred = 3_000) => ({
+    address: '2001:db8:7::',
+    mask: 60,
+    preferred,
+    'local-address': { address, mask: 60 },
+  });
+  const ofLan = [assigned('fd00::1'), assigned('2001:db8:6::1', 0), assigned('2001:db8:7::1')];
+  const wan = uplink('0.0.0.0', { 'ipv4-address': [{ address: '100.64.0.9', mask: 24 }] });
+  const wan6 = uplink('::', { 'ipv6-address': [] });
+  // In the tunnel's own prefix, where a client would look for it in the tunnel.
+  const wg1 = { up: true, proto: 'wireguard', 'ipv6-prefix-assignment': [assigned('2001:db8:7:8::1')] };
+  const lan = { up: true, proto: 'static', 'ipv6-prefix-assignment': ofLan };
+  const hosts = (...interfaces: object[]) =>
+    hostsOf({}, system('OpenWrt'), { interface: interfaces as never });
+  expect(hosts(lan, wan, wan6, wg1)).toEqual(['2001:db8:7::1']);
+  expect(hosts({ ...lan, up: false }, wan, wan6)).toEqual([]);
+  expect(hosts(lan, wan)).toEqual([]);
+  const native = uplink('::', { 'ipv6-address': [{ address: '2001:db8::7', mask: 128 }] });
+  expect(hosts(lan, native)).toEqual(['2001:db8::7', '2001:db8:7::1']);
+});
+
+it('takes an address that a VPN provider gives last, as hardly any lets anybody in there', () => {
+  const warp = {
+    ...uplink('::', { 'ipv6-address': [{ address: '2606:4700:110::2', mask: 128 }] }),
+    proto: 'wireguard',
+    'ipv4-address': [{ address: '203.0.113.99', mask: 32 }],
+  };
+  const wan6 = uplink('::', { 'ipv6-address': [{ address: '2001:db8::7', mask: 64 }] });
+  expect(hostsOf({}, system('OpenWrt'), { interface: [warp, wan6] as never })).toEqual([
+    '2001:db8::7',
+    '203.0.113.99',
+    '2606:4700:110::2',
+  ]);
+});
+
 // The last is that of every router with DS-Lite (RFC 6333, 5.7).
 it.each(['10.1.2.3', '172.31.0.1', '192.168.0.2', '100.64.0.9', '169.254.1.1', '192.0.0.2'])(
   'does not take %s for an address at which anybody reaches it',
