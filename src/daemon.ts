@@ -353,6 +353,10 @@ export class Daemon implements Subject {
     return this.#reader.network.withRandomPort.has(device);
   }
 
+  ipv4Of(device: string): readonly string[] {
+    return this.#reader.network.ipv4.get(device) ?? [];
+  }
+
   hosts(): Promise<readonly string[]> {
     return readHosts(this.#foundation.ubus);
   }

@@ -3,7 +3,7 @@
 
 import { formatPrefix } from '../address-text.ts';
 import { linkLocal } from '../scope.ts';
-import { type Client, isIpv4, type RouterSide } from './facts.ts';
+import { type Client, ipv4Of, type RouterSide } from './facts.ts';
 
 /** What solicitations go to: all routers of the link. */
 const LINK_MULTICAST = 'ff02::/16';
@@ -12,12 +12,10 @@ const LINK_MULTICAST = 'ff02::/16';
  * The router's entry among a client's peers. Advertisements come from fe80::/64: WireGuard drops them on a client that
  * does not allow it.
  */
-export function allowedIpsOf(
-  { addresses }: Client,
-  { isDefaultRouter, prefixes, routes }: RouterSide,
-): string[] {
+export function allowedIpsOf(client: Client, router: RouterSide): string[] {
+  const { isDefaultRouter, prefixes, routes } = router;
   const ipv6 = isDefaultRouter
     ? ['::/0']
     : [...[...prefixes, ...routes, linkLocal].map(formatPrefix), LINK_MULTICAST];
-  return [...(addresses.some(isIpv4) ? ['0.0.0.0/0'] : []), ...ipv6];
+  return [...ipv4Of(client, router), ...ipv6];
 }

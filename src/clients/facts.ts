@@ -36,6 +36,8 @@ export interface RouterSide {
   readonly routes: readonly Prefix[];
   /** Whether all of IPv6 can be reached by it. */
   readonly isDefaultRouter: boolean;
+  /** What of IPv4 is to be reached by it, as prefixes: all of it, unless the tunnel is for some networks only. */
+  readonly ipv4: readonly string[];
 }
 
 export interface ClientFile {
@@ -69,6 +71,9 @@ export const MARK = 51_820;
 /** In which rules of routing are asked, just before that for the main table. */
 export const PRIORITY = { mainButDefault: 32_764, tunnel: 32_765 } as const;
 
+/** All of IPv4. */
+export const ALL_IPV4 = '0.0.0.0/0';
+
 /** WireGuard's own, for an Ethernet of 1500 bytes. */
 const USUAL_MTU = 1420;
 
@@ -78,6 +83,19 @@ export function mtuOf({ mtu }: RouterSide): number | undefined {
 }
 
 export const isIpv4 = (address: string) => !address.includes(':');
+
+/** What of IPv4 a client is to send through the tunnel: nothing, if it has no address for that. */
+export function ipv4Of({ addresses }: Client, { ipv4 }: RouterSide): readonly string[] {
+  return addresses.some(isIpv4) ? ipv4 : [];
+}
+
+/** The families of which everything goes through the tunnel, as ip(8) and networkd call them: 4, 6. */
+export function fullFamiliesOf(client: Client, router: RouterSide): readonly (4 | 6)[] {
+  return [
+    ...(ipv4Of(client, router).includes(ALL_IPV4) ? [4 as const] : []),
+    ...(router.isDefaultRouter ? [6 as const] : []),
+  ];
+}
 
 /** With the length of the prefix: none but the address itself is the client's. */
 export function withLength(address: string): string {

@@ -6,10 +6,13 @@ import { isLinkLocal } from '../scope.ts';
 import { linkLocalFor } from './addresses.ts';
 import { allowedIpsOf } from './allowed-ips.ts';
 import {
+  ALL_IPV4,
   type Client,
   type ClientSetup,
   DEVICE,
   endpointOf,
+  fullFamiliesOf,
+  ipv4Of,
   KEEPALIVE,
   MARK,
   mtuOf,
@@ -21,29 +24,39 @@ import {
 } from './facts.ts';
 import { placeholders } from './placeholders.ts';
 
-const routing = [
-  "# All IPv6 goes through the tunnel, but for the tunnel's own packets and what has a better route than a default one:",
-  '[IPv6AcceptRA]',
-  `RouteTable=${MARK}`,
-  '',
-  '[RoutingPolicyRule]',
-  'Family=ipv6',
-  'Table=main',
-  'SuppressPrefixLength=0',
-  `Priority=${PRIORITY.mainButDefault}`,
-  '',
-  '[RoutingPolicyRule]',
-  'Family=ipv6',
-  `FirewallMark=${MARK}`,
-  'InvertRule=yes',
-  `Table=${MARK}`,
-  `Priority=${PRIORITY.tunnel}`,
-  '',
-];
+/** What goes into the tunnel. Routes to what peers have addresses in come with advertisements. */
+function routing(client: Client, router: RouterSide): readonly string[] {
+  const families = fullFamiliesOf(client, router);
+  const routes = ipv4Of(client, router).flatMap((prefix) => [
+    '[Route]',
+    `Destination=${prefix}`,
+    ...(prefix === ALL_IPV4 ? [`Table=${MARK}`] : []),
+    '',
+  ]);
+  if (families.length === 0) return routes;
+  const family = families.length > 1 ? 'both' : `ipv${families.join()}`;
+  return [
+    `# All ${family === 'both' ? 'IP' : `IPv${families.join()}`} goes through the tunnel, but for the tunnel's own packets and what has a better route than a default one:`,
+    ...(router.isDefaultRouter ? ['[IPv6AcceptRA]', `RouteTable=${MARK}`, ''] : []),
+    ...routes,
+    '[RoutingPolicyRule]',
+    `Family=${family}`,
+    'Table=main',
+    'SuppressPrefixLength=0',
+    `Priority=${PRIORITY.mainButDefault}`,
+    '',
+    '[RoutingPolicyRule]',
+    `Family=${family}`,
+    `FirewallMark=${MARK}`,
+    'InvertRule=yes',
+    `Table=${MARK}`,
+    `Priority=${PRIORITY.tunnel}`,
+    '',
+  ];
+}
 
 export function networkd(client: Client, router: RouterSide): ClientSetup {
   const mtu = mtuOf(router);
-  const { isDefaultRouter } = router;
   const netdev = [
     '[NetDev]',
     `Name=${DEVICE}`,
@@ -52,7 +65,7 @@ export function networkd(client: Client, router: RouterSide): ClientSetup {
     '',
     '[WireGuard]',
     `PrivateKey=${placeholders.privateKey}`,
-    ...(isDefaultRouter ? [`FirewallMark=${MARK}`] : []),
+    ...(fullFamiliesOf(client, router).length > 0 ? [`FirewallMark=${MARK}`] : []),
     '',
     '[WireGuardPeer]',
     `PublicKey=${publicKeyOf(router)}`,
@@ -77,7 +90,7 @@ export function networkd(client: Client, router: RouterSide): ClientSetup {
       .map((address) => `Address=${withLength(address)}`),
     'IPv6AcceptRA=yes',
     '',
-    ...(isDefaultRouter ? routing : []),
+    ...routing(client, router),
   ];
   return {
     files: [

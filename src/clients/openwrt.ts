@@ -5,9 +5,11 @@ import { isLinkLocal } from '../scope.ts';
 import { linkLocalFor } from './addresses.ts';
 import { allowedIpsOf } from './allowed-ips.ts';
 import {
+  ALL_IPV4,
   type Client,
   type ClientSetup,
   DEVICE,
+  ipv4Of,
   KEEPALIVE,
   mtuOf,
   presharedKeyOf,
@@ -19,6 +21,8 @@ import { placeholders } from './placeholders.ts';
 
 export function openwrt(client: Client, router: RouterSide): ClientSetup {
   const mtu = mtuOf(router);
+  const ipv4 = ipv4Of(client, router);
+  const networks = ipv4.filter((prefix) => prefix !== ALL_IPV4);
   const own = client.addresses.filter((address) => !isLinkLocal(address));
   const sections = [
     section('interface', DEVICE, [
@@ -42,13 +46,25 @@ export function openwrt(client: Client, router: RouterSide): ClientSetup {
       option('reqaddress', 'none'),
       option('reqprefix', 'no'),
     ]),
+    ...networks.map((prefix) =>
+      section('route', undefined, [option('interface', DEVICE), option('target', prefix)]),
+    ),
   ];
   return {
     files: [{ path: '/etc/config/network', mode: '600', text: sections.join('\n') }],
     commands: ['reload_config'],
-    notes: ['This is to be added to the end of the file; the interfaces belong into a firewall zone.'],
+    notes: [
+      'This is to be added to the end of the file; the interfaces belong into a firewall zone.',
+      ...(networks.length < ipv4.length ? ipv4Note : []),
+    ],
   };
 }
+
+/** It would take the hosts behind the client off line where neither it nor the router does NAT for them. */
+const ipv4Note = [
+  "For a route that sends all IPv4 into the tunnel, add option route_allowed_ips '1' to the section of the peer, and",
+  "option masq '1' to the firewall zone.",
+];
 
 function section(type: string, name: string | undefined, lines: readonly string[]): string {
   return [`config ${type}${name === undefined ? '' : ` '${name}'`}`, ...lines, ''].join('\n');

@@ -3,10 +3,13 @@
 
 import { allowedIpsOf } from './allowed-ips.ts';
 import {
+  ALL_IPV4,
   type Client,
   type ClientSetup,
   DEVICE,
   endpointOf,
+  fullFamiliesOf,
+  ipv4Of,
   KEEPALIVE,
   MARK,
   mtuOf,
@@ -40,12 +43,14 @@ export function wgQuick(client: Client, router: RouterSide): ClientSetup {
 
 /** Its link-local address comes by itself. */
 export function wireguardGo(client: Client, router: RouterSide): ClientSetup {
+  const families = fullFamiliesOf(client, router);
+  const networks = ipv4Of(client, router).filter((prefix) => prefix !== ALL_IPV4);
   return {
     files: [
       {
         path: PATH,
         mode: '600',
-        text: configuration(client, router, router.isDefaultRouter ? [`FwMark = ${MARK}`] : []),
+        text: configuration(client, router, families.length > 0 ? [`FwMark = ${MARK}`] : []),
       },
     ],
     commands: [
@@ -54,18 +59,22 @@ export function wireguardGo(client: Client, router: RouterSide): ClientSetup {
       ...client.addresses.map((address) => `ip address add ${withLength(address)} dev ${DEVICE}`),
       ...(router.isDefaultRouter ? [`sysctl -w net.ipv6.conf.${DEVICE}.accept_ra_defrtr=0`] : []),
       `ip link set ${DEVICE} mtu ${router.mtu} up`,
-      ...(router.isDefaultRouter ? routing : []),
+      ...networks.map((prefix) => `ip route add ${prefix} dev ${DEVICE}`),
+      ...families.flatMap(routing),
     ],
     notes: [],
   };
 }
 
-/** The rules outlive the interface. */
-const routing = [
-  `ip -6 route add default dev ${DEVICE} table ${MARK}`,
-  `ip -6 rule add table main suppress_prefixlength 0 priority ${PRIORITY.mainButDefault} || true`,
-  `ip -6 rule add not fwmark ${MARK} table ${MARK} priority ${PRIORITY.tunnel} || true`,
-];
+/** The rules outlive the interface. With a strict rp_filter, answers to marked packets of IPv4 would be dropped. */
+function routing(family: 4 | 6): string[] {
+  return [
+    `ip -${family} route add default dev ${DEVICE} table ${MARK}`,
+    `ip -${family} rule add table main suppress_prefixlength 0 priority ${PRIORITY.mainButDefault} || true`,
+    `ip -${family} rule add not fwmark ${MARK} table ${MARK} priority ${PRIORITY.tunnel} || true`,
+    ...(family === 4 ? ['sysctl -w net.ipv4.conf.all.src_valid_mark=1'] : []),
+  ];
+}
 
 /** The apps for Android, iOS, macOS and Windows. */
 export function app(client: Client, router: RouterSide): ClientSetup {

@@ -5,7 +5,7 @@ import { type AddressBytes, contains, type Prefix, parseAddress } from '../addre
 import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { ClientAnswer, ClientSystem, InterfacePeer } from '../answers.ts';
 import { chooseAddress, singleAddress } from '../clients/addresses.ts';
-import { type Client, endpointOf, type RouterSide } from '../clients/facts.ts';
+import { ALL_IPV4, type Client, endpointOf, type RouterSide } from '../clients/facts.ts';
 import { missingIn } from '../clients/placeholders.ts';
 import { setupOf, textOf } from '../clients/setup.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -25,6 +25,8 @@ export interface ClientSubject {
   describePeer(name: string, peer: string): string | undefined;
   /** Whether the interface gets another port whenever it is made anew. */
   hasRandomPort(device: string): boolean;
+  /** The networks of IPv4 that the interface has, as far as they are known. */
+  ipv4Of(device: string): readonly string[];
   /** Its name in DNS, if it has one. */
   namePeer(name: string, peer: string): string | undefined;
   /** Under what the router can be reached, the best first. */
@@ -53,7 +55,10 @@ export async function configureClient(
   if (!facts) throw new UbusError(ubusStatus.noData, `${section.name}: nothing is learned on it now`);
   const configured = subject.peersOf(section.device).filter(({ key }) => key === peer);
   const client = clientOf(peer, subject.describePeer(section.name, peer), configured, facts);
-  const router = routerOf(facts, { ...reach, host }, subject.hasRandomPort(section.device));
+  // Whoever has the router be no default router wants a split tunnel.
+  const networks = section.settings.raDefault === '0' ? subject.ipv4Of(section.device) : [];
+  const ipv4 = networks.length > 0 ? networks : [ALL_IPV4];
+  const router = routerOf(facts, { ...reach, host }, subject.hasRandomPort(section.device), ipv4);
   const setup = setupOf(client, router, system);
   const configuration = textOf(client, setup);
   return {
@@ -86,7 +91,12 @@ function clientOf(
   return { peer, description, hasPresharedKey, addresses, fixedAddresses };
 }
 
-function routerOf(facts: InterfaceFacts, { host, port }: Reach, isPortRandom: boolean): RouterSide {
+function routerOf(
+  facts: InterfaceFacts,
+  { host, port }: Reach,
+  isPortRandom: boolean,
+  ipv4: readonly string[],
+): RouterSide {
   const { device, link, announcement } = facts;
   return {
     publicKey: device.publicKey,
@@ -99,6 +109,7 @@ function routerOf(facts: InterfaceFacts, { host, port }: Reach, isPortRandom: bo
     servers: announcement.servers.map(formatAddress).filter((server) => !isLinkLocal(server)),
     routes: announcement.routes,
     isDefaultRouter: announcement.isDefaultRouter,
+    ipv4,
   };
 }
 

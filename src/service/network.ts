@@ -2,8 +2,17 @@
 // What the rest of OpenWrt has to say on Router Advertisements: where odhcpd answers solicitations, by its sections of
 // /etc/config/dhcp, and the DNS domains that peers are to search in.
 
+import { parsePrefix } from '../address.ts';
 import type { Assignment, Exhausted } from '../problem.ts';
-import { isTable, type Ubus, UbusError, type UbusTable, type UbusValue, ubusStatus } from '../ubus/types.ts';
+import {
+  isTable,
+  tablesIn,
+  type Ubus,
+  UbusError,
+  type UbusTable,
+  type UbusValue,
+  ubusStatus,
+} from '../ubus/types.ts';
 import { ofBlob } from './booleans.ts';
 import { assignmentsOf, type Delegated, delegatedBy } from './delegation.ts';
 import { type Section, sectionsOf } from './sections.ts';
@@ -26,6 +35,8 @@ export interface Network {
   readonly exhausted: ReadonlyMap<string, Exhausted>;
   /** By the kernel's name, the WireGuard interfaces that get another port whenever they are made anew. */
   readonly withRandomPort: ReadonlySet<string>;
+  /** By the kernel's name, the networks of IPv4 that WireGuard interfaces have, as "10.0.0.0/24". */
+  readonly ipv4: ReadonlyMap<string, readonly string[]>;
   /** The router's own domain, if it has one: its peers search there, too. */
   readonly domain: string | undefined;
 }
@@ -39,6 +50,7 @@ export const noNetwork: Network = {
   assignments: new Map(),
   exhausted: new Map(),
   withRandomPort: new Set(),
+  ipv4: new Map(),
   domain: undefined,
 };
 
@@ -69,6 +81,11 @@ export async function readNetwork(ubus: Ubus): Promise<Network> {
     search: searchOf(dhcp, interfaces),
     ...assignmentsOf(network, globals, interfaces),
     withRandomPort: randomPortsOf(network, interfaces),
+    ipv4: new Map(
+      [...interfaces.values()].flatMap(({ device, isWireGuard, ipv4 }) =>
+        isWireGuard && device !== undefined ? [[device, ipv4] as const] : [],
+      ),
+    ),
     domain: domainOf(dnsmasq),
   };
 }
@@ -91,6 +108,8 @@ interface NetifdInterface {
   /** Whether others get parts of that. */
   readonly isDelegating: boolean;
   readonly search: readonly string[];
+  /** Its networks, as "10.0.0.0/24". */
+  readonly ipv4: readonly string[];
 }
 
 export function interfacesOf(dump: UbusTable): Map<string, NetifdInterface> {
@@ -105,9 +124,16 @@ export function interfacesOf(dump: UbusTable): Map<string, NetifdInterface> {
         delegated: delegatedBy(table),
         isDelegating: table.delegation !== false,
         search: textsOf(table['dns-search']),
+        ipv4: tablesIn(table['ipv4-address']).flatMap(networkOf),
       },
     ]),
   );
+}
+
+/** The network around an address of IPv4. */
+function networkOf({ address, mask }: UbusTable): string[] {
+  const prefix = parsePrefix(`::ffff:${address}/${96 + Number(mask)}`);
+  return prefix ? [`${prefix.bytes.slice(12).join('.')}/${mask}`] : [];
 }
 
 function textsOf(value: UbusValue | undefined): string[] {

@@ -26,13 +26,13 @@ export class ClientSystem {
   readonly #root: string;
   readonly #setup: Setup;
 
-  /** `router` is what the client is to know of it. */
-  constructor(system: System, client: Client, router: RouterSide) {
+  /** `router` is what the client is to know of it, and `addresses` what is configured for it there. */
+  constructor(system: System, client: Client, router: RouterSide, addresses: readonly string[]) {
     this.system = system;
     this.client = client;
     this.#root = `/run/clients/${system.name}`;
     const { publicKey: peer } = client;
-    this.#setup = system.setup({ peer, hasPresharedKey: false, addresses: [], fixedAddresses: [] }, router);
+    this.#setup = system.setup({ peer, hasPresharedKey: false, addresses, fixedAddresses: [] }, router);
   }
 
   /** Its programs run then, and there is no tunnel yet. */
@@ -114,5 +114,10 @@ nsenter --net=/run/netns/${name} mount -t sysfs -o ro sys ${this.#root}/sys`);
   /** By which link it reaches a host, as the kernel says. */
   async wayTo(host: string): Promise<string> {
     return (await this.client.run(`ip -6 route get ${host}`)).stdout;
+  }
+
+  /** Whether a host of IPv4 answers. */
+  async pingsIpv4(host: string): Promise<boolean> {
+    return (await this.client.run(`busybox ping -c 3 ${host}`, { check: false })).code === 0;
   }
 }

@@ -46,6 +46,14 @@ describe.each(['fexit', 'lending'] as const)('by %s', (way) => {
       const outcome = outcomes.get(system)!;
       if (outcome.status === 'rejected') throw outcome.reason;
     });
+
+    if (what === 'configured')
+      test.each(systems.filter(({ hasNoIpv4 }) => !hasNoIpv4))(
+        '$name reaches the router by IPv4',
+        async (system) => {
+          expect(await world.reachesByIpv4(system)).toBe(true);
+        },
+      );
   });
 
   test.each(systems)('$name deprecates the old prefix', async (system) => {

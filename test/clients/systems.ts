@@ -29,6 +29,8 @@ export interface System {
   /** Switches the tunnel on again, by the first commands unless told. */
   readonly up?: string;
   readonly down: string;
+  /** As docs/clients.md has it. */
+  readonly hasNoIpv4?: true;
 }
 
 const bus: Program = {
@@ -94,11 +96,13 @@ export const systems: readonly System[] = [
       ['ifup wg0'],
     ),
     down: 'ifdown wg0',
+    hasNoIpv4: true,
   },
   {
     name: 'dhcpcd',
     version: 'dhcpcd --version',
     setup: besides([], documented('dhcpcd').trim().split('\n')),
     down: 'dhcpcd -x wg0; ip link delete wg0',
+    hasNoIpv4: true,
   },
 ];

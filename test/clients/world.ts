@@ -13,6 +13,9 @@ import { ClientSystem, type Reached } from './client-system.ts';
 import { type System, systems } from './systems.ts';
 
 const SERVER = '2001:db8:fe::2';
+/** The router's, and each client's, in the tunnel. */
+const SERVER_IPV4 = '10.8.0.254';
+const ipv4Of = (index: number) => `10.8.0.${index + 1}`;
 /** The router's, for tunnels by IPv6. */
 const ENDPOINT = '2001:db8:e::1';
 /** Milliseconds until a system has to be on line: a session ends after 180 s, and a keepalive comes every 25 s. */
@@ -57,7 +60,11 @@ export class World {
 
   static async create(way: Way): Promise<World> {
     const guest = await bootOwn({ clients: true, locked: way === 'lending' });
-    const lab = await Lab.create(guest, { clients: systems.map(({ name }) => name) });
+    const allowedIps = systems.map(({ name }, index) => [name, [`${ipv4Of(index)}/32`]] as const);
+    const lab = await Lab.create(guest, {
+      clients: systems.map(({ name }) => name),
+      allowedIps: Object.fromEntries(allowedIps),
+    });
     await lab.router.run(`set -e
 modprobe tun
 ip netns add server
@@ -67,7 +74,8 @@ ip link set veth-s up
 ip -n server address add ${SERVER}/64 dev eth0 nodad
 ip -n server link set eth0 up
 ip -n server route add default via 2001:db8:fe::1
-ip -6 route add default via ${SERVER}`);
+ip -6 route add default via ${SERVER}
+ip address add ${SERVER_IPV4}/24 dev wg1`);
     const publicKey = (await lab.router.run('wg show wg1 public-key')).stdout.trim();
     const world = new World(lab, way, publicKey);
     await world.#startDaemon();
@@ -81,12 +89,10 @@ ip -6 route add default via ${SERVER}`);
     this.#way = way;
     this.clients = systems.map((system, index) => {
       const host = `10.9.${index + 1}.1`;
+      const ipv4 = system.hasNoIpv4 ? [] : [ipv4Of(index)];
       const router = { publicKey, host, port: 51_820, mtu: 1420, prefixes: [], routes: [], servers: [] };
-      return new ClientSystem(system, lab.client(system.name), {
-        ...router,
-        isDefaultRouter: true,
-        hasRandomPort: false,
-      });
+      const more = { isDefaultRouter: true, ipv4: ['0.0.0.0/0'], hasRandomPort: false };
+      return new ClientSystem(system, lab.client(system.name), { ...router, ...more }, ipv4);
     });
   }
 
@@ -143,6 +149,11 @@ ip -6 route add default via ${SERVER}`);
 
   configured(): Promise<Outcomes> {
     return this.#inTurn((client) => ({ happen: () => client.configure() }));
+  }
+
+  /** Until wg1 is made anew, without an address of IPv4. */
+  reachesByIpv4(system: System): Promise<boolean> {
+    return this.clients.find((each) => each.system === system)!.pingsIpv4(SERVER_IPV4);
   }
 
   switchedOffAndOn(): Promise<Outcomes> {

@@ -39,6 +39,7 @@ const router: RouterSide = {
   routes: [parsePrefix('fd00:2::/48')!],
   servers: ['2001:db8:1::1'],
   isDefaultRouter: true,
+  ipv4: ['0.0.0.0/0'],
 };
 
 type Ini = Record<string, Record<string, string[]>>;
@@ -98,9 +99,15 @@ describe('a configuration', () => {
       WireGuard: { PrivateKey: [placeholders.privateKey], FirewallMark: ['51820'] },
       WireGuardPeer: { ...peer, AllowedIPs: ['0.0.0.0/0,::/0'] },
     });
-    const { Network, IPv6AcceptRA, RoutingPolicyRule, ...others } = ini(fileOf('networkd', 'wg0.network'));
+    const { Network, IPv6AcceptRA, Route, RoutingPolicyRule, ...others } = ini(
+      fileOf('networkd', 'wg0.network'),
+    );
+    expect(Route).toEqual({ Destination: ['0.0.0.0/0'], Table: ['51820'] });
     expect(IPv6AcceptRA).toEqual({ RouteTable: ['51820'] });
-    expect(RoutingPolicyRule!.Priority).toEqual(['32765']); // the last of two
+    expect(RoutingPolicyRule).toMatchObject({ Family: ['both'], Priority: ['32765'] }); // the last of two
+    const ofIpv6 = ini(fileOf('networkd', 'wg0.network', plainClient));
+    expect(ofIpv6.RoutingPolicyRule!.Family).toEqual(['ipv6']);
+    expect(Object.keys(ofIpv6)).not.toContain('Route');
     expect(others).toEqual({ Match: { Name: ['wg0'] }, Link: { Multicast: ['yes'] } });
     expect(Network).toEqual({
       Address: [`${linkLocalFor(client)}/64`, '192.168.10.2/32', '2001:db8:1::a/128'],
@@ -170,6 +177,8 @@ describe('a configuration', () => {
       Interface: { PrivateKey: [placeholders.privateKey], FwMark: ['51820'] },
       Peer: peer,
     });
+    const plain = setupOf(plainClient, router, 'wireguard-go').commands;
+    expect(plain.filter((command) => /ip (-4|route|rule)|ipv4/.test(command))).toEqual([]);
     expect(setupOf(client, router, 'wireguard-go').commands).toEqual([
       'wireguard-go wg0',
       'wg setconf wg0 /etc/wireguard/wg0.conf',
@@ -177,6 +186,10 @@ describe('a configuration', () => {
       'ip address add 2001:db8:1::a/128 dev wg0',
       'sysctl -w net.ipv6.conf.wg0.accept_ra_defrtr=0',
       'ip link set wg0 mtu 1420 up',
+      'ip -4 route add default dev wg0 table 51820',
+      'ip -4 rule add table main suppress_prefixlength 0 priority 32764 || true',
+      'ip -4 rule add not fwmark 51820 table 51820 priority 32765 || true',
+      'sysctl -w net.ipv4.conf.all.src_valid_mark=1',
       'ip -6 route add default dev wg0 table 51820',
       'ip -6 rule add table main suppress_prefixlength 0 priority 32764 || true',
       'ip -6 rule add not fwmark 51820 table 51820 priority 32765 || true',
@@ -184,12 +197,30 @@ describe('a configuration', () => {
   });
 
   it.each(clientSystems)(
-    'for %s leaves default routes alone where the router leads nowhere else',
+    'for %s leaves default routes alone where the tunnel is for some networks',
     (system) => {
-      const setup = setupOf(client, { ...router, isDefaultRouter: false }, system);
-      expect(textOf(client, setup)).not.toMatch(/defrtr|mark|ip -6|route=|rule/i);
+      const split = { ...router, isDefaultRouter: false, ipv4: ['192.168.10.0/24'] };
+      const text = textOf(client, setupOf(client, split, system));
+      expect(text).not.toMatch(/defrtr|mark|ip -[46]|route=|rule|0\.0\.0\.0|route_allowed/i);
+      expect(text).toMatch(/allowed.?ips.*192\.168\.10\.0\/24/i);
+      const ownRoute = { networkd: 'Destination=', openwrt: "target '", 'wireguard-go': 'ip route add ' };
+      if (system in ownRoute)
+        expect(text).toContain(`${ownRoute[system as keyof typeof ownRoute]}192.168.10.0/24`);
+      expect(textOf(plainClient, setupOf(plainClient, split, system))).not.toContain('192.168');
     },
   );
+
+  it('sends all IPv4 into the tunnel although IPv6 leads nowhere else', () => {
+    const from = { ...router, isDefaultRouter: false };
+    const network = ini(fileOf('networkd', 'wg0.network', client, from));
+    expect(network.Route).toEqual({ Destination: ['0.0.0.0/0'], Table: ['51820'] });
+    expect(network.RoutingPolicyRule!.Family).toEqual(['ipv4']);
+    expect(Object.keys(network)).not.toContain('IPv6AcceptRA');
+    expect(fileOf('networkd', 'wg0.netdev', client, from)).toContain('FirewallMark=51820');
+    const { commands } = setupOf(client, from, 'wireguard-go');
+    expect(commands.filter((command) => command.startsWith('ip -'))).toHaveLength(3);
+    expect(textOf(client, setupOf(client, from, 'openwrt'))).toContain("route_allowed_ips '1'");
+  });
 
   it('for an app has an address in each prefix, the DNS server, and says what comes when the prefix changes', () => {
     expect(ini(fileOf('app', 'wg0.conf'))).toEqual({

@@ -208,6 +208,29 @@ describe('configurations for clients', () => {
     expect(text).toContain('AllowedIPs = 0.0.0.0/0, ');
   });
 
+  it('send no more of IPv4 into a split tunnel than to the network of the interface', async () => {
+    rpcd.packages.network!.cfg01!.allowed_ips = ['192.168.10.2/32'];
+    const addresses = [{ address: '192.168.10.1', mask: 25 }];
+    ubus.objects.set('network.interface', {
+      dump: {
+        arguments: {},
+        call: () => ({
+          interface: [
+            { interface: 'wg1', proto: 'wireguard', l3_device: 'wg1', up: true, 'ipv4-address': addresses },
+          ],
+        }),
+      },
+    });
+    await call('reload');
+    expect(await textFor()).toContain('AllowedIPs = 0.0.0.0/0, ');
+    configure('wg1', { ra_default: '0' });
+    await call('reload');
+    expect(await textFor()).toContain('AllowedIPs = 192.168.10.0/25, ');
+    ubus.objects.delete('network.interface');
+    await call('reload');
+    expect(await textFor()).toContain('AllowedIPs = 0.0.0.0/0, '); // nothing is known of it
+  });
+
   it('give an app an address that it can have: the same each time, and nobody else’s', async () => {
     const first = await fixed(alice);
     expect(await fixed(alice)).toBe(first);

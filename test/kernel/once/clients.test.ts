@@ -72,6 +72,7 @@ test('wg-quick, as wg-slaacer client has it: the same, without an address to cho
       routes: [],
       servers: [],
       isDefaultRouter: true,
+      ipv4: ['0.0.0.0/0'],
     },
     'wg-quick',
   );
