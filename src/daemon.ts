@@ -16,7 +16,7 @@ import { type Host, Hosts } from './service/hosts.ts';
 import { Hotplug, type Scripts } from './service/hotplug.ts';
 import { Log } from './service/log.ts';
 import { isDomain, type NamedPeer, namePeers } from './service/names.ts';
-import { searchListOf } from './service/network.ts';
+import { absenceOf, searchListOf } from './service/network.ts';
 import { ServiceObject, type Subject } from './service/object.ts';
 import type { PeerSection } from './service/peers.ts';
 import { Pinner } from './service/pin.ts';
@@ -231,7 +231,7 @@ export class Daemon implements Subject {
     this.readAt = this.clock.now();
     await this.#reader.read();
     if (this.#isStopped) return false;
-    const { configuration, failures } = this.#reader;
+    const { configuration, network, failures } = this.#reader;
     this.#log.level = this.global.logLevel;
     this.#complaints.begin();
     const named = namePeers(
@@ -243,7 +243,15 @@ export class Daemon implements Subject {
     );
     this.#formerNames = this.#names;
     this.#names = new Map(named.peers.map((peer) => [`${peer.interface} ${peer.key}`, peer]));
-    this.#complaints.set([...failures, ...(configuration?.problems ?? []), ...named.problems]);
+    const unzoned = this.interfaces.filter(
+      ({ enabled, device }) => enabled && network.outsideZones.has(device),
+    );
+    this.#complaints.set([
+      ...failures,
+      ...(configuration?.problems ?? []),
+      ...named.problems,
+      ...unzoned.map(({ device }): Problem => ({ code: 'no-zone', data: { device } })),
+    ]);
     if (failures.length > 0) this.#retryAfter(this.#nextRetry);
     this.#nextRetry = failures.length > 0 ? Math.min(2 * this.#nextRetry, LAST_RETRY) : FIRST_RETRY;
     if (configuration) this.#apply();
@@ -261,6 +269,7 @@ export class Daemon implements Subject {
           const search = searchListOf(network, section.device);
           const assignment = network.assignments.get(section.device);
           const exhausted = network.exhausted.get(section.device);
+          const absence = absenceOf(network, section.device);
           const { share = '' } = section.settings;
           const sharedDevice = network.devices.get(share);
           const rival = network.relays.get(sharedDevice ?? share) ?? network.relays.get(section.device);
@@ -269,6 +278,7 @@ export class Daemon implements Subject {
             ...(otherAdvertiser && { otherAdvertiser }),
             ...(assignment && { assignment }),
             ...(exhausted && { exhausted }),
+            ...(absence && { absence }),
             ...(sharedDevice && { sharedDevice }),
             ...(rival && { rival }),
             search,

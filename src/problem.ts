@@ -15,6 +15,12 @@ interface OnDevice {
 }
 
 /**
+ * Why netifd has not made an interface: option disabled says so, WireGuard does not take what is configured, or nothing is
+ * configured.
+ */
+export type Absence = 'disabled' | 'failing' | 'unconfigured';
+
+/**
  * Why netifd has not given an interface the prefix that it is to have: it has not got to it, or has none to give, or none of
  * the classes that the interface takes, or is not to assign those of an uplink.
  */
@@ -83,7 +89,7 @@ export interface ProblemData {
 
   // Interfaces
   /** `present`: WireGuard interfaces that are there, but not enabled; one of them may be meant. */
-  'no-interface': OnDevice & { readonly present?: string };
+  'no-interface': OnDevice & { readonly present?: string; readonly absence?: Absence };
   /** `kind` is IFLA_INFO_KIND; empty for a physical one. */
   'not-wireguard': OnDevice & { readonly kind: string };
   /** The kernel has no IPv6 on it. */
@@ -91,12 +97,17 @@ export interface ProblemData {
     ({ readonly reason: 'mtu'; readonly mtu: number } | { readonly reason: 'disabled' | 'kernel' });
   'no-prefix': OnDevice & (Assignment | { readonly assignment?: undefined });
   'prefix-exhausted': OnDevice & Exhausted;
+  /** The firewall forwards nothing from there. */
+  'no-zone': OnDevice;
   /** Another interface of the router has it, too. */
   'prefix-twice': OnDevice & { readonly prefix: string; readonly other: string };
   /** A prefix to learn in to which no route leads by the interface. */
   'no-route': OnDevice & { readonly prefix: string };
-  /** All of `prefix` is the peer's by its allowed IP `cover`. */
-  'prefix-owned': OfPeer & { readonly prefix: string; readonly cover: string };
+  /** All of `prefix` is the peer's by its allowed IP `cover`; of a provider all of IPv6 is, or half of it. */
+  'prefix-owned': OfPeer & { readonly cover: string } & (
+      | { readonly prefix: string; readonly isProvider?: undefined }
+      | { readonly isProvider: true }
+    );
   'refused-peer': OfPeer;
   /** It sends from ::1 or ::. */
   'no-address': OfPeer;

@@ -3,7 +3,7 @@
 
 import type { Sightings } from '../kernel/ports.ts';
 import type { Link, PeerAddress } from '../model.ts';
-import type { Assignment, Exhausted } from '../problem.ts';
+import type { Absence, Assignment, Exhausted } from '../problem.ts';
 import type { InterfaceSettings } from '../settings.ts';
 import { type Share, shareOf } from '../sharing/share.ts';
 
@@ -15,6 +15,8 @@ export interface InterfaceConfig {
   readonly settings: InterfaceSettings;
   /** Who else is configured to send Router Advertisements there, in words. */
   readonly otherAdvertiser?: string;
+  /** Why there may be no such device. */
+  readonly absence?: Absence;
   /** Why it may have no prefix, although it is configured to get one. */
   readonly assignment?: Assignment;
   /** The delegated prefix that it is to have a part of, but that others have all of. */

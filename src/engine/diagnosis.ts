@@ -5,7 +5,7 @@ import { contains, lastOf, type Prefix, prefixOf } from '../address.ts';
 import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { Routing } from '../kernel/ports.ts';
 import type { Device, Link, Peer, Scope } from '../model.ts';
-import type { Assignment, Exhausted, Problem } from '../problem.ts';
+import type { Absence, Assignment, Exhausted, Problem } from '../problem.ts';
 import { onLinkPrefixes, slaacPrefix, uniqueLocal } from '../scope.ts';
 import type { InterfaceSettings } from '../settings.ts';
 
@@ -16,10 +16,15 @@ interface Missing {
 }
 
 /** Of a device that is not there; one of the WireGuard links that are not configured may be meant. */
-export function noInterface(device: string, links: readonly Link[], configured: readonly string[]): Problem {
+export function noInterface(
+  device: string,
+  links: readonly Link[],
+  configured: readonly string[],
+  absence?: Absence,
+): Problem {
   const idle = links.filter(({ name, kind }) => kind === 'wireguard' && !configured.includes(name));
   const present = idle.map(({ name }) => name).join(', ');
-  return { code: 'no-interface', data: { device, ...(present && { present }) } };
+  return { code: 'no-interface', data: { device, ...(present && { present }), ...(absence && { absence }) } };
 }
 
 export function interfaceProblems(
@@ -85,15 +90,36 @@ function currentPrefixes({ addresses }: Link): Set<string> {
   return new Set(current.flatMap((address) => slaacPrefix(address) ?? []).map(formatPrefix));
 }
 
-/** Peers whose own allowed IPs cover a whole prefix to learn in: there, everything is theirs already. */
+/**
+ * Peers whose own allowed IPs cover a whole prefix to learn in: there, everything is theirs already. One that leads to the
+ * Internet covers them all.
+ */
 export function ownedProblems(device: string, scope: Scope, { peers }: Device): Problem[] {
-  return peers.flatMap((peer) =>
-    scope.learn.flatMap((prefix) => {
+  return peers.flatMap((peer): Problem[] => {
+    const covers = scope.learn.flatMap((prefix) => {
       const cover = coverOf(peer, prefix);
-      if (!cover) return [];
-      const data = { device, peer: peer.key, prefix: formatPrefix(prefix), cover: formatPrefix(cover) };
-      return [{ code: 'prefix-owned' as const, data }];
-    }),
+      return cover ? [{ prefix, cover }] : [];
+    });
+    const told = (cover: Prefix) => ({ device, peer: peer.key, cover: formatPrefix(cover) });
+    const wide = covers.find(({ cover }) => cover.length <= 1);
+    if (wide) return [{ code: 'prefix-owned', data: { ...told(wide.cover), isProvider: true } }];
+    return covers.map(({ prefix, cover }) => {
+      return { code: 'prefix-owned', data: { ...told(cover), prefix: formatPrefix(prefix) } };
+    });
+  });
+}
+
+/** Without what follows from the tunnel of a provider, which has no prefix for peers and needs none. */
+export function withoutConsequences(problems: readonly Problem[]): Problem[] {
+  const ofProviders = new Set(
+    problems.flatMap(({ code, data }) => (code === 'prefix-owned' && data.isProvider ? [data.device] : [])),
+  );
+  return problems.filter(
+    ({ code, data }) =>
+      !(
+        (code === 'no-prefix' || code === 'prefix-exhausted' || code === 'no-64') &&
+        ofProviders.has(data.device)
+      ),
   );
 }
 

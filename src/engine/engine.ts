@@ -13,7 +13,13 @@ import { Sharing } from '../sharing/sharing.ts';
 import { Addressless, isNoAddress } from './addressless.ts';
 import { type EnabledInterface, type EngineConfig, enabledAmong } from './config.ts';
 import { Denials } from './denials.ts';
-import { interfaceProblems, noInterface, ownedProblems, twiceProblems } from './diagnosis.ts';
+import {
+  interfaceProblems,
+  noInterface,
+  ownedProblems,
+  twiceProblems,
+  withoutConsequences,
+} from './diagnosis.ts';
 import { type EngineEvent, eventsOf } from './events.ts';
 import { execute, type Surroundings } from './executor.ts';
 import { Learner } from './learner.ts';
@@ -316,7 +322,7 @@ export class Engine {
       this.#carryOut(this.#learner.limit(on));
       if (device) owned.push(...this.#reconcile(on, device, asked));
     }
-    return [
+    return withoutConsequences([
       ...this.#source.problems(),
       ...(this.#keeper?.problems() ?? []),
       ...found.flatMap((each) => this.#interfaceProblems(each, links)),
@@ -327,7 +333,7 @@ export class Engine {
         .list(this.#clock.now())
         .filter(({ name }) => this.#watch.named(name))
         .map(({ name, peer }) => this.#noAddress(name, peer)),
-    ];
+    ]);
   }
 
   #interfaceProblems({ config, link, share }: EnabledInterface, links: readonly Link[]): Problem[] {
@@ -336,7 +342,7 @@ export class Engine {
     this.#presence.note(device, link !== undefined, now);
     if (this.#presence.hasJustChanged(device, now)) return [];
     const configured = this.#config.interfaces.map((each) => each.device);
-    if (!link) return [noInterface(device, links, configured)];
+    if (!link) return [noInterface(device, links, configured, config.absence)];
     return [
       ...interfaceProblems(device, settings, link, this.#kernel.routing, share?.prefixes, config),
       ...twiceProblems(link, links),

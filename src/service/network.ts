@@ -3,7 +3,7 @@
 // /etc/config/dhcp, and the DNS domains that peers are to search in.
 
 import { parsePrefix } from '../address.ts';
-import type { Assignment, Exhausted } from '../problem.ts';
+import type { Absence, Assignment, Exhausted } from '../problem.ts';
 import {
   isTable,
   tablesIn,
@@ -17,6 +17,7 @@ import { ofBlob } from './booleans.ts';
 import { assignmentsOf, type Delegated, delegatedBy } from './delegation.ts';
 import { type Section, sectionsOf } from './sections.ts';
 import { readSections } from './uci.ts';
+import { outsideZones, zoneOptions } from './zones.ts';
 
 export interface Network {
   /** By the kernel's name of an interface: who advertises there, in words. */
@@ -29,10 +30,14 @@ export interface Network {
   readonly relays: ReadonlyMap<string, string>;
   /** By the kernel's name of an interface: the domains that are configured for it. */
   readonly search: ReadonlyMap<string, readonly string[]>;
+  /** Of netifd's interfaces by their names, which WireGuard's have in the kernel, too: what keeps them away, if anything. */
+  readonly absences: ReadonlyMap<string, Absence | undefined>;
   /** By the kernel's name of an interface that is to have a prefix of the router's: why it may have none. */
   readonly assignments: ReadonlyMap<string, Assignment>;
   /** … and has none of a prefix that is delegated, as others have all of it. */
   readonly exhausted: ReadonlyMap<string, Exhausted>;
+  /** By the kernel's name, the WireGuard interfaces that are in no zone of the firewall. */
+  readonly outsideZones: ReadonlySet<string>;
   /** By the kernel's name, the WireGuard interfaces that get another port whenever they are made anew. */
   readonly withRandomPort: ReadonlySet<string>;
   /** By the kernel's name, the networks of IPv4 that WireGuard interfaces have, as "10.0.0.0/24". */
@@ -47,26 +52,33 @@ export const noNetwork: Network = {
   wireguard: new Set(),
   relays: new Map(),
   search: new Map(),
+  absences: new Map(),
   assignments: new Map(),
   exhausted: new Map(),
+  outsideZones: new Set(),
   withRandomPort: new Set(),
   ipv4: new Map(),
   domain: undefined,
 };
 
 const poolOptions = ['interface', 'ra', 'ndp', 'master', 'domain'];
-const interfaceOptions = ['ip6assign', 'ip6class', 'proto', 'listen_port'];
+const interfaceOptions = ['ip6assign', 'ip6class', 'proto', 'listen_port', 'disabled'];
 
 /** Rejects with UbusError. What is not installed has nothing to say. */
 export async function readNetwork(ubus: Ubus): Promise<Network> {
-  const [dhcp, dnsmasq, network, globals, dump] = await Promise.all([
+  const [dhcp, dnsmasq, network, globals, zones, defaults, dump] = await Promise.all([
     orNothing(readSections(ubus, { config: 'dhcp', type: 'dhcp', options: poolOptions })),
     orNothing(readSections(ubus, { config: 'dhcp', type: 'dnsmasq', options: ['domain'] })),
     orNothing(readSections(ubus, { config: 'network', type: 'interface', options: interfaceOptions })),
     orNothing(readSections(ubus, { config: 'network', type: 'globals', options: ['ula_prefix'] })),
+    orNothing(readSections(ubus, { config: 'firewall', type: 'zone', options: zoneOptions })),
+    orNothing(readSections(ubus, { config: 'firewall', type: 'defaults', options: ['forward'] })),
     orNothing(ubus.call('network.interface', 'dump')),
   ]);
   const interfaces = interfacesOf(dump);
+  const wireguards = [...interfaces].flatMap(([name, { device, isWireGuard }]) =>
+    isWireGuard && device !== undefined ? [[name, device] as const] : [],
+  );
   return {
     advertisers: advertisersOf(dhcp, interfaces),
     devices: new Map(
@@ -79,13 +91,11 @@ export async function readNetwork(ubus: Ubus): Promise<Network> {
     ),
     relays: relaysOf(dhcp, interfaces),
     search: searchOf(dhcp, interfaces),
+    absences: absencesOf(network, interfaces),
     ...assignmentsOf(network, globals, interfaces),
+    outsideZones: outsideZones(zones, defaults, wireguards),
     withRandomPort: randomPortsOf(network, interfaces),
-    ipv4: new Map(
-      [...interfaces.values()].flatMap(({ device, isWireGuard, ipv4 }) =>
-        isWireGuard && device !== undefined ? [[device, ipv4] as const] : [],
-      ),
-    ),
+    ipv4: new Map(wireguards.map(([name, device]) => [device, interfaces.get(name)!.ipv4])),
     domain: domainOf(dnsmasq),
   };
 }
@@ -104,6 +114,8 @@ interface NetifdInterface {
   /** The kernel's name; undefined while it is down. */
   readonly device: string | undefined;
   readonly isWireGuard: boolean;
+  /** Whether it is to be up, and is not, though nothing is missing for that. */
+  readonly isFailing: boolean;
   readonly delegated: readonly Delegated[];
   /** Whether others get parts of that. */
   readonly isDelegating: boolean;
@@ -121,6 +133,7 @@ export function interfacesOf(dump: UbusTable): Map<string, NetifdInterface> {
       {
         device: typeof table.l3_device === 'string' ? table.l3_device : undefined,
         isWireGuard: table.proto === 'wireguard',
+        isFailing: table.autostart === true && table.available === true && table.up === false,
         delegated: delegatedBy(table),
         isDelegating: table.delegation !== false,
         search: textsOf(table['dns-search']),
@@ -232,6 +245,28 @@ export function searchOf(
   for (const [name, { device, isWireGuard, search }] of interfaces)
     if (isWireGuard && search.length > 0) add(device ?? name, search);
   return found;
+}
+
+/** netifd's own words for `disabled` (config.c). */
+const OFF = ['1', 'true'];
+
+export function absencesOf(
+  network: UbusTable,
+  interfaces: ReadonlyMap<string, NetifdInterface>,
+): Map<string, Absence | undefined> {
+  const disabled = sectionsOf(network).filter(({ options }) =>
+    OFF.includes(options.get('disabled')?.[0] ?? ''),
+  );
+  return new Map([
+    ...sectionsOf(network).map(({ name }) => [name, undefined] as const),
+    ...[...interfaces].map(([name, { isFailing }]) => [name, isFailing ? 'failing' : undefined] as const),
+    ...disabled.map(({ name }) => [name, 'disabled'] as const),
+  ]);
+}
+
+/** Why there may be no such device; undefined if nothing is known of it. */
+export function absenceOf({ absences }: Network, device: string): Absence | undefined {
+  return absences.size === 0 || absences.has(device) ? absences.get(device) : 'unconfigured';
 }
 
 export function randomPortsOf(

@@ -120,18 +120,40 @@ export const catalogue: Catalogue = {
     _('see that rpcd and netifd run'),
   ],
 
-  'no-interface': (_, { present }) =>
-    present
-      ? [
-          _('{device}: there is no such interface, but there is {present}'),
+  'no-interface': (_, { present, absence }) => {
+    switch (absence) {
+      case 'disabled':
+        return [
+          _('{device}: there is no such interface, because it is disabled in /etc/config/network'),
+          _('uci delete network.{device}.disabled; uci commit network; service network reload'),
+        ];
+      case 'failing':
+        return [
+          _('{device}: there is no such interface, because netifd cannot set it up'),
           _(
-            'correct the name, or bring it up (on OpenWrt: ifup {device}); learning begins by itself when it appears',
+            'logread -e {device} says why: mostly, WireGuard does not take a key, an allowed IP or an endpoint in /etc/config/network',
+          ),
+        ];
+    }
+    if (present)
+      return [
+        _('{device}: there is no such interface, but there is {present}'),
+        _(
+          'correct the name, or bring it up (on OpenWrt: ifup {device}); learning begins by itself when it appears',
+        ),
+      ];
+    return absence === 'unconfigured'
+      ? [
+          _('{device}: there is no such interface, and none of that name in /etc/config/network'),
+          _(
+            'correct the name in /etc/config/wg-slaacer, or remove the section there; if another program makes the interface, start that',
           ),
         ]
       : [
           _('{device}: there is no such interface'),
           _('bring it up (on OpenWrt: ifup {device}); learning begins by itself when it appears'),
-        ],
+        ];
+  },
   'not-wireguard': (_, { kind }) => [
     kind === ''
       ? _('{device}: this is not a WireGuard interface')
@@ -218,6 +240,12 @@ export const catalogue: Catalogue = {
           "share it: option share '{holder}' in /etc/config/wg-slaacer; or ask the provider for a larger one: option reqprefix '56' of {uplink} in /etc/config/network; or, if {device} is to have local addresses only, give it list ip6class 'local' there",
         ),
   ],
+  'no-zone': (_) => [
+    _('{device}: it is in no zone of the firewall, so nothing that peers send is forwarded'),
+    _(
+      'put {device} into a zone, such as lan: uci add_list firewall.@zone[0].network={device}; uci commit firewall; service firewall reload',
+    ),
+  ],
   'prefix-twice': (_) => [
     _('{device}: {other} has an address in {prefix}, too, so what is for peers of {device} may go there'),
     _(
@@ -232,14 +260,24 @@ export const catalogue: Catalogue = {
       'give {device} an address in that prefix, or a route to it: ip -6 route add {prefix} dev {device} (on OpenWrt: a route6 section with interface {device} and target {prefix})',
     ),
   ],
-  'prefix-owned': (_) => [
-    _(
-      "{device}: all of {prefix} is peer {peer}'s by its allowed IP {cover}, so no other peer's addresses are learned there",
-    ),
-    _(
-      'take {cover} out of the allowed IPs of that peer (on OpenWrt: its allowed_ips in /etc/config/network, then service network reload), or learn in another prefix',
-    ),
-  ],
+  'prefix-owned': (_, { isProvider }) =>
+    isProvider
+      ? [
+          _(
+            "{device}: all of IPv6 is peer {peer}'s by its allowed IP {cover}, so no other peer's addresses are learned",
+          ),
+          _(
+            "if that peer is a VPN provider, or leads to the Internet in another way, learn nothing there: option enabled '0' of {device} in /etc/config/wg-slaacer; if it is a client, take {cover} out of its allowed IPs (on OpenWrt: its allowed_ips in /etc/config/network, then service network reload)",
+          ),
+        ]
+      : [
+          _(
+            "{device}: all of {prefix} is peer {peer}'s by its allowed IP {cover}, so no other peer's addresses are learned there",
+          ),
+          _(
+            'take {cover} out of the allowed IPs of that peer (on OpenWrt: its allowed_ips in /etc/config/network, then service network reload), or learn in another prefix',
+          ),
+        ],
   'refused-peer': (_) => [
     _('{device}: peer {peer} goes on sending from addresses that are neither its own nor to be learned'),
     _(

@@ -368,7 +368,7 @@ describe('when something is wrong', () => {
       ),
     );
     expect(banners).toContainEqual(
-      expect.stringMatching(/^wg0: ALL OF .*::\/64 IS PEER Alice's laptop'S BY ITS ALLOWED IP ::\/0, SO NO/),
+      expect.stringMatching(/^wg0: ALL OF IPV6 IS PEER Alice's laptop'S BY ITS ALLOWED IP ::\/0, SO NO/),
     );
     expect(banners).toContainEqual(expect.stringMatching(/^wg0: PEER Alice's laptop GOES ON SENDING/));
   });

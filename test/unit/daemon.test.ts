@@ -853,6 +853,26 @@ it('says who has all of a delegated prefix, so that an interface that is to have
   expect(daemon.problems()).toContainEqual({ code: 'prefix-exhausted', data: { device: 'wg1', ...data } });
 });
 
+it('an interface that is in no zone of the firewall is a problem until it is, if it is enabled', async () => {
+  const dump = () => ({
+    interface: ['wg1', 'wg2'].map((name) => ({
+      interface: name,
+      proto: 'wireguard',
+      l3_device: name,
+      up: true,
+    })),
+  });
+  ubus.objects.set('network.interface', { dump: { arguments: {}, call: dump } });
+  await started();
+  expect(await problems()).toEqual([]);
+  rpcd.packages.firewall = { cfg01: { '.type': 'zone', name: 'lan', network: ['lan'] } };
+  await call('reload');
+  expect(await problems()).toMatchObject([{ code: 'no-zone', data: { device: 'wg1' } }]);
+  rpcd.packages.firewall.cfg01!.network = ['lan', 'wg1'];
+  await call('reload');
+  expect(await problems()).toEqual([]);
+});
+
 describe('a peer that is removed', () => {
   beforeEach(started);
 

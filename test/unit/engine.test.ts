@@ -842,10 +842,17 @@ describe('problems', () => {
   it("are a peer's allowed IPs that cover the prefix", () => {
     bench.kernel.allow('wg1', bob, '::/0');
     bench.start(wg1);
-    expect(bench.told()).toEqual(['problem prefix-owned', 'problem prefix-owned']);
+    expect(bench.told()).toEqual(['problem prefix-owned']);
     bench.packet('wg1', alice, five);
     expect(bench.told()).toEqual([`denied ${five} alice (owned)`]);
     expectEverywhere();
+  });
+
+  it('are not that the tunnel of a provider has no prefix for peers', () => {
+    bench.kernel.setLinkAddresses('wg1', ['fc00:bbbb:bbbb:bb01::2/128']);
+    bench.kernel.setPeers('wg1', { [alice]: ['::/0'] });
+    bench.start(wg1);
+    expect(bench.told()).toEqual(['problem prefix-owned']);
   });
 
   it('that are met while everything is brought in line stand until the next time', () => {

@@ -61,7 +61,7 @@ describe('the init script', { timeout: 30_000 }, () => {
   ])('starts nothing %s, and waits for a change of the configuration', (_, sections) => {
     expect(calls('start', sections)).toEqual([
       ['open_service'],
-      ['add_reload_trigger', 'wg-slaacer', 'network', 'dhcp'],
+      ['add_reload_trigger', 'wg-slaacer', 'network', 'dhcp', 'firewall'],
       ['close_service'],
     ]);
   });

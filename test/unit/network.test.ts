@@ -3,6 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import { assignmentsOf } from '../../src/service/delegation.ts';
 import {
+  absenceOf,
+  absencesOf,
   advertisersOf,
   domainOf,
   interfacesOf,
@@ -51,6 +53,29 @@ it('a WireGuard interface without a port of its own gets another whenever it is 
   };
   const interfaces = interfacesOf(netifd({ wg1: { l3_device: 'wg-home' } }));
   expect([...randomPortsOf(network, interfaces)]).toEqual(['wg-home']);
+});
+
+it('an interface may be away because it is disabled, or cannot be set up, or is none of netifd', () => {
+  const network = {
+    wg1: { '.type': 'interface', proto: 'wireguard', disabled: '1' },
+    wg2: { '.type': 'interface', proto: 'wireguard', disabled: '0' },
+    wg3: { '.type': 'interface', proto: 'wireguard' },
+    wg4: { '.type': 'interface', proto: 'wireguard', auto: '0' },
+    wg5: { '.type': 'interface', proto: 'wireguard', disabled: 'true' },
+  };
+  const down = (autostart: boolean) => ({ up: false, pending: false, available: true, autostart });
+  const dump = netifd({ lan: {}, wg2: {}, wg3: down(true), wg4: down(false) });
+  const absences = absencesOf(network, interfacesOf(dump));
+  const of = (...devices: string[]) => devices.map((each) => absenceOf({ ...noNetwork, absences }, each));
+  expect(of('wg1', 'wg2', 'wg3', 'wg4', 'wg5', 'wg9')).toEqual([
+    'disabled',
+    undefined,
+    'failing',
+    undefined,
+    'disabled',
+    'unconfigured',
+  ]);
+  expect(absenceOf(noNetwork, 'wg9')).toBe(undefined);
 });
 
 describe('an interface that is to have a prefix', () => {

@@ -37,7 +37,13 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
   ],
   'no-peers': [{ device, detail: 'timeout' }],
   'no-network': [{ detail: 'timeout' }],
-  'no-interface': [{ device }, { device, present: 'wg2, wg3' }],
+  'no-interface': [
+    { device },
+    { device, present: 'wg2, wg3' },
+    { device, absence: 'disabled' },
+    { device, absence: 'failing' },
+    { device, absence: 'unconfigured' },
+  ],
   'not-wireguard': [
     { device, kind: '' },
     { device, kind: 'bridge' },
@@ -65,9 +71,13 @@ const examples: { readonly [Code in ProblemCode]: readonly ProblemData[Code][] }
       share: 'whole',
     },
   ],
+  'no-zone': [{ device }],
   'prefix-twice': [{ device, prefix: '2001:db8:1::/64', other: 'br-lan' }],
   'no-route': [{ device, prefix: '2001:db8:1::/64' }],
-  'prefix-owned': [{ device, peer: alice, prefix: '2001:db8:1::/64', cover: '::/0' }],
+  'prefix-owned': [
+    { device, peer: alice, prefix: '2001:db8:1::/64', cover: '2001:db8::/48' },
+    { device, peer: alice, cover: '::/0', isProvider: true },
+  ],
   'refused-peer': [{ device, peer: alice }],
   'no-address': [{ device, peer: alice }],
   'no-share': [
@@ -173,7 +183,10 @@ describe('a problem in words', () => {
       expect(hint).not.toMatch(/tried again/);
       expect(message).not.toMatch(/[.–]$/);
       for (const [key, value] of Object.entries(problem.data))
-        if (!['reason', 'instead', 'assignment', 'share'].includes(key) && typeof value === 'string')
+        if (
+          !['reason', 'instead', 'assignment', 'absence', 'share'].includes(key) &&
+          typeof value === 'string'
+        )
           expect(`${message} ${hint}`).toContain(value);
     },
   );
