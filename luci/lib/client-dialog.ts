@@ -123,14 +123,19 @@ class ClientDialog {
   private show(): void {
     const { answer } = this;
     const isApp = answer?.for === 'app';
+    const hasAddress = !answer?.missing.includes(placeholders.address);
     this.problem.hidden = this.problem.textContent === '';
     this.presharedKeyRow.hidden = !answer?.missing.includes(placeholders.presharedKey);
     this.note.hidden = !isApp;
     setText(
       this.note,
-      _(
-        'The app has the fixed address below, because apps do no SLAAC. When the router gets another prefix, the app needs a new configuration.',
-      ),
+      hasAddress
+        ? _(
+            'The app has the fixed address below, because apps do no SLAAC. When the router gets another prefix, the app needs a new configuration.',
+          )
+        : _(
+            'The app needs an address, and none can be chosen here. Add an address to the allowed IPs of the peer, such as 192.168.10.2/32.',
+          ),
     );
     const text = this.completed();
     setText(this.text, text);
@@ -154,7 +159,7 @@ class ClientDialog {
     let content: Child;
     if (configuration === '') content = null;
     else if (missingIn(configuration).length > 0)
-      content = paragraph(_('A QR code needs the address of the router and the keys.'));
+      content = paragraph(_('A QR code needs the addresses and the keys that are missing.'));
     else {
       content = await qrCode(configuration, _('QR code of the configuration')).catch((error: unknown) =>
         paragraph(_('The QR code could not be made: %s').format(errorText(error))),

@@ -32,6 +32,18 @@ export function linkLocalFor({ addresses, peer }: Client): string {
   return addresses.find(isLinkLocal) ?? formatAddress(linkLocalOf(peer));
 }
 
+/** That of the address in "192.0.2.1/24": people write so what a peer has, with the length of the network of the tunnel. */
+export function addressInNetwork(text: string): string | undefined {
+  const [, address = '', digits] = /^([^/]+)\/(\d+)$/.exec(text) ?? [];
+  const single = singleAddress(address);
+  if (single === undefined) return undefined;
+  const isIpv4 = !single.includes(':');
+  const bytes = parseAddress(isIpv4 ? `::ffff:${single}` : single)!;
+  const length = Number(digits) + (isIpv4 ? 96 : 0);
+  const isHost = length < 128 && prefixOf(bytes, length).bytes.some((byte, i) => byte !== bytes[i]);
+  return isHost ? single : undefined;
+}
+
 /** The canonical text of an address that stands by itself in a list of allowed IPs, as wg(8) takes it, "+" or not. */
 export function singleAddress(text: string): string | undefined {
   const [, address = '', length] = /^\+?([^/]+)(?:\/(\d+))?$/.exec(text) ?? [];

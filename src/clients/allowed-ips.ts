@@ -10,12 +10,11 @@ const LINK_MULTICAST = 'ff02::/16';
 
 /**
  * The router's entry among a client's peers. Advertisements come from fe80::/64: WireGuard drops them on a client that
- * does not allow it.
+ * does not allow it. One that is given a fixed address needs none.
  */
-export function allowedIpsOf(client: Client, router: RouterSide): string[] {
+export function allowedIpsOf(client: Client, router: RouterSide, isFixed = false): string[] {
   const { isDefaultRouter, prefixes, routes } = router;
-  const ipv6 = isDefaultRouter
-    ? ['::/0']
-    : [...[...prefixes, ...routes, linkLocal].map(formatPrefix), LINK_MULTICAST];
-  return [...ipv4Of(client, router), ...ipv6];
+  const networks = [...prefixes, ...routes].map(formatPrefix);
+  const ofSlaac = isFixed ? [] : [formatPrefix(linkLocal), LINK_MULTICAST];
+  return [...ipv4Of(client, router), ...(isDefaultRouter ? ['::/0'] : [...networks, ...ofSlaac])];
 }

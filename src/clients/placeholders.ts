@@ -7,6 +7,7 @@ export const placeholders = {
   presharedKey: 'PRESHARED-KEY-OF-THE-PEER',
   publicKey: 'PUBLIC-KEY-OF-THE-ROUTER',
   host: 'ADDRESS-OF-THE-ROUTER',
+  address: 'ADDRESS-OF-THE-CLIENT',
 } as const;
 
 type Placeholder = (typeof placeholders)[keyof typeof placeholders];

@@ -79,11 +79,17 @@ function routing(family: 4 | 6): string[] {
 /** The apps for Android, iOS, macOS and Windows. */
 export function app(client: Client, router: RouterSide): ClientSetup {
   const { addresses, fixedAddresses } = client;
-  const text = configuration(client, router, [
-    ...option('Address', [...addresses, ...fixedAddresses].map(withLength)),
-    ...option('DNS', router.servers),
-    ...option('MTU', [mtuOf(router)]),
-  ]);
+  const all = [...addresses, ...fixedAddresses].map(withLength);
+  const text = configuration(
+    client,
+    router,
+    [
+      ...option('Address', all.length > 0 ? all : [placeholders.address]),
+      ...option('DNS', router.servers),
+      ...option('MTU', [mtuOf(router)]),
+    ],
+    true,
+  );
   const notes = [
     'The apps take no address by SLAAC, so this one is fixed. When the router gets another prefix,',
     'IPv6 does not work until the app has got a new configuration.',
@@ -95,7 +101,12 @@ export function app(client: Client, router: RouterSide): ClientSetup {
   };
 }
 
-function configuration(client: Client, router: RouterSide, ofInterface: readonly string[]): string {
+function configuration(
+  client: Client,
+  router: RouterSide,
+  ofInterface: readonly string[],
+  isFixed = false,
+): string {
   return [
     '[Interface]',
     `PrivateKey = ${placeholders.privateKey}`,
@@ -105,7 +116,7 @@ function configuration(client: Client, router: RouterSide, ofInterface: readonly
     `PublicKey = ${publicKeyOf(router)}`,
     ...presharedKeyOf(client, `PresharedKey = ${placeholders.presharedKey}`),
     `Endpoint = ${endpointOf(router)}`,
-    `AllowedIPs = ${allowedIpsOf(client, router).join(', ')}`,
+    `AllowedIPs = ${allowedIpsOf(client, router, isFixed).join(', ')}`,
     `PersistentKeepalive = ${KEEPALIVE}`,
     '',
   ].join('\n');

@@ -4,8 +4,8 @@
 import { type AddressBytes, contains, type Prefix, parseAddress } from '../address.ts';
 import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { ClientAnswer, ClientSystem, InterfacePeer } from '../answers.ts';
-import { chooseAddress, singleAddress } from '../clients/addresses.ts';
-import { ALL_IPV4, type Client, endpointOf, type RouterSide } from '../clients/facts.ts';
+import { addressInNetwork, chooseAddress, singleAddress } from '../clients/addresses.ts';
+import { ALL_IPV4, type Client, endpointOf, isIpv4, type RouterSide } from '../clients/facts.ts';
 import { missingIn } from '../clients/placeholders.ts';
 import { setupOf, textOf } from '../clients/setup.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -78,7 +78,11 @@ function clientOf(
   facts: InterfaceFacts,
 ): Client {
   const allowedIps = configured.flatMap(({ allowedIps }) => allowedIps);
-  const addresses = [...new Set(allowedIps.flatMap((text) => singleAddress(text) ?? []))];
+  const singles = allowedIps.flatMap((text) => singleAddress(text) ?? []);
+  const inNetworks = allowedIps
+    .flatMap((text) => addressInNetwork(text) ?? [])
+    .filter((address) => !singles.some((single) => isIpv4(single) === isIpv4(address)));
+  const addresses = [...new Set([...singles, ...inNetworks])];
   const isFree = (address: AddressBytes) =>
     inScope(facts.scope, address) && [undefined, peer].includes(ownerOf(facts.device, address));
   const has = (prefix: Prefix) =>

@@ -122,6 +122,24 @@ PersistentKeepalive = 25
     for (const secret of [privateKey, presharedKey]) expect(sent.join()).not.toContain(secret);
   });
 
+  it('says so for an app that has no address, as in a tunnel without IPv6', async () => {
+    const [wg0] = household.interfaces;
+    const peer = { ...laptop, allowedIps: [] };
+    const running = await boot({
+      ...household,
+      interfaces: [{ ...wg0!, addresses: ['fe80::10:1/64'], peers: [peer] }],
+    });
+    const page = await visit(running, 'status');
+    await page.getByRole('button', { name: 'Set up a client: wg0' }).click();
+    await system(page, 'app');
+    await page.locator('.modal').getByText('The app needs an address').waitFor();
+    await field(page, 'Address of the router').fill('home.example.org');
+    await field(page, 'Private key of the client').fill(key());
+    await field(page, 'Preshared key of the peer').fill(key());
+    await page.locator('.modal').getByText('A QR code needs').waitFor();
+    expect(await configuration(page)).toContain('Address = ADDRESS-OF-THE-CLIENT');
+  });
+
   it('is copied as it stands', async () => {
     const { page } = await open();
     await page.getByRole('button', { name: "Set up: Alice's laptop" }).click();

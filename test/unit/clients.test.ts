@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { contains, parseAddress, parsePrefix } from '../../src/address.ts';
 import { type ClientSystem, clientSystems } from '../../src/answers.ts';
-import { chooseAddress, linkLocalFor, singleAddress } from '../../src/clients/addresses.ts';
+import { addressInNetwork, chooseAddress, linkLocalFor, singleAddress } from '../../src/clients/addresses.ts';
 import type { Client, RouterSide } from '../../src/clients/facts.ts';
 import { complete, missingIn, placeholders } from '../../src/clients/placeholders.ts';
 import { setupOf, textOf } from '../../src/clients/setup.ts';
@@ -242,8 +242,9 @@ describe('a configuration', () => {
     const text = textOf(client, setup);
     for (const { path } of setup.files) expect(text).toContain(`# ${path}`);
     for (const command of setup.commands) expect(text).toContain(`#   ${command}\n`);
-    expect(missingIn(text)).toEqual(Object.values(placeholders));
-    expect(text).toContain(`# Put in: ${Object.values(placeholders).join(', ')}\n`);
+    const { address: _, ...unknown } = placeholders;
+    expect(missingIn(text)).toEqual(Object.values(unknown));
+    expect(text).toContain(`# Put in: ${Object.values(unknown).join(', ')}\n`);
     const known = textOf(plainClient, setupOf(plainClient, router, system));
     expect(missingIn(known)).toEqual([placeholders.privateKey]);
   });
@@ -263,6 +264,19 @@ describe('a configuration', () => {
   it('lets advertisements in, and solicitations out, where the router leads nowhere else', () => {
     const { Peer } = ini(fileOf('wg-quick', 'wg0.conf', plainClient, { ...router, isDefaultRouter: false }));
     expect(Peer!.AllowedIPs).toEqual(['2001:db8:1::/64, fd00:1::/64, fd00:2::/48, fe80::/64, ff02::/16']);
+  });
+
+  it('for an app has neither, as apps look for no routers', () => {
+    const { Peer } = ini(fileOf('app', 'wg0.conf', plainClient, { ...router, isDefaultRouter: false }));
+    expect(Peer!.AllowedIPs).toEqual(['2001:db8:1::/64, fd00:1::/64, fd00:2::/48']);
+  });
+
+  it('for an app tells that an address is to be put in, if there is none: without one no app has a tunnel', () => {
+    const nobody = { ...plainClient, fixedAddresses: [] };
+    const text = textOf(nobody, setupOf(nobody, router, 'app'));
+    expect(text).toContain('Address = ADDRESS-OF-THE-CLIENT\n');
+    expect(missingIn(text)).toEqual([placeholders.privateKey, placeholders.address]);
+    expect(textOf(nobody, setupOf(nobody, router, 'wg-quick'))).not.toContain('ADDRESS-OF-THE-CLIENT');
   });
 
   it('takes a link-local address that is configured for the peer', () => {
@@ -366,4 +380,18 @@ it.each([
   ['', undefined],
 ])('finds the address that an allowed IP names by itself: %s', (text, expected) => {
   expect(singleAddress(text)).toBe(expected);
+});
+
+it.each([
+  ['192.0.2.1/24', '192.0.2.1'],
+  ['+2001:DB8::5/64', '2001:db8::5'],
+  ['2001:db8::/64', undefined],
+  ['192.0.2.0/24', undefined],
+  ['192.0.2.1/32', undefined],
+  ['192.0.2.1', undefined],
+  ['0.0.0.0/0', undefined],
+  ['192.0.2.1/33', undefined],
+  ['phone/24', undefined],
+])('finds the address that stands in front of the length of its network: %s', (text, expected) => {
+  expect(addressInNetwork(text)).toBe(expected);
 });

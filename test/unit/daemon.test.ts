@@ -208,6 +208,15 @@ describe('configurations for clients', () => {
     expect(text).toContain('AllowedIPs = 0.0.0.0/0, ');
   });
 
+  it('have an address that is written with the length of its network, if the peer has no other', async () => {
+    rpcd.packages.network!.cfg01!.allowed_ips = ['192.168.10.2/24', '2001:db8:1::a/64'];
+    await call('reload');
+    expect(await textFor()).toMatch(/^Address = 192\.168\.10\.2\/32, 2001:db8:1::a\/128, /m);
+    rpcd.packages.network!.cfg01!.allowed_ips = ['192.168.10.2/32', '192.168.20.1/24', '2001:db8:1::a/64'];
+    await call('reload');
+    expect(await textFor()).toMatch(/^Address = 192\.168\.10\.2\/32, 2001:db8:1::a\/128, /m);
+  });
+
   it('send no more of IPv4 into a split tunnel than to the network of the interface', async () => {
     rpcd.packages.network!.cfg01!.allowed_ips = ['192.168.10.2/32'];
     const addresses = [{ address: '192.168.10.1', mask: 25 }];
@@ -261,7 +270,7 @@ describe('configurations for clients', () => {
     kernel.allow('wg1', bob, '2001:db8:2::/64');
     expect(await textFor()).toMatch(/^Address = 2001:db8:1:[\da-f:]+\/128$/m);
     kernel.setLifetimes('wg1', 0, 60_000);
-    expect(await textFor()).not.toMatch(/^Address/m);
+    expect(await textFor()).toContain('Address = ADDRESS-OF-THE-CLIENT\n');
   });
 
   it('tell the DNS server that is advertised, unless it has a link-local address only', async () => {
