@@ -116,7 +116,8 @@ export class StatusPage {
     this.running.hidden = false;
     this.tools.hidden = addresses.length === 0 && denied.length === 0;
     const enabled = status.interfaces.filter((entry) => entry.enabled);
-    this.noInterface.hidden = enabled.length > 0;
+    const isUnknown = status.problems.some(({ code }) => code === 'no-configuration');
+    this.noInterface.hidden = enabled.length > 0 || isUnknown;
     this.showInterfaces(enabled, addresses);
     this.denied.update(denied, this.now);
   }

@@ -109,7 +109,9 @@ export const catalogue: Catalogue = {
     isInForce
       ? _('the configuration cannot be read ({detail}): the last one stays in force')
       : _('the configuration cannot be read ({detail}): nothing is learned until it can'),
-    _('see that ubusd and rpcd run and that uci show wg-slaacer works'),
+    _(
+      'uci show wg-slaacer names the line if there is a mistake in the file; else see that ubusd and rpcd run',
+    ),
   ],
   'no-peers': (_) => [
     _('{device}: what is configured for its peers cannot be read ({detail})'),

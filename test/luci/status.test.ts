@@ -37,6 +37,12 @@ describe('what it shows', () => {
     expect(await page.locator('.alert-message').count()).toBe(0);
   });
 
+  it('tells of a configuration that cannot be read, and not that nothing is switched on', async () => {
+    const page = await visit(await boot({ ...household, settings: "konfig interface 'wg0'\n" }), 'status');
+    await page.getByText('uci show wg-slaacer names the line').waitFor();
+    expect(await page.getByText('Learning is not switched on').isVisible()).toBe(false);
+  });
+
   it('shows who uses which addresses, grouped by peer', async () => {
     const running = await home();
     await new Promise((resolve) => setTimeout(resolve, 1_000)); // it has a day no longer, but 24 h
