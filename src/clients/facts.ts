@@ -28,7 +28,7 @@ export interface RouterSide {
   readonly hasRandomPort: boolean;
   /** Bytes. */
   readonly mtu: number;
-  /** Where its peers may have addresses, but for fe80::/64. */
+  /** Where it and its peers may have addresses, but for fe80::/64. */
   readonly prefixes: readonly Prefix[];
   /** Canonical texts of the addresses at which its DNS server can be asked. */
   readonly servers: readonly string[];

@@ -116,7 +116,7 @@ function configuration(
     `PublicKey = ${publicKeyOf(router)}`,
     ...presharedKeyOf(client, `PresharedKey = ${placeholders.presharedKey}`),
     `Endpoint = ${endpointOf(router)}`,
-    `AllowedIPs = ${allowedIpsOf(client, router, isFixed).join(', ')}`,
+    ...option('AllowedIPs', allowedIpsOf(client, router, isFixed)),
     `PersistentKeepalive = ${KEEPALIVE}`,
     '',
   ].join('\n');

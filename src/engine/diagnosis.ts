@@ -74,14 +74,23 @@ function prefixProblems(
 
 /** Its prefixes that another interface has, too, as the LAN: what is for peers may leave by that one. */
 export function twiceProblems(link: Link, links: readonly Link[]): Problem[] {
-  const others = links.filter(
-    ({ ifindex, table, up }) => ifindex !== link.ifindex && table === link.table && up,
+  return [...currentPrefixes(link)].flatMap((prefix) => twice(prefix, link, links) ?? []);
+}
+
+/** Where no route leads to a prefix because another interface has it: that it has. An address in it would not help. */
+export function withHolder(problem: Problem, link: Link, links: readonly Link[]): Problem {
+  return (problem.code === 'no-route' && twice(problem.data.prefix, link, links)) || problem;
+}
+
+function twice(prefix: string, link: Link, links: readonly Link[]): Problem | undefined {
+  const other = links.find(
+    (each) =>
+      each.ifindex !== link.ifindex &&
+      each.table === link.table &&
+      each.up &&
+      currentPrefixes(each).has(prefix),
   );
-  return [...currentPrefixes(link)].flatMap((prefix) => {
-    const other = others.find((each) => currentPrefixes(each).has(prefix));
-    if (!other) return [];
-    return [{ code: 'prefix-twice' as const, data: { device: link.name, prefix, other: other.name } }];
-  });
+  return other && { code: 'prefix-twice', data: { device: link.name, prefix, other: other.name } };
 }
 
 /** The texts of those that are not deprecated: what another interface has had just before does not count. */

@@ -18,6 +18,7 @@ import {
   noInterface,
   ownedProblems,
   twiceProblems,
+  withHolder,
   withoutConsequences,
 } from './diagnosis.ts';
 import { type EngineEvent, eventsOf } from './events.ts';
@@ -343,10 +344,8 @@ export class Engine {
     if (this.#presence.hasJustChanged(device, now)) return [];
     const configured = this.#config.interfaces.map((each) => each.device);
     if (!link) return [noInterface(device, links, configured, config.absence)];
-    return [
-      ...interfaceProblems(device, settings, link, this.#kernel.routing, share?.prefixes, config),
-      ...twiceProblems(link, links),
-    ];
+    const own = interfaceProblems(device, settings, link, this.#kernel.routing, share?.prefixes, config);
+    return [...own.map((problem) => withHolder(problem, link, links)), ...twiceProblems(link, links)];
   }
 
   #enabled(links: readonly Link[]): EnabledInterface[] {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Configurations for clients: brings together what the configuration, the kernel and the network say of a peer.
 
-import { type AddressBytes, contains, type Prefix, parseAddress } from '../address.ts';
+import { type AddressBytes, contains, type Prefix, parseAddress, prefixOf } from '../address.ts';
 import { formatAddress, formatPrefix } from '../address-text.ts';
 import type { ClientAnswer, ClientSystem, InterfacePeer } from '../answers.ts';
 import { addressInNetwork, chooseAddress, singleAddress } from '../clients/addresses.ts';
@@ -108,7 +108,7 @@ function routerOf(
     port: port ?? device.listenPort,
     hasRandomPort: port === undefined && isPortRandom,
     mtu: link.mtu,
-    prefixes: prefixesOf(facts),
+    prefixes: [...prefixesOf(facts), ...aloneOf(facts)],
     // A link-local one would need a zone, which no configuration can have.
     servers: announcement.servers.map(formatAddress).filter((server) => !isLinkLocal(server)),
     routes: announcement.routes,
@@ -125,6 +125,14 @@ function prefixesOf({ scope, link }: InterfaceFacts): Prefix[] {
   };
   const usable = scope.learn.filter((prefix) => prefix !== linkLocal && !isDeprecated(prefix));
   return [...new Map(usable.map((prefix) => [formatPrefix(prefix), prefix])).values()];
+}
+
+/** The router's own addresses in no such prefix, as where each address stands by itself: peers may look for its DNS server there. */
+function aloneOf({ scope, link }: InterfaceFacts): Prefix[] {
+  const outside = link.addresses.filter(
+    ({ bytes, preferred }) => preferred > 0 && !scope.learn.some((prefix) => contains(prefix, bytes)),
+  );
+  return outside.map(({ bytes }) => prefixOf(bytes, 128));
 }
 
 /** Of a prefix that is wider than what is advertised in it, only that is sure to lead back to peers. */

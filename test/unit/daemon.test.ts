@@ -217,6 +217,17 @@ describe('configurations for clients', () => {
     expect(await textFor()).toMatch(/^Address = 192\.168\.10\.2\/32, 2001:db8:1::a\/128, /m);
   });
 
+  it('lead to the router where each address stands by itself, and have no list that is empty', async () => {
+    kernel.setLinkAddresses('wg1', ['fd00:1::1/128', 'fe80::1/64']);
+    rpcd.packages.network!.cfg01!.allowed_ips = ['fd00:1::2'];
+    await call('reload');
+    expect(await textFor()).toContain('Address = fd00:1::2/128\n');
+    expect(await textFor()).toContain('AllowedIPs = fd00:1::1/128\n');
+    kernel.setLinkAddresses('wg1', ['fe80::1/64']);
+    await call('reload');
+    expect(await textFor()).not.toContain('AllowedIPs');
+  });
+
   it('send no more of IPv4 into a split tunnel than to the network of the interface', async () => {
     rpcd.packages.network!.cfg01!.allowed_ips = ['192.168.10.2/32'];
     const addresses = [{ address: '192.168.10.1', mask: 25 }];

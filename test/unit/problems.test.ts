@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { interfaceProblems, noInterface, ownedProblems, twiceProblems } from '../../src/engine/diagnosis.ts';
+import {
+  interfaceProblems,
+  noInterface,
+  ownedProblems,
+  twiceProblems,
+  withHolder,
+} from '../../src/engine/diagnosis.ts';
 import { type Assignment, type Exhausted, failureOf, type Problem, ProblemList } from '../../src/problem.ts';
 import { describeProblem } from '../../src/words/problems.ts';
 import { alice, bob, deviceOf, prefixes, settings } from './bench.ts';
@@ -174,6 +180,14 @@ describe('a prefix', () => {
   it('that another interface has, too, is told', () => {
     const data = { device: 'wg1', prefix: '2001:db8:1::/64', other: 'br-lan' };
     expect(of('wg1')).toEqual([{ code: 'prefix-twice', data }]);
+  });
+
+  it('that is to be learned in, but is another interface’s, is told as that, and not that it wants a route', () => {
+    const links = router.links.list();
+    const link = links.find(({ name }) => name === 'wg1')!;
+    const noRoute = (prefix: string) => ({ code: 'no-route', data: { device: 'wg1', prefix } }) as const;
+    expect(withHolder(noRoute('2001:db8:1::/64'), link, links)).toMatchObject({ code: 'prefix-twice' });
+    expect(withHolder(noRoute('2001:db8:2::/64'), link, links)).toEqual(noRoute('2001:db8:2::/64'));
   });
 
   it('is none if that is in another VRF, down, or has had it before', () => {
