@@ -39,13 +39,15 @@ inline int64_t integer_argument(const Napi::CallbackInfo &info, size_t index, co
 
 inline Bytes bytes_argument(const Napi::CallbackInfo &info, size_t index, const char *name)
 {
-	if (info[index].IsTypedArray()) {
-		auto array = info[index].As<Napi::TypedArray>();
-		if (array.TypedArrayType() == napi_uint8_array) {
-			auto bytes = info[index].As<Napi::Uint8Array>();
-			return {bytes.Data(), bytes.ByteLength()};
-		}
-	}
+	napi_typedarray_type type;
+	size_t size;
+	void *data;
+
+	// Not through Napi::Uint8Array, which asks the same several times over.
+	if (napi_get_typedarray_info(info.Env(), info[index], &type, &size, &data, nullptr, nullptr) ==
+		napi_ok &&
+	    type == napi_uint8_array)
+		return {static_cast<uint8_t *>(data), size};
 	throw Napi::TypeError::New(info.Env(), std::string(name) + " must be a Uint8Array");
 }
 
