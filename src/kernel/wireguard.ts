@@ -38,6 +38,8 @@ const CTRL_ATTR_FAMILY_NAME = 2;
 const WG_GENL_NAME = 'wireguard';
 const WG_GENL_VERSION = 1;
 const WG_KEY_LEN = 32;
+/** In base64. */
+const KEY_TEXT = 44;
 const WG_CMD_GET_DEVICE = 0;
 const WG_CMD_SET_DEVICE = 1;
 const WGDEVICE_A_IFINDEX = 1;
@@ -79,7 +81,7 @@ const { EINVAL, ENODEV, ENOENT, EOPNOTSUPP } = constants.errno;
 export class GenetlinkWireGuard implements WireGuard {
   readonly #netlink: NetlinkSocket;
   /** Always the same key: each removal sweeps up what an earlier one may have left behind. */
-  #temporaryPeer: Uint8Array | undefined;
+  #temporaryPeer: string | undefined;
   /** The id of the generic netlink family, another one each time that the module is loaded. */
   #family: number | undefined;
   #removesSingly = true;
@@ -142,7 +144,9 @@ export class GenetlinkWireGuard implements WireGuard {
    */
   #removeThroughTemporaryPeer(device: string, owned: readonly AllowedIp[]): void {
     // Not node:crypto, which would be loaded at each start.
-    this.#temporaryPeer ??= crypto.getRandomValues(new Uint8Array(WG_KEY_LEN));
+    this.#temporaryPeer ??= Buffer.from(crypto.getRandomValues(new Uint8Array(WG_KEY_LEN))).toString(
+      'base64',
+    );
     const removePeer = encodePeer(this.#temporaryPeer, WGPEER_F_REMOVE_ME | WGPEER_F_UPDATE_ONLY, []);
     for (const chunk of chunks(owned)) {
       try {
@@ -291,12 +295,11 @@ function encodePeers(entries: readonly AllowedIp[], model = additionModel): Buff
   }
   const bytes = Buffer.alloc(byPeer.size * peerModel.bytes.length + entries.length * model.bytes.length);
   let at = 0;
-  for (const [peer, ofPeer] of byPeer)
-    at = writePeer(bytes, at, keyBytes(peer), WGPEER_F_UPDATE_ONLY, ofPeer, model);
+  for (const [peer, ofPeer] of byPeer) at = writePeer(bytes, at, peer, WGPEER_F_UPDATE_ONLY, ofPeer, model);
   return bytes;
 }
 
-function encodePeer(key: Uint8Array, flags: number, entries: readonly AllowedIp[]): Buffer {
+function encodePeer(key: string, flags: number, entries: readonly AllowedIp[]): Buffer {
   const bytes = Buffer.alloc(peerModel.bytes.length + entries.length * additionModel.bytes.length);
   writePeer(bytes, 0, key, flags, entries, additionModel);
   return bytes;
@@ -306,7 +309,7 @@ function encodePeer(key: Uint8Array, flags: number, entries: readonly AllowedIp[
 function writePeer(
   bytes: Buffer,
   start: number,
-  key: Uint8Array,
+  key: string,
   flags: number,
   entries: readonly AllowedIp[],
   model: AllowedIpModel,
@@ -315,7 +318,8 @@ function writePeer(
   const size = peerModel.bytes.length + entries.length * model.bytes.length;
   bytes.set(peerModel.bytes, start);
   writeU16(bytes, size, start);
-  bytes.set(key, start + peerModel.key);
+  if (key.length !== KEY_TEXT || bytes.write(key, start + peerModel.key, 'base64') !== WG_KEY_LEN)
+    throw new TypeError(`not a WireGuard key: ${key}`);
   writeU32(bytes, flags, start + peerModel.flags);
   writeU16(bytes, size - allowedIps, start + allowedIps);
   let at = start + peerModel.bytes.length;
@@ -387,12 +391,6 @@ function ownedOf(device: Device, entries: readonly AllowedIp[]): AllowedIp[] {
       ]),
   );
   return entries.filter(({ peer, address, length = 128 }) => held.get(peer)?.has(`${address}/${length}`));
-}
-
-function keyBytes(peer: string): Buffer {
-  const key = Buffer.from(peer, 'base64');
-  if (key.length !== WG_KEY_LEN) throw new TypeError(`not a WireGuard key: ${peer}`);
-  return key;
 }
 
 function* chunks(entries: readonly AllowedIp[]): Generator<readonly AllowedIp[], void, undefined> {
