@@ -143,7 +143,8 @@ function add(
       isRemembered = true;
       if (fresh.length > 0) ledger.tellComing(fresh);
       wireguard.add(place.device, entries);
-      for (const entry of entries) entry.confirmed = clock.now();
+      const now = clock.now();
+      for (const entry of entries) entry.confirmed = now;
       return group;
     } catch (error) {
       report({ code: 'add-failed', data: { device: place.device, ...failureOf(error) } });

@@ -61,7 +61,7 @@ export class Learner {
     };
     for (const sighting of sightings) {
       const on = watched.get(sighting.ifindex);
-      if (on) this.#considerOne(plan, adding, sighting, on, (isFresh) => ownersOn(on, isFresh));
+      if (on) this.#considerOne(plan, adding, sighting, on, ownersOn);
     }
     return withoutPassing(plan);
   }
@@ -71,10 +71,10 @@ export class Learner {
     adding: Set<Entry>,
     sighting: Sighting,
     on: Watched,
-    owners: (isFresh?: boolean) => Owners | undefined,
+    ownersOn: (on: Watched, isFresh?: boolean) => Owners | undefined,
   ): void {
     const { verdict, address, sender: peer } = sighting;
-    if (verdict === 'owned' && this.#moving.takeOver(plan, sighting, on, () => owners(true))) return;
+    if (verdict === 'owned' && this.#moving.takeOver(plan, sighting, on, () => ownersOn(on, true))) return;
     if (verdict !== 'candidate' && verdict !== 'restore') {
       plan.denied.push(denialOf(on, sighting, verdict, sighting.owner));
       return;
@@ -82,13 +82,13 @@ export class Learner {
     const known = this.#ledger.get(on.name, address);
     const isAllowed = known?.peer === peer && (adding.has(known) || sighting.time <= known.confirmed);
     const isOthers = known !== undefined && known.peer !== peer;
-    const owner = isAllowed ? peer : isOthers ? known.peer : owners()?.of(address);
+    const owner = isAllowed ? peer : isOthers ? known.peer : ownersOn(on)?.of(address);
     if (owner !== undefined && owner !== peer) {
       plan.denied.push(denialOf(on, sighting, 'owned', owner));
       if (known) plan.wiped.add(on.name);
       return;
     }
-    const entry = isAllowed ? known : owners() && this.#allow(plan, known, sighting, on);
+    const entry = isAllowed ? known : ownersOn(on) && this.#allow(plan, known, sighting, on);
     if (!entry) return;
     if (!isAllowed) adding.add(entry);
     entry.lastSeen = Math.max(entry.lastSeen, sighting.time);

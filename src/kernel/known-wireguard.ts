@@ -51,6 +51,7 @@ class Known {
   }
 
   noteAdded(entries: readonly AllowedIp[]): void {
+    const owners = ownersOf(this.device);
     for (const { peer: key, address, length = 128 } of entries) {
       const peer = this.peer(key);
       if (!peer) continue;
@@ -58,28 +59,22 @@ class Known {
         this.isSure = false;
         return;
       }
-      const owner = this.#owner(address);
-      if (owner === peer) continue;
-      if (owner) without(owner.addresses, address);
+      const owner = owners.ofItself(address);
+      if (owner === key) continue;
+      if (owner !== undefined) without(this.peer(owner)!.addresses, address);
       peer.addresses.push(address);
-      ownersOf(this.device).note(address, key);
+      owners.note(address, peer.key);
     }
   }
 
   noteRemoved(entries: readonly AllowedIp[]): void {
+    const owners = ownersOf(this.device);
     for (const { peer: key, address, length = 128 } of entries) {
-      const owner = this.#owner(address);
       if (length !== 128) this.isSure = false;
-      if (owner?.key !== key) continue;
-      without(owner.addresses, address);
-      ownersOf(this.device).note(address, undefined);
+      if (owners.ofItself(address) !== key) continue;
+      without(this.peer(key)!.addresses, address);
+      owners.note(address, undefined);
     }
-  }
-
-  /** Who has an address by itself. */
-  #owner(address: string): MutablePeer | undefined {
-    const key = ownersOf(this.device).ofItself(address);
-    return key === undefined ? undefined : this.peer(key);
   }
 }
 
