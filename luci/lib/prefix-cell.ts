@@ -24,6 +24,8 @@ export function prefixCell(
   if (!entry.present) return hint(_('The router has no such interface now.'));
   if (typeof shared === 'string' && shared !== '') return element('span', {}, [sharing(shared)]);
   if (entry.prefixes.some(holds64)) return element('span', {}, [entry.prefixes.join(', ')]);
+  if (entry.isUplink)
+    return hint(_('The router reaches the Internet by this tunnel: no addresses are learned here.'));
   return hint(
     _('No /64 prefix: peers cannot choose addresses.'),
     entry.inNetwork ? assignButton(entry.device) : null,

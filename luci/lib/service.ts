@@ -18,6 +18,7 @@ export interface NetifdInterface {
   readonly interface: string;
   readonly proto?: string;
   readonly l3_device?: string;
+  readonly route?: readonly { readonly target: string; readonly mask: number }[];
 }
 
 /** A device as rpcd's luci module describes it; a netmask is written as an address. */

@@ -16,6 +16,8 @@ export interface WireGuardInterface {
   readonly inNetwork: boolean;
   /** Whether the router has it. */
   readonly present: boolean;
+  /** Whether the router has a default route by it, as by a VPN provider’s. */
+  readonly isUplink: boolean;
   /** Its prefixes, without the link-local one. */
   readonly prefixes: readonly string[];
   /** An interface that has a /64 whose addresses peers could have, too. */
@@ -36,6 +38,11 @@ export function wireGuardInterfaces(
       .filter(({ proto }) => proto === 'wireguard')
       .map((entry) => entry.l3_device ?? entry.interface),
   );
+  const uplinks = new Set(
+    interfaces
+      .filter(({ route = [] }) => route.some(({ mask }) => mask === 0))
+      .map((entry) => entry.l3_device),
+  );
   const shareable = shareableOf(interfaces, devices);
   const wireguards = Object.values(devices).filter(({ devtype }) => devtype === 'wireguard');
   const present = new Set([...inNetwork, ...wireguards.map(({ name }) => name)]);
@@ -44,6 +51,7 @@ export function wireGuardInterfaces(
     device,
     inNetwork: inNetwork.has(device),
     present: present.has(device),
+    isUplink: uplinks.has(device),
     prefixes: prefixesOf(devices[device]),
     shareable,
   });

@@ -54,7 +54,8 @@ export function openwrt(client: Client, router: RouterSide): ClientSetup {
     files: [{ path: '/etc/config/network', mode: '600', text: sections.join('\n') }],
     commands: ['reload_config'],
     notes: [
-      'This is to be added to the end of the file; the interfaces belong into a firewall zone.',
+      'This is to be added to the end of the file; the interfaces belong into a firewall zone. If the client has an',
+      `interface ${DEVICE} already, call this one otherwise everywhere: uci takes sections of the same name for one.`,
       ...(networks.length < ipv4.length ? ipv4Note : []),
     ],
   };

@@ -33,6 +33,8 @@ export interface InterfaceConfig {
   readonly peers: readonly PeerConfig[];
   /** Whether netifd has it. */
   readonly inNetwork?: boolean;
+  /** Whether the router sends everything there: a VPN provider’s. */
+  readonly isUplink?: boolean;
 }
 
 export interface RouterConfig {
@@ -218,7 +220,13 @@ export class Router {
     const own = this.#config.interfaces.filter(({ inNetwork = true }) => inNetwork);
     return [
       ...others,
-      ...own.map(({ device }) => ({ interface: device, proto: 'wireguard', l3_device: device, up: true })),
+      ...own.map(({ device, isUplink }) => ({
+        interface: device,
+        proto: 'wireguard',
+        l3_device: device,
+        up: true,
+        route: isUplink ? [{ target: '::', mask: 0 }] : [{ target: '2001:db8::', mask: 64 }],
+      })),
     ];
   }
 

@@ -114,6 +114,20 @@ describe('the table', () => {
     expect(router.configText('wg-slaacer')).toBe(before);
   });
 
+  it('offers nothing to the tunnel of a VPN provider, whose peer is no client', async () => {
+    const [, wg1] = household.interfaces;
+    const running = await boot({
+      ...household,
+      lan: ['2001:db8:1:9::1/64'],
+      interfaces: [{ ...wg1!, isUplink: true }],
+    });
+    const page = await visit(running, 'settings');
+    expect(await prefixCell(page, 'wg1').textContent()).toBe(
+      'The router reaches the Internet by this tunnel: no addresses are learned here.',
+    );
+    expect(await page.getByRole('button', { name: /^(Assign|Share)/ }).count()).toBe(0);
+  });
+
   it('takes a wider prefix of an interface, too, as netifd may assign one', async () => {
     const [, , home] = household.interfaces;
     const wide = { ...home!, addresses: ['fe80::12:1/64', '2001:db8:1:20::1/60'] };
