@@ -22,7 +22,7 @@ import {
   withoutConsequences,
 } from './diagnosis.ts';
 import { type EngineEvent, eventsOf } from './events.ts';
-import { execute, type Surroundings } from './executor.ts';
+import { Executor } from './executor.ts';
 import { Learner } from './learner.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { Memory } from './memory.ts';
@@ -63,7 +63,8 @@ export class Engine {
   #lastReconcile = Number.NEGATIVE_INFINITY;
   readonly #pace = new Pace();
   readonly #schedule: Schedule;
-  readonly #surroundings: Surroundings;
+  readonly #executor: Executor;
+  readonly #deny: (denial: Denial) => void;
 
   readonly #kernel: Kernel;
   readonly #clock: Clock;
@@ -104,7 +105,7 @@ export class Engine {
     );
     this.#sharing = new Sharing(kernel.reach, clock, {
       admit: (batch) => this.#consider(batch),
-      deny: (held, count) => this.#surroundings.deny({ ...held, reason: 'in-use', count }),
+      deny: (held, count) => this.#deny({ ...held, reason: 'in-use', count }),
       isLearned: (name, address) => this.ledger.get(name, address) !== undefined,
       recheck: () => this.#running && this.#sync(),
       report: (problem) => this.#report(problem),
@@ -146,20 +147,17 @@ export class Engine {
       clock,
       enabledAmong: (links) => this.#enabled(links),
     });
-    this.#surroundings = {
-      ledger: this.ledger,
-      wireguard: kernel.wireguard,
-      clock,
-      locate: (name) => this.#watch.named(name),
-      deny: (denial) => {
-        this.#denials.add(denial, clock.now());
-        this.#tally.deny(denial);
-        if (isNoAddress(denial.address) && this.#noteAddressless(denial)) return;
-        listener({ event: 'denied', time: time(), ...denial, ...this.view.standingOf(denial) });
-      },
+    this.#deny = (denial) => {
+      this.#denials.add(denial, clock.now());
+      this.#tally.deny(denial);
+      if (isNoAddress(denial.address) && this.#noteAddressless(denial)) return;
+      listener({ event: 'denied', time: time(), ...denial, ...this.view.standingOf(denial) });
+    };
+    this.#executor = new Executor(this.ledger, kernel.wireguard, clock, (name) => this.#watch.named(name), {
+      deny: this.#deny,
       noteDelivery: (isTaken) => this.#tally.deliver(isTaken),
       report: (problem) => this.#report(problem),
-    };
+    });
   }
 
   start(config: EngineConfig): void {
@@ -523,7 +521,7 @@ export class Engine {
   }
 
   #carryOut(plan: Plan): void {
-    execute(plan, this.#surroundings);
+    this.#executor.execute(plan);
   }
 
   #lastSeen(entry: Entry): number | undefined {
