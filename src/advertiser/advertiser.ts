@@ -179,7 +179,7 @@ export class Advertiser {
   }
 
   /** One more; its peer is there. */
-  meet(recipient: Recipient): void {
+  addRecipient(recipient: Recipient): void {
     const unknown = this.#recipients.get(recipient.peer);
     this.#recipients.delete(recipient.peer);
     const known = this.#recipients.get(recipient.address);

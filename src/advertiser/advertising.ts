@@ -175,12 +175,12 @@ export class Advertising {
   }
 
   /** An address is now a peer's, which is there. `latestHandshake` is in seconds since 1970. */
-  meet(ifindex: number, { peer, address }: PeerAddress, latestHandshake: number): void {
+  noteAddress(ifindex: number, { peer, address }: PeerAddress, latestHandshake: number): void {
     const active = this.#active.get(ifindex);
     if (!active) return;
     const { advertiser, announced } = active;
     if (isLinkLocal(address)) {
-      advertiser.meet({ peer, address, latestHandshake });
+      advertiser.addRecipient({ peer, address, latestHandshake });
     } else if (advertiser.isUnheeding(peer) && isInOneOf(announced, parseAddress(address)!)) {
       advertiser.heed(peer);
     }

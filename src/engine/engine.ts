@@ -203,7 +203,7 @@ export class Engine {
     if (refusal || entry?.peer === peer) return refusal;
     this.#carryOut(this.#moving.give(on, entry!, peer, this.#clock.now()));
     if (this.ledger.get(name, address)?.peer !== peer) return { code: 'failed', owner: entry!.peer };
-    this.#meet(this.ledger.get(name, address)!);
+    this.#noteAddress(this.ledger.get(name, address)!);
     return undefined;
   }
 
@@ -420,8 +420,8 @@ export class Engine {
     });
     for (const { ifindex, packet } of plan.deliver) this.#advertising.expect(ifindex, packet);
     this.#carryOut(plan);
-    for (const { to } of plan.move) this.#meet(to);
-    for (const { entry } of plan.add) this.#meet(entry);
+    for (const { to } of plan.move) this.#noteAddress(to);
+    for (const { entry } of plan.add) this.#noteAddress(entry);
     for (const name of plan.wiped) {
       const on = this.#watch.named(name)!;
       const asked = this.#clock.now();
@@ -460,10 +460,10 @@ export class Engine {
   }
 
   /** Who has just got a link-local address is told what there is to know. */
-  #meet(entry: Entry): void {
+  #noteAddress(entry: Entry): void {
     const on = this.#watch.named(entry.interface);
     if (on && this.ledger.get(entry.interface, entry.address) === entry)
-      this.#advertising.meet(on.ifindex, entry, this.#sessions.latest(on.name, entry.peer) ?? 0);
+      this.#advertising.noteAddress(on.ifindex, entry, this.#sessions.latest(on.name, entry.peer) ?? 0);
   }
 
   /**

@@ -104,7 +104,7 @@ describe('who is told', () => {
 
   it('who solicits, at once and only once', () => {
     advertiser.announce(announcement());
-    advertiser.meet(one);
+    advertiser.addRecipient(one);
     solicit();
     expect(take()).toEqual([`fe80::a: router 2700, ${A} 2700/5400`]);
     clock.advance(10_000);
@@ -244,7 +244,7 @@ describe('who has no link-local address that is known', () => {
     advertiser.announce(announcement());
     advertiser.shakeHands(bob, true);
     clock.advance(100);
-    advertiser.meet({ ...two, latestHandshake: now() });
+    advertiser.addRecipient({ ...two, latestHandshake: now() });
     clock.advance(5_000);
     expect(take()).toEqual([`fe80::b: router 2700, ${A} 2700/5400`]);
   });
@@ -253,7 +253,7 @@ describe('who has no link-local address that is known', () => {
     advertiser.announce(announcement());
     advertiser.shakeHands(bob, true);
     clock.advance(1_000);
-    advertiser.meet({ ...two, latestHandshake: now() });
+    advertiser.addRecipient({ ...two, latestHandshake: now() });
     clock.advance(5_000);
     expect(take()).toEqual([`ff02::1 of bob: router 2700, ${A} 2700/5400`]);
   });
@@ -284,11 +284,11 @@ describe('who has no link-local address that is known', () => {
 });
 
 describe('who uses no address of an announced prefix', () => {
-  const meet = () => advertiser.meet({ ...two, latestHandshake: clock.wall() / 1_000 });
+  const add = () => advertiser.addRecipient({ ...two, latestHandshake: clock.wall() / 1_000 });
 
   beforeEach(() => {
     advertiser.announce(announcement());
-    meet();
+    add();
     clock.advance(200);
   });
 

@@ -13,7 +13,7 @@ import type { KnownPrefixes } from '../bpf-sightings.ts';
 import type { Observer, WireGuard } from '../ports.ts';
 import { allNodes, allowedIpsOf, isInPlace, lendable, withoutLoan } from './loans.ts';
 import { type Learned, offerable } from './offers.ts';
-import { type Account, Suspicion } from './suspicion.ts';
+import { type Account, Suspects } from './suspects.ts';
 
 /** How long a suspect has a loan before others get theirs: until TCP, which waits a second, has sent again. */
 const TRIAL = 1_300;
@@ -74,7 +74,7 @@ export class Lending {
   /** What silent peers have learned, but do not have for as long as the borrower's trial lasts. */
   #offered: readonly PeerAddress[] = [];
   #cancelOfferEnd: (() => void) | undefined;
-  readonly #suspicion = new Suspicion();
+  readonly #suspects = new Suspects();
   #limits: Limits = { rate: 0, burst: 1 };
   #scope: Scope = { learn: [], reserved: [] };
   #configured: readonly Prefix[] = [];
@@ -139,7 +139,7 @@ export class Lending {
     if (!survey || this.#hasBegun) return;
     this.#hasBegun = true;
     this.#refused = this.#kernel.refused();
-    this.#suspicion.begin(this.#accounts(survey.device, this.#kernel.traffic()));
+    this.#suspects.begin(this.#accounts(survey.device, this.#kernel.traffic()));
     if (this.#former !== undefined) this.#lend(this.#former, survey.device);
   }
 
@@ -155,7 +155,7 @@ export class Lending {
     const time = this.#kernel.clock.now();
     const hasMoved = (endpoint: string) => before.get(endpoint) !== now.get(endpoint);
     const moved = [...this.#endpoints].filter(([, text]) => hasMoved(text)).map(([peer]) => peer);
-    const isInVain = (peer: string) => this.#suspicion.isWaiting(peer, time) || !this.#mayLearn(peer);
+    const isInVain = (peer: string) => this.#suspects.isWaiting(peer, time) || !this.#mayLearn(peer);
     const isOfInterest = hasMoved(strangers) || !moved.every(isInVain);
     if (!isOfInterest && (moved.length === 0 || time < this.#nextPatrol)) return false;
     const known = this.#refused;
@@ -181,15 +181,15 @@ export class Lending {
     }
     const now = this.#kernel.clock.now();
     const borrower = this.loan?.peer;
-    const guilty = this.#suspicion.accuse(this.#accounts(survey.device, before), now);
+    const guilty = this.#suspects.accuse(this.#accounts(survey.device, before), now);
     const isInVain =
       borrower !== undefined &&
-      this.#suspicion.isAccused(borrower) &&
+      this.#suspects.isAccused(borrower) &&
       guilty.includes(borrower) &&
       !this.#isFresh;
     this.#isFresh = isInVain && this.#offer(this.loan!, survey.device);
     // It had all that can be lent.
-    if (isInVain && !this.#isFresh) this.#suspicion.fail(borrower, now);
+    if (isInVain && !this.#isFresh) this.#suspects.fail(borrower, now);
     this.#decide(survey.device);
     this.#tell();
     return this.loan?.peer !== borrower || this.#isFresh;
@@ -202,12 +202,12 @@ export class Lending {
     this.#kernel.observer.recheck();
     const survey = this.#survey();
     if (!survey) return;
-    this.#suspicion.begin(this.#accounts(survey.device, this.#kernel.traffic()));
+    this.#suspects.begin(this.#accounts(survey.device, this.#kernel.traffic()));
     if (borrower !== undefined) this.#lend(borrower, survey.device);
   }
 
   #tell(): void {
-    const refusedPeers = this.#suspicion.refusedPeers();
+    const refusedPeers = this.#suspects.refusedPeers();
     const isNews = refusedPeers.join() !== this.#refusedPeers.join();
     this.#refusedPeers = refusedPeers;
     if (isNews) this.#kernel.observer.recheck();
@@ -235,11 +235,11 @@ export class Lending {
     const now = this.#kernel.clock.now();
     const hasTakenOver = verdict === 'owned' && this.#kernel.learned().get(address)?.peer === sender;
     if (verdict === 'candidate' || hasTakenOver) {
-      this.#suspicion.clear(sender);
+      this.#suspects.clear(sender);
       return;
     }
-    if (verdict === 'rate') this.#suspicion.suspend(sender, now);
-    else this.#suspicion.fail(sender, now, LAW_BROKEN);
+    if (verdict === 'rate') this.#suspects.suspend(sender, now);
+    else this.#suspects.fail(sender, now, LAW_BROKEN);
     if (this.loan?.peer === sender) this.#withdraw();
   }
 
@@ -249,12 +249,12 @@ export class Lending {
     this.#cancelTimer = undefined;
     const now = this.#kernel.clock.now();
     const borrower = this.loan?.peer;
-    const isOnTrial = borrower !== undefined && this.#suspicion.isAccused(borrower);
-    const next = this.#suspicion.next(now, (peer) => peer !== borrower && this.#mayLearn(peer));
+    const isOnTrial = borrower !== undefined && this.#suspects.isAccused(borrower);
+    const next = this.#suspects.next(now, (peer) => peer !== borrower && this.#mayLearn(peer));
     if (next === undefined) return;
     const wait = isOnTrial ? this.#trialEnd - now : 0;
     if (wait <= 0) {
-      if (isOnTrial) this.#suspicion.fail(borrower, now);
+      if (isOnTrial) this.#suspects.fail(borrower, now);
       const current = device ?? this.#survey()?.device;
       if (current) this.#lend(next, current);
     }

@@ -37,7 +37,7 @@ interface Suspect {
 }
 
 /** After so many fruitless loans it is the peer that is told of, not chance. */
-const NOTORIOUS = 3;
+const TOLD_AFTER = 3;
 
 /** Milliseconds without another one until failures are forgotten. */
 const FORGIVENESS = 600_000;
@@ -53,8 +53,8 @@ const SUSPENSION = 1_000;
 const ACCUSATION_LIFETIME = 15_000;
 
 /** The peers of one interface. Times are milliseconds of the monotonic clock. */
-export class Suspicion {
-  #suspects = new Map<string, Suspect>();
+export class Suspects {
+  #byPeer = new Map<string, Suspect>();
 
   /** All peers whose endpoint is known, when there is nothing to blame on them. */
   begin(accounts: readonly Account[]): void {
@@ -72,7 +72,7 @@ export class Suspicion {
       for (const { peer, isLive } of withoutFormer(accounts)) if (isLive) found.set(peer, 'live');
     const guilty = [...found].filter(([, level]) => level === 'guilty').map(([peer]) => peer);
     for (const peer of guilty.length > 0 ? guilty : found.keys()) {
-      const suspect = this.#suspects.get(peer)!;
+      const suspect = this.#byPeer.get(peer)!;
       const level = found.get(peer)!;
       if (suspect.notBefore <= now) suspect.accused = { since: now, ...suspect.accused, level };
     }
@@ -84,12 +84,12 @@ export class Suspicion {
     found: (level: Level | undefined, peer: string) => void,
     now: number,
   ): void {
-    const before = this.#suspects;
-    this.#suspects = new Map();
+    const before = this.#byPeer;
+    this.#byPeer = new Map();
     for (const account of withoutFormer(accounts)) {
       const known = before.get(account.peer);
       const suspect = known ?? newSuspect(account);
-      this.#suspects.set(account.peer, suspect);
+      this.#byPeer.set(account.peer, suspect);
       const level = known ? judge(suspect, account) : 'possible';
       found(account.isLive ? level : undefined, account.peer);
       settle(suspect, account);
@@ -99,22 +99,22 @@ export class Suspicion {
   }
 
   isAccused(peer: string): boolean {
-    return this.#suspects.get(peer)?.accused !== undefined;
+    return this.#byPeer.get(peer)?.accused !== undefined;
   }
 
   /** Whether it waits for another loan. */
   isWaiting(peer: string, now: number): boolean {
-    return (this.#suspects.get(peer)?.notBefore ?? 0) > now;
+    return (this.#byPeer.get(peer)?.notBefore ?? 0) > now;
   }
 
   /** Who is to get the next loan: the surest, and of these the one that was accused first. */
   next(now: number, mayLearn: (peer: string) => boolean): string | undefined {
-    for (const suspect of this.#suspects.values()) {
+    for (const suspect of this.#byPeer.values()) {
       if (suspect.accused && suspect.accused.since + ACCUSATION_LIFETIME < now) suspect.accused = undefined;
     }
     const rank = ({ accused, latestHandshake }: Suspect) =>
       [levels.indexOf(accused!.level), accused!.since, -latestHandshake] as const;
-    const [first] = [...this.#suspects]
+    const [first] = [...this.#byPeer]
       .filter(([peer, { accused }]) => accused && mayLearn(peer))
       .sort(([, a], [, b]) => compare(rank(a), rank(b)));
     return first?.[0];
@@ -122,7 +122,7 @@ export class Suspicion {
 
   /** Its loan has shown a new address. */
   clear(peer: string): void {
-    const suspect = this.#suspects.get(peer);
+    const suspect = this.#byPeer.get(peer);
     if (!suspect) return;
     suspect.accused = undefined;
     suspect.failures = 0;
@@ -131,7 +131,7 @@ export class Suspicion {
 
   /** Its loan has not helped, or it broke a law meanwhile, which counts for more. Who was but possibly to blame is not. */
   fail(peer: string, now: number, weight = 1): void {
-    const suspect = this.#suspects.get(peer);
+    const suspect = this.#byPeer.get(peer);
     if (!suspect) return;
     const isInDoubt = suspect.accused && suspect.accused.level !== 'guilty' && weight === 1;
     if (!isInDoubt) suspect.failures += weight;
@@ -141,7 +141,7 @@ export class Suspicion {
 
   /** No loan for a while; it is not held against it. */
   suspend(peer: string, now: number): void {
-    const suspect = this.#suspects.get(peer);
+    const suspect = this.#byPeer.get(peer);
     if (!suspect) return;
     suspect.accused = undefined;
     suspect.notBefore = Math.max(suspect.notBefore, now + SUSPENSION);
@@ -149,7 +149,7 @@ export class Suspicion {
 
   /** Peers whose packets go on being refused whatever is lent to them. */
   refusedPeers(): string[] {
-    return [...this.#suspects].filter(([, { failures }]) => failures >= NOTORIOUS).map(([peer]) => peer);
+    return [...this.#byPeer].filter(([, { failures }]) => failures >= TOLD_AFTER).map(([peer]) => peer);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Account, Suspicion } from '../../src/kernel/lending/suspicion.ts';
+import { type Account, Suspects } from '../../src/kernel/lending/suspects.ts';
 
 /** One peer, its WireGuard, and what the socket filter counts. */
 class World {
@@ -48,98 +48,98 @@ class World {
 }
 
 const anyone = () => true;
-let suspicion: Suspicion;
+let suspects: Suspects;
 let world: World;
 
 /** Every peer that gets a loan, if each that has one fails at once, in that order. */
 function queue(now: number): string[] {
   const order: string[] = [];
-  for (let next = suspicion.next(now, anyone); next; next = suspicion.next(now, anyone)) {
+  for (let next = suspects.next(now, anyone); next; next = suspects.next(now, anyone)) {
     order.push(next);
-    suspicion.fail(next, now);
+    suspects.fail(next, now);
   }
   return order;
 }
 
-const accused = (...peers: string[]) => peers.filter((peer) => suspicion.isAccused(peer));
+const accused = (...peers: string[]) => peers.filter((peer) => suspects.isAccused(peer));
 
 beforeEach(() => {
-  suspicion = new Suspicion();
+  suspects = new Suspects();
   world = new World('alice', 'bob');
 });
 
 it('accuses nobody who has no session, nor anybody any more whose session has ended', () => {
-  suspicion.begin(world.all());
+  suspects.begin(world.all());
   world.set('alice', { isLive: false }).sends('alice', { refused: 96 });
-  expect(suspicion.accuse(world.all(), 0)).toEqual([]);
+  expect(suspects.accuse(world.all(), 0)).toEqual([]);
   expect(accused('alice')).toEqual([]);
   world.set('alice', { isLive: true }).sends('alice', { refused: 96 });
-  expect(suspicion.accuse(world.all(), 0)).toEqual(['alice']);
+  expect(suspects.accuse(world.all(), 0)).toEqual(['alice']);
   world.set('alice', { isLive: false }).sends('bob', { refused: 96 });
-  expect(suspicion.accuse(world.all(), 0)).toEqual(['bob']);
+  expect(suspects.accuse(world.all(), 0)).toEqual(['bob']);
   expect(queue(0)).toEqual(['bob']);
 });
 
 it('accuses who has an endpoint now, and nobody who had it before, as a device has before it gets a new key', () => {
   const endpoint = 'the same';
   world.set('alice', { endpoint }).set('bob', { endpoint, latestHandshake: 0 });
-  suspicion.begin(world.all());
+  suspects.begin(world.all());
   world.set('bob', { latestHandshake: 101 });
   for (let total = 96; total < 1_000; total += 96) {
     const bytes = { before: total, after: total };
     world.set('alice', bytes).set('bob', bytes);
-    suspicion.accuse(world.all(), 0);
+    suspects.accuse(world.all(), 0);
     expect(accused('alice')).toEqual([]);
-    suspicion.fail('bob', 0, 3);
+    suspects.fail('bob', 0, 3);
   }
-  expect(suspicion.refusedPeers()).toEqual(['bob']);
-  suspicion.accuse(world.all(), 100_000); // not even as one of all that have a session
+  expect(suspects.refusedPeers()).toEqual(['bob']);
+  suspects.accuse(world.all(), 100_000); // not even as one of all that have a session
   expect(accused('alice')).toEqual([]);
 });
 
 describe('when nothing is under way', () => {
-  beforeEach(() => suspicion.begin(world.all()));
+  beforeEach(() => suspects.begin(world.all()));
 
   it('accuses the one that sent what was refused, and nobody else', () => {
     world.sends('alice', { refused: 96 });
-    expect(suspicion.accuse(world.all(), 0)).toEqual(['alice']);
+    expect(suspects.accuse(world.all(), 0)).toEqual(['alice']);
     expect(accused('alice', 'bob')).toEqual(['alice']);
   });
 
   it('accuses it although most of what it sent was accepted', () => {
     world.sends('alice', { accepted: 1_000_000, refused: 96 }).sends('bob', { accepted: 1_000_000 });
-    expect(suspicion.accuse(world.all(), 0)).toEqual(['alice']);
+    expect(suspects.accuse(world.all(), 0)).toEqual(['alice']);
     expect(accused('alice', 'bob')).toEqual(['alice']);
   });
 
   it('accuses all of several', () => {
     world.sends('alice', { refused: 96 }).sends('bob', { refused: 96 });
-    expect(suspicion.accuse(world.all(), 0)).toEqual(['alice', 'bob']);
+    expect(suspects.accuse(world.all(), 0)).toEqual(['alice', 'bob']);
   });
 
   it('does not hold against a peer what it was accused of before', () => {
     world.sends('alice', { refused: 96 });
-    suspicion.accuse(world.all(), 0);
-    suspicion.clear('alice');
+    suspects.accuse(world.all(), 0);
+    suspects.clear('alice');
     world.sends('alice', { accepted: 128 }).sends('bob', { refused: 96 });
-    expect(suspicion.accuse(world.all(), 1)).toEqual(['bob']);
+    expect(suspects.accuse(world.all(), 1)).toEqual(['bob']);
     expect(accused('alice', 'bob')).toEqual(['bob']);
   });
 
   it('does not hold against a peer what came before it was watched', () => {
-    suspicion = new Suspicion();
+    suspects = new Suspects();
     world.sends('alice', { refused: 500 });
-    suspicion.begin(world.all());
+    suspects.begin(world.all());
     world.sends('bob', { refused: 96 });
-    expect(suspicion.accuse(world.all(), 0)).toEqual(['bob']);
+    expect(suspects.accuse(world.all(), 0)).toEqual(['bob']);
     expect(accused('alice', 'bob')).toEqual(['bob']);
   });
 
   it('holds nothing against anyone when it begins again', () => {
     world.sends('alice', { refused: 96 });
-    suspicion.begin(world.all());
+    suspects.begin(world.all());
     world.sends('bob', { refused: 96 });
-    expect(suspicion.accuse(world.all(), 0)).toEqual(['bob']);
+    expect(suspects.accuse(world.all(), 0)).toEqual(['bob']);
     expect(accused('alice', 'bob')).toEqual(['bob']);
   });
 });
@@ -147,14 +147,14 @@ describe('when nothing is under way', () => {
 describe('suspects, without being sure,', () => {
   /** Which of Alice and Bob is accused, and which of them for sure. */
   const accuse = (now = 0) => ({
-    guilty: suspicion.accuse(world.all(), now),
+    guilty: suspects.accuse(world.all(), now),
     accused: accused('alice', 'bob'),
   });
   const possibly = (...peers: string[]) => ({ guilty: [], accused: peers });
 
   beforeEach(() => {
     world.sends('alice', { accepted: 5_000 });
-    suspicion.begin(world.all());
+    suspects.begin(world.all());
   });
 
   it('one whose datagrams come in while it looks', () => {
@@ -190,7 +190,7 @@ describe('suspects, without being sure,', () => {
   it('but knows what came from another endpoint from then on', () => {
     world.set('alice', { endpoint: 'elsewhere', before: 0, after: 0 });
     accuse();
-    suspicion.clear('alice');
+    suspects.clear('alice');
     world.sends('alice', { accepted: 96 }).sends('bob', { refused: 96 });
     expect(accuse(1)).toEqual({ guilty: ['bob'], accused: ['bob'] });
     world.sends('alice', { refused: 96 });
@@ -199,10 +199,10 @@ describe('suspects, without being sure,', () => {
 
   it('one that is new, and is sure of it the next time', () => {
     world.set('carol', {}).sends('carol', { accepted: 300, refused: 96 });
-    expect(suspicion.accuse(world.all(), 0)).toEqual([]);
+    expect(suspects.accuse(world.all(), 0)).toEqual([]);
     expect(accused('alice', 'bob', 'carol')).toEqual(['carol']);
     world.sends('carol', { refused: 96 });
-    expect(suspicion.accuse(world.all(), 1)).toEqual(['carol']);
+    expect(suspects.accuse(world.all(), 1)).toEqual(['carol']);
   });
 
   it('but not one that is new and has no session', () => {
@@ -217,7 +217,7 @@ describe('suspects, without being sure,', () => {
   it('one that was set up anew, so that WireGuard counts from 0', () => {
     world.set('alice', { before: 5_000, after: 5_000, accepted: 0 });
     expect(accuse()).toEqual(possibly('alice'));
-    suspicion.clear('alice');
+    suspects.clear('alice');
     world.sends('alice', { accepted: 96 }).sends('bob', { refused: 96 });
     expect(accuse(1)).toEqual({ guilty: ['bob'], accused: ['bob'] });
   });
@@ -231,9 +231,9 @@ describe('suspects, without being sure,', () => {
 
   it('but holds against none what came while it was new', () => {
     world.set('carol', { before: 300, after: 500, accepted: 250 });
-    expect(suspicion.accuse(world.all(), 0)).toEqual([]);
+    expect(suspects.accuse(world.all(), 0)).toEqual([]);
     world.set('carol', { before: 500, accepted: 300 });
-    expect(suspicion.accuse(world.all(), 1)).toEqual([]);
+    expect(suspects.accuse(world.all(), 1)).toEqual([]);
   });
 
   it('but holds against none a second time what it found while more came in', () => {
@@ -253,7 +253,7 @@ describe('suspects, without being sure,', () => {
   it('all that have a session, if nobody else is suspicious', () => {
     world.set('bob', { isLive: false });
     world.set('carol', {});
-    suspicion.begin(world.all());
+    suspects.begin(world.all());
     expect(accuse()).toEqual(possibly('alice'));
     expect(accused('carol')).toEqual(['carol']);
   });
@@ -268,7 +268,7 @@ describe('suspects, without being sure,', () => {
     expect(accuse()).toEqual(possibly('alice', 'bob'));
     world.set('alice', { accepted: 5_096, before: 5_096 }).set('bob', { before: 96 });
     expect(accuse(1).guilty).toEqual(['bob']);
-    expect(suspicion.next(1, anyone)).toBe('bob');
+    expect(suspects.next(1, anyone)).toBe('bob');
   });
 });
 
@@ -281,15 +281,15 @@ describe('whatever peers send', () => {
     fc.assert(
       fc.property(fc.array(fc.array(message, { maxLength: 12 }), { maxLength: 8 }), (rounds) => {
         world = new World(...names);
-        suspicion = new Suspicion();
-        suspicion.begin(world.all());
+        suspects = new Suspects();
+        suspects.begin(world.all());
         rounds.forEach((messages, now) => {
           for (const { peer, size, isRefused } of messages)
             world.sends(peer, isRefused ? { refused: size } : { accepted: size });
           const wanted = names.filter((name) =>
             messages.some(({ peer, isRefused }) => isRefused && peer === name),
           );
-          expect(suspicion.accuse(world.all(), now)).toEqual(wanted);
+          expect(suspects.accuse(world.all(), now)).toEqual(wanted);
         });
       }),
     );
@@ -310,7 +310,7 @@ describe('whatever peers send', () => {
         .reduce((sum, { size }) => sum + size, 0);
     fc.assert(
       fc.property(fc.array(look, { maxLength: 10 }), fc.boolean(), (looks, isRefused) => {
-        suspicion = new Suspicion();
+        suspects = new Suspects();
         let [came, accepted, endpoint] = [0, 0, 0];
         let mayBeGuilty = false;
         looks.forEach(({ settled, during, lag, moves }, now) => {
@@ -333,7 +333,7 @@ describe('whatever peers send', () => {
           };
           came = before + pending;
           accepted += pending;
-          const guilty = suspicion.accuse([account], now);
+          const guilty = suspects.accuse([account], now);
           if (!mayBeGuilty) expect(guilty).toEqual([]);
         });
       }),
@@ -344,41 +344,41 @@ describe('whatever peers send', () => {
 describe('the next loan', () => {
   const three = () => {
     world = new World('alice', 'bob', 'carol');
-    suspicion.begin(world.all());
+    suspects.begin(world.all());
   };
 
   it('is nobody’s as long as nobody is accused', () => {
     three();
-    expect(suspicion.next(0, anyone)).toBeUndefined();
+    expect(suspects.next(0, anyone)).toBeUndefined();
   });
 
   it('goes to the guilty before the possible', () => {
     three();
     world.set('alice', { endpoint: 'elsewhere' });
-    suspicion.accuse(world.all(), 0);
+    suspects.accuse(world.all(), 0);
     world.sends('carol', { refused: 96 });
-    suspicion.accuse(world.all(), 1);
+    suspects.accuse(world.all(), 1);
     expect(queue(1)).toEqual(['carol', 'alice']);
   });
 
   it('goes to the possible before those that only have a session', () => {
     three();
-    suspicion.accuse(world.all(), 0);
+    suspects.accuse(world.all(), 0);
     world.without('alice');
-    suspicion.accuse(world.all(), 1);
+    suspects.accuse(world.all(), 1);
     world.set('alice', {});
-    suspicion.accuse(world.all(), 2);
+    suspects.accuse(world.all(), 2);
     expect(queue(2)).toEqual(['alice', 'bob', 'carol']);
   });
 
   it('goes to who was accused first', () => {
     three();
     world.sends('carol', { refused: 96 });
-    suspicion.accuse(world.all(), 0);
+    suspects.accuse(world.all(), 0);
     world.sends('alice', { refused: 96 });
-    suspicion.accuse(world.all(), 1);
+    suspects.accuse(world.all(), 1);
     world.sends('bob', { refused: 96 }).sends('carol', { refused: 96 });
-    suspicion.accuse(world.all(), 2);
+    suspects.accuse(world.all(), 2);
     expect(queue(2)).toEqual(['carol', 'alice', 'bob']);
   });
 
@@ -390,33 +390,33 @@ describe('the next loan', () => {
       ['carol', 100],
     ] as const)
       world.set(peer, { latestHandshake }).sends(peer, { refused: 96 });
-    suspicion.accuse(world.all(), 0);
+    suspects.accuse(world.all(), 0);
     expect(queue(0)).toEqual(['bob', 'alice', 'carol']);
   });
 
   it('goes to nobody that may not learn', () => {
     three();
     world.sends('alice', { refused: 96 }).sends('bob', { refused: 96 });
-    suspicion.accuse(world.all(), 0);
-    expect(suspicion.next(0, (peer) => peer !== 'alice')).toBe('bob');
-    expect(suspicion.next(0, () => false)).toBeUndefined();
+    suspects.accuse(world.all(), 0);
+    expect(suspects.next(0, (peer) => peer !== 'alice')).toBe('bob');
+    expect(suspects.next(0, () => false)).toBeUndefined();
   });
 
   it('goes to nobody that was accused long ago', () => {
     three();
     world.sends('alice', { refused: 96 });
-    suspicion.accuse(world.all(), 0);
-    expect(suspicion.next(15_000, anyone)).toBe('alice');
-    expect(suspicion.next(15_001, anyone)).toBeUndefined();
-    expect(suspicion.isAccused('alice')).toBe(false);
+    suspects.accuse(world.all(), 0);
+    expect(suspects.next(15_000, anyone)).toBe('alice');
+    expect(suspects.next(15_001, anyone)).toBeUndefined();
+    expect(suspects.isAccused('alice')).toBe(false);
   });
 
   it('goes to nobody that is gone', () => {
     three();
     world.sends('alice', { refused: 96 });
-    suspicion.accuse(world.all(), 0);
-    suspicion.begin(world.without('alice').all());
-    expect(suspicion.next(0, anyone)).toBeUndefined();
+    suspects.accuse(world.all(), 0);
+    suspects.begin(world.without('alice').all());
+    expect(suspects.next(0, anyone)).toBeUndefined();
     expect(accused('alice')).toEqual([]);
   });
 });
@@ -424,25 +424,25 @@ describe('the next loan', () => {
 describe('after a loan', () => {
   const offends = (now: number, peer = 'alice') => {
     world.sends(peer, { refused: 96 });
-    return suspicion.accuse(world.all(), now);
+    return suspects.accuse(world.all(), now);
   };
 
   /** For how many milliseconds there is no other. */
   const waits = (now: number, peer = 'alice') => {
     let low = 0;
-    while (suspicion.isWaiting(peer, now + low)) low += 500;
+    while (suspects.isWaiting(peer, now + low)) low += 500;
     return low;
   };
 
-  beforeEach(() => suspicion.begin(world.all()));
+  beforeEach(() => suspects.begin(world.all()));
 
   it('that did not help the next one waits, twice as long each time, up to a limit', () => {
     let now = 0;
     const seconds: number[] = [];
     for (let i = 0; i < 8; i++) {
       offends(now);
-      suspicion.fail('alice', now);
-      expect(suspicion.isAccused('alice')).toBe(false);
+      suspects.fail('alice', now);
+      expect(suspects.isAccused('alice')).toBe(false);
       seconds.push(waits(now) / 1_000);
       now += waits(now);
     }
@@ -451,12 +451,12 @@ describe('after a loan', () => {
 
   it('there is no accusation while it waits, but it is known who is guilty', () => {
     offends(0);
-    suspicion.fail('alice', 0);
+    suspects.fail('alice', 0);
     expect(offends(1_999)).toEqual(['alice']);
-    expect(suspicion.isAccused('alice')).toBe(false);
-    expect(suspicion.next(1_999, anyone)).toBeUndefined();
+    expect(suspects.isAccused('alice')).toBe(false);
+    expect(suspects.next(1_999, anyone)).toBeUndefined();
     offends(2_000);
-    expect(suspicion.next(2_000, anyone)).toBe('alice');
+    expect(suspects.next(2_000, anyone)).toBe('alice');
   });
 
   it.each(['possible', 'live'])(
@@ -465,84 +465,84 @@ describe('after a loan', () => {
       for (const now of [0, 10_000, 20_000, 30_000]) {
         if (level === 'possible') world.set('alice', { endpoint: `${now}` });
         else world.without('bob');
-        expect(suspicion.accuse(world.all(), now)).toEqual([]);
-        expect(suspicion.next(now, anyone)).toBe('alice');
-        suspicion.fail('alice', now);
+        expect(suspects.accuse(world.all(), now)).toEqual([]);
+        expect(suspects.next(now, anyone)).toBe('alice');
+        suspects.fail('alice', now);
         expect(waits(now)).toBe(2_000);
       }
-      expect(suspicion.refusedPeers()).toEqual([]);
+      expect(suspects.refusedPeers()).toEqual([]);
     },
   );
 
   it('of one that was only possible, but that broke a law, that is held against it', () => {
     world.set('alice', { endpoint: 'elsewhere' });
-    suspicion.accuse(world.all(), 0);
-    suspicion.fail('alice', 0, 2);
+    suspects.accuse(world.all(), 0);
+    suspects.fail('alice', 0, 2);
     expect(waits(0)).toBe(4_000);
   });
 
   it('that was useful there is no wait, and what went before is forgiven', () => {
     for (const now of [0, 2_000]) {
       offends(now);
-      suspicion.fail('alice', now);
+      suspects.fail('alice', now);
     }
-    suspicion.clear('alice');
-    expect(suspicion.isWaiting('alice', 2_000)).toBe(false);
+    suspects.clear('alice');
+    expect(suspects.isWaiting('alice', 2_000)).toBe(false);
     offends(2_000);
-    expect(suspicion.next(2_000, anyone)).toBe('alice');
-    suspicion.clear('alice');
-    expect(suspicion.isAccused('alice')).toBe(false);
-    suspicion.fail('alice', 10_000);
+    expect(suspects.next(2_000, anyone)).toBe('alice');
+    suspects.clear('alice');
+    expect(suspects.isAccused('alice')).toBe(false);
+    suspects.fail('alice', 10_000);
     expect(waits(10_000)).toBe(2_000);
   });
 
   it('that broke a law it waits as after two', () => {
-    suspicion.fail('alice', 0, 2);
+    suspects.fail('alice', 0, 2);
     expect(waits(0)).toBe(4_000);
   });
 
   it('that was suspended there is no other for a second, or longer if it waits already; this is no failure', () => {
     offends(0);
-    suspicion.suspend('alice', 0);
-    expect(suspicion.isAccused('alice')).toBe(false);
+    suspects.suspend('alice', 0);
+    expect(suspects.isAccused('alice')).toBe(false);
     expect(waits(0)).toBe(1_000);
-    suspicion.fail('alice', 1_000);
-    suspicion.suspend('alice', 1_000);
+    suspects.fail('alice', 1_000);
+    suspects.suspend('alice', 1_000);
     expect(waits(1_000)).toBe(2_000);
   });
 
   it('others do not wait', () => {
     offends(0);
-    suspicion.fail('alice', 0);
-    expect(suspicion.isWaiting('bob', 0)).toBe(false);
+    suspects.fail('alice', 0);
+    expect(suspects.isWaiting('bob', 0)).toBe(false);
     offends(0, 'bob');
-    expect(suspicion.next(0, anyone)).toBe('bob');
+    expect(suspects.next(0, anyone)).toBe('bob');
   });
 
   it('a peer is refusedPeers when three have not helped', () => {
-    suspicion.fail('alice', 0);
-    suspicion.fail('alice', 2_000);
-    expect(suspicion.refusedPeers()).toEqual([]);
-    suspicion.fail('alice', 6_000);
-    expect(suspicion.refusedPeers()).toEqual(['alice']);
-    suspicion.clear('alice');
-    expect(suspicion.refusedPeers()).toEqual([]);
+    suspects.fail('alice', 0);
+    suspects.fail('alice', 2_000);
+    expect(suspects.refusedPeers()).toEqual([]);
+    suspects.fail('alice', 6_000);
+    expect(suspects.refusedPeers()).toEqual(['alice']);
+    suspects.clear('alice');
+    expect(suspects.refusedPeers()).toEqual([]);
   });
 
   it('it is forgiven ten minutes after the last wait', () => {
-    for (const now of [0, 2_000, 6_000]) suspicion.fail('alice', now);
-    suspicion.accuse(world.all(), 6_000 + 8_000 + 600_000);
-    expect(suspicion.refusedPeers()).toEqual(['alice']);
-    suspicion.accuse(world.all(), 6_000 + 8_000 + 600_001);
-    expect(suspicion.refusedPeers()).toEqual([]);
+    for (const now of [0, 2_000, 6_000]) suspects.fail('alice', now);
+    suspects.accuse(world.all(), 6_000 + 8_000 + 600_000);
+    expect(suspects.refusedPeers()).toEqual(['alice']);
+    suspects.accuse(world.all(), 6_000 + 8_000 + 600_001);
+    expect(suspects.refusedPeers()).toEqual([]);
   });
 
   it('nothing is made of a peer that is not there', () => {
-    suspicion.fail('nobody', 0);
-    suspicion.suspend('nobody', 0);
-    suspicion.clear('nobody');
-    expect(suspicion.isWaiting('nobody', 0)).toBe(false);
-    expect(suspicion.isAccused('nobody')).toBe(false);
-    expect(suspicion.refusedPeers()).toEqual([]);
+    suspects.fail('nobody', 0);
+    suspects.suspend('nobody', 0);
+    suspects.clear('nobody');
+    expect(suspects.isWaiting('nobody', 0)).toBe(false);
+    expect(suspects.isAccused('nobody')).toBe(false);
+    expect(suspects.refusedPeers()).toEqual([]);
   });
 });
