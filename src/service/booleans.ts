@@ -15,6 +15,11 @@ export function ofBlob(text: string | undefined): boolean | undefined {
   return text === '0' || text === 'false' ? false : undefined;
 }
 
+/** The firewall, fw4, which leaves out a section with another word. */
+export function ofFirewall(text: string | undefined): boolean | undefined {
+  return text === undefined ? undefined : ['1', 'on', 'true', 'yes'].includes(text);
+}
+
 /** netifd's handler for WireGuard of 2026, in ucode, knows one word. */
 export function ofHandler(text: string | undefined): boolean {
   return text === '1';

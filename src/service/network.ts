@@ -247,16 +247,11 @@ export function searchOf(
   return found;
 }
 
-/** netifd's own words for `disabled` (config.c). */
-const OFF = ['1', 'true'];
-
 export function absencesOf(
   network: UbusTable,
   interfaces: ReadonlyMap<string, NetifdInterface>,
 ): Map<string, Absence | undefined> {
-  const disabled = sectionsOf(network).filter(({ options }) =>
-    OFF.includes(options.get('disabled')?.[0] ?? ''),
-  );
+  const disabled = sectionsOf(network).filter(({ options }) => ofBlob(options.get('disabled')?.[0]));
   return new Map([
     ...sectionsOf(network).map(({ name }) => [name, undefined] as const),
     ...[...interfaces].map(([name, { isFailing }]) => [name, isFailing ? 'failing' : undefined] as const),

@@ -2,6 +2,7 @@
 // Which interfaces the firewall of OpenWrt forwards nothing from, as they belong to none of its zones.
 
 import type { UbusTable } from '../ubus/types.ts';
+import { ofFirewall } from './booleans.ts';
 import { type Section, sectionsOf } from './sections.ts';
 
 /** Options of a zone by which it may hold anything: subnets, and conditions of the firewall program. */
@@ -18,7 +19,7 @@ export function outsideZones(
   defaults: UbusTable,
   interfaces: Iterable<readonly [name: string, device: string]>,
 ): Set<string> {
-  const inForce = sectionsOf(zones).filter(({ options }) => options.get('enabled')?.[0] !== '0');
+  const inForce = sectionsOf(zones).filter(({ options }) => ofFirewall(options.get('enabled')?.[0]) ?? true);
   const forwardsAll = sectionsOf(defaults).some(
     ({ options }) => options.get('forward')?.[0]?.toUpperCase() === 'ACCEPT',
   );

@@ -25,6 +25,13 @@ describe('an interface is in a zone of the firewall', () => {
     expect(outside([{ name: 'vpn', enabled: '0', network: 'wg1' }, lan])).toEqual(['wg1', 'wg-home']);
   });
 
+  it('unless fw4 leaves the zone out, by a word for no, or one that it does not know', () => {
+    const inZone = (enabled: string) =>
+      outside([{ name: 'vpn', enabled, network: 'wg1 home' }, lan]).length === 0;
+    const words = ['1', 'on', 'true', 'yes', '0', 'off', 'false', 'no', 'enabled', 'TRUE'];
+    expect(words.filter(inZone)).toEqual(words.slice(0, 4));
+  });
+
   it('by its device, or a pattern for that', () => {
     expect(outside([{ device: 'wg-home' }])).toEqual(['wg1']);
     expect(outside([{ device: ['tun+', 'wg+'] }])).toEqual([]);
