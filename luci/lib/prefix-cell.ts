@@ -6,7 +6,7 @@ import { paragraph } from './banner.ts';
 import { type Child, element } from './dom.ts';
 import { errorText } from './reading.ts';
 import { service } from './service.ts';
-import { holds64, type WireGuardInterface } from './wireguard-interfaces.ts';
+import { is64, type WireGuardInterface } from './wireguard-interfaces.ts';
 
 /**
  * A cell of the settings table; `configured` is the option prefix, and `shared` the option share. `share` is called to have the
@@ -23,7 +23,7 @@ export function prefixCell(
   if (named.length > 0) return element('span', {}, [named.join(', ')]);
   if (!entry.present) return hint(_('The router has no such interface now.'));
   if (typeof shared === 'string' && shared !== '') return element('span', {}, [sharing(shared)]);
-  if (entry.prefixes.some(holds64)) return element('span', {}, [entry.prefixes.join(', ')]);
+  if (entry.prefixes.some(is64)) return element('span', {}, [entry.prefixes.join(', ')]);
   if (entry.isUplink)
     return hint(_('The router reaches the Internet by this tunnel: no addresses are learned here.'));
   return hint(

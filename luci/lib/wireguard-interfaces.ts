@@ -3,7 +3,7 @@
 
 import type uci from 'luci:uci';
 import { contains, type Prefix, parseAddress, prefixOf } from '../../src/address.ts';
-import { linkLocal } from '../../src/scope.ts';
+import { linkLocal, slaacPrefix } from '../../src/scope.ts';
 import type { NetifdInterface, NetworkDevice } from './service.ts';
 
 export const CONFIG = 'wg-slaacer';
@@ -73,9 +73,9 @@ export function wireGuardInterfaces(
   ];
 }
 
-/** Whether hosts can choose addresses there: in all of a /64, or in the /64 around the router's own address. */
-export function holds64(prefix: string): boolean {
-  return Number(prefix.split('/')[1]) <= 64;
+/** Whether hosts can choose addresses there. */
+export function is64(prefix: string): boolean {
+  return prefix.endsWith('/64');
 }
 
 /** The LAN, if it has a /64, else any that is no tunnel and has one. */
@@ -84,7 +84,7 @@ function shareableOf(
   devices: Readonly<Record<string, NetworkDevice>>,
 ): string | undefined {
   const has64 = ({ proto, l3_device: device }: NetifdInterface) =>
-    proto !== 'wireguard' && device !== undefined && prefixesOf(devices[device]).some(holds64);
+    proto !== 'wireguard' && device !== undefined && prefixesOf(devices[device]).some(is64);
   const names = interfaces.filter(has64).map((entry) => entry.interface);
   return names.find((name) => name === 'lan') ?? names[0];
 }
@@ -97,11 +97,13 @@ function freeName(device: string, taken: ReadonlySet<string>): string {
   return free;
 }
 
+/** Of a wider one the /64 around the router's own address, where hosts choose theirs. */
 function prefixesOf(device: NetworkDevice | undefined): string[] {
   const prefixes = (device?.ip6addrs ?? []).flatMap(({ address, netmask }) => {
     const bytes = parseAddress(address.split('%')[0]!);
     if (!bytes || contains(linkLocal, bytes)) return [];
-    return [textOf(prefixOf(bytes, prefixLength(netmask)))];
+    const own = { bytes, prefixLength: prefixLength(netmask) };
+    return [textOf(slaacPrefix(own) ?? prefixOf(bytes, own.prefixLength))];
   });
   return [...new Set(prefixes)];
 }

@@ -128,11 +128,11 @@ describe('the table', () => {
     expect(await page.getByRole('button', { name: /^(Assign|Share)/ }).count()).toBe(0);
   });
 
-  it('takes a wider prefix of an interface, too, as netifd may assign one', async () => {
+  it('shows the /64 in which addresses are learned of a wider prefix, as netifd may assign one', async () => {
     const [, , home] = household.interfaces;
     const wide = { ...home!, addresses: ['fe80::12:1/64', '2001:db8:1:20::1/60'] };
     const page = await visit(await boot({ ...household, interfaces: [wide] }), 'settings');
-    expect(await prefixCell(page, 'wg-home').textContent()).toBe('2001:db8:1:20::/60');
+    expect(await prefixCell(page, 'wg-home').textContent()).toBe('2001:db8:1:20::/64');
   });
 
   // OpenWrt's LAN has a /60 by default.
