@@ -93,7 +93,11 @@ export async function readNetwork(ubus: Ubus): Promise<Network> {
     search: searchOf(dhcp, interfaces),
     absences: absencesOf(network, interfaces),
     ...assignmentsOf(network, globals, interfaces),
-    outsideZones: outsideZones(zones, defaults, wireguards),
+    outsideZones: outsideZones(
+      zones,
+      defaults,
+      wireguards.filter(([name]) => !interfaces.get(name)!.hasZone),
+    ),
     withRandomPort: randomPortsOf(network, interfaces),
     ipv4: new Map(wireguards.map(([name, device]) => [device, interfaces.get(name)!.ipv4])),
     domain: domainOf(dnsmasq),
@@ -114,6 +118,8 @@ interface NetifdInterface {
   /** The kernel's name; undefined while it is down. */
   readonly device: string | undefined;
   readonly isWireGuard: boolean;
+  /** Whether it says itself which zone of the firewall it is in. */
+  readonly hasZone: boolean;
   /** Whether it is to be up, and is not, though nothing is missing for that. */
   readonly isFailing: boolean;
   readonly delegated: readonly Delegated[];
@@ -133,6 +139,7 @@ export function interfacesOf(dump: UbusTable): Map<string, NetifdInterface> {
       {
         device: typeof table.l3_device === 'string' ? table.l3_device : undefined,
         isWireGuard: table.proto === 'wireguard',
+        hasZone: isTable(table.data) && table.data.zone !== undefined,
         isFailing: table.autostart === true && table.available === true && table.up === false,
         delegated: delegatedBy(table),
         isDelegating: table.delegation !== false,

@@ -57,6 +57,11 @@ function canonical(allowedIp: string): string | undefined {
   return prefix?.length === 128 ? formatAddress(prefix.bytes) : undefined;
 }
 
+/** If a peer has several sections, wg(8) has the last one replace the allowed IPs of those before. */
+function lastOfEach(sections: readonly PeerSection[]): PeerSection[] {
+  return [...new Map(sections.map((section) => [section.key, section])).values()];
+}
+
 /** All devices' peers. */
 export class PeerTable {
   readonly #descriptions = new Map<string, string>();
@@ -67,7 +72,7 @@ export class PeerTable {
 
   constructor(devices: ReadonlyMap<string, readonly PeerSection[]> = new Map()) {
     for (const [device, sections] of devices) {
-      const inForce = sections.filter(({ disabled }) => !disabled);
+      const inForce = lastOfEach(sections.filter(({ disabled }) => !disabled));
       this.#inForce.set(device, inForce);
       for (const { key } of sections) this.#known.add(`${device} ${key}`);
       // A disabled section names a peer only if it has no other: an import may leave that of a device which was sold.
@@ -89,7 +94,7 @@ export class PeerTable {
     if (description !== undefined) this.#descriptions.set(`${device} ${key}`, description);
   }
 
-  /** Those that are not disabled; a peer may have more than one. */
+  /** Those that are not disabled, one for each peer. */
   inForce(device: string): readonly PeerSection[] {
     return this.#inForce.get(device) ?? [];
   }

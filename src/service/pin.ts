@@ -50,7 +50,7 @@ export class Pinner {
     return inSession(this.#ubus, 'network', async (session) => {
       const sections = await readPeers(this.#ubus, device, session);
       const own = sections.filter(({ key }) => key === peer);
-      const section = own.find(({ disabled }) => !disabled);
+      const section = own.findLast(({ disabled }) => !disabled);
       if (!section) {
         const what = own.length > 0 ? 'is disabled' : 'is not configured';
         throw new NotConfigured(

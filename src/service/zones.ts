@@ -39,8 +39,9 @@ function mayHold({ options }: Section, name: string, device: string): boolean {
   );
 }
 
-/** "wg0", "wg+" for all that begin so, "!eth0" for all others. */
+/** "wg0", "wg+" for all that begin so, "*" for all, "!eth0" for all others. */
 function isLike(pattern: string, device: string): boolean {
   if (pattern.startsWith('!')) return !isLike(pattern.slice(1).trim(), device);
+  if (pattern === '*') return true;
   return pattern.endsWith('+') ? device.startsWith(pattern.slice(0, -1)) : pattern === device;
 }

@@ -874,12 +874,14 @@ it('says who has all of a delegated prefix, so that an interface that is to have
 });
 
 it('an interface that is in no zone of the firewall is a problem until it is, if it is enabled', async () => {
+  let zone = {};
   const dump = () => ({
     interface: ['wg1', 'wg2'].map((name) => ({
       interface: name,
       proto: 'wireguard',
       l3_device: name,
       up: true,
+      data: zone,
     })),
   });
   ubus.objects.set('network.interface', { dump: { arguments: {}, call: dump } });
@@ -888,6 +890,10 @@ it('an interface that is in no zone of the firewall is a problem until it is, if
   rpcd.packages.firewall = { cfg01: { '.type': 'zone', name: 'lan', network: ['lan'] } };
   await call('reload');
   expect(await problems()).toMatchObject([{ code: 'no-zone', data: { device: 'wg1' } }]);
+  zone = { zone: 'lan' }; // by option zone of the interface itself
+  await call('reload');
+  expect(await problems()).toEqual([]);
+  zone = {};
   rpcd.packages.firewall.cfg01!.network = ['lan', 'wg1'];
   await call('reload');
   expect(await problems()).toEqual([]);
@@ -990,6 +996,16 @@ describe('pin', () => {
     expect(kernel.removed).toEqual([]);
     expect(kernel.owner('wg1', five)).toBe(alice);
     expect(rpcd.sessions).toBe(0);
+  });
+
+  it('goes into the last section of its peer, as only that one’s allowed IPs are in force', async () => {
+    const [first, last] = [rpcd.packages.network!.cfg01!, { ...rpcd.packages.network!.cfg01! }];
+    rpcd.packages.network!.cfg04 = last;
+    await call('reload');
+    learn(five);
+    await call('pin', { interface: 'wg1', address: five });
+    expect(first.allowed_ips).toEqual(['2001:db8:a::/64']);
+    expect(last.allowed_ips).toEqual(['2001:db8:a::/64', `${five}/128`]);
   });
 
   it('keeps what is listed in one option', async () => {

@@ -47,6 +47,21 @@ describe('an address is configured', () => {
   });
 });
 
+it('of several sections for a peer the last in force counts alone, as wg(8) has it', () => {
+  const allowed = (...addresses: string[]) => ({
+    allowed_ips: addresses.map((each) => `2001:db8:1::${each}`),
+  });
+  const peers = table(
+    allowed('5', '6'),
+    { ...allowed('7'), description: 'phone' },
+    { ...allowed('8'), disabled: '1' },
+  );
+  const has = (end: string) => peers.isConfigured('wg1', { peer: alice, address: `2001:db8:1::${end}` });
+  expect(['5', '6', '7', '8'].filter(has)).toEqual(['7']);
+  expect([...peers.configured('wg1', alice)]).toEqual(['2001:db8:1::7']);
+  expect(peers.inForce('wg1')).toHaveLength(1);
+});
+
 describe('a peer is disabled by the words that netifd takes for it', () => {
   const words = ['1', 'on', 'true', 'yes', 'enabled', '0', 'off', 'false', 'no', 'disabled', 'TRUE', '2', ''];
   const disabling = async (handlers?: UbusTable) => {

@@ -37,6 +37,7 @@ describe('an interface is in a zone of the firewall', () => {
     expect(outside([{ device: ['tun+', 'wg+'] }])).toEqual([]);
     expect(outside([{ device: 'wg-+' }])).toEqual(['wg1']);
     expect(outside([{ device: '!wg1' }])).toEqual(['wg1']);
+    for (const all of ['+', '*']) expect(outside([{ device: all }])).toEqual([]);
   });
 
   it('for all that is known if a zone has conditions of another kind', () => {
