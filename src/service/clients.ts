@@ -50,7 +50,7 @@ export async function configureClient(
 ): Promise<Omit<ClientAnswer, 'description' | 'name'>> {
   if (!listPeers(subject, section).some((each) => each.peer === peer))
     throw new UbusError(ubusStatus.notFound, `${section.name}: there is no peer ${peer}`);
-  const host = reach.host ?? (await subject.hosts())[0];
+  const hosts = await subject.hosts();
   const facts = subject.engine.view.facts(section.name);
   if (!facts) throw new UbusError(ubusStatus.noData, `${section.name}: nothing is learned on it now`);
   const configured = subject.peersOf(section.device).filter(({ key }) => key === peer);
@@ -58,6 +58,7 @@ export async function configureClient(
   // Whoever has the router be no default router wants a split tunnel.
   const networks = section.settings.raDefault === '0' ? subject.ipv4Of(section.device) : [];
   const ipv4 = networks.length > 0 ? networks : [ALL_IPV4];
+  const host = reach.host ?? hosts.find((each) => !isInTunnel(each, facts));
   const router = routerOf(facts, { ...reach, host }, subject.hasRandomPort(section.device), ipv4);
   const setup = setupOf(client, router, system);
   const configuration = textOf(client, setup);
@@ -115,6 +116,13 @@ function routerOf(
     isDefaultRouter: announcement.isDefaultRouter,
     ipv4,
   };
+}
+
+/** Whether clients have a route into the tunnel for an address: WireGuard's own packets would go there, too. */
+function isInTunnel(host: string, facts: InterfaceFacts): boolean {
+  const bytes = parseAddress(host);
+  const routed = [...prefixesOf(facts), ...facts.announcement.routes];
+  return bytes !== undefined && routed.some((prefix) => contains(prefix, bytes));
 }
 
 /** Where peers may have addresses, without what is deprecated: each once. */

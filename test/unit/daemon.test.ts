@@ -304,6 +304,23 @@ describe('configurations for clients', () => {
     expect(await ask()).toMatchObject({ endpoint: 'ADDRESS-OF-THE-ROUTER:51820' });
   });
 
+  it('tell none in what leads into the tunnel, where its own packets would go, too', async () => {
+    const assigned = ['2001:db8:1:0:1::1', '2001:db8:8::1', '2001:db8:9::1'].map((address) => ({
+      'local-address': { address, mask: 64 },
+    }));
+    const dump = () => ({
+      interface: [
+        { interface: 'wan6', up: true, route: [{ target: '::', mask: 0 }] },
+        { interface: 'lan', up: true, 'ipv6-prefix-assignment': assigned },
+      ],
+    });
+    ubus.objects.set('network.interface', { dump: { arguments: {}, call: dump } });
+    configure('wg1', { ra_route: '2001:db8:8::/48' });
+    await call('reload');
+    expect(await ask()).toMatchObject({ endpoint: '[2001:db8:9::1]:51820' });
+    expect(await ask({ endpoint: '2001:db8:8::1' })).toMatchObject({ endpoint: '[2001:db8:8::1]:51820' });
+  });
+
   it('say that the port is not to last, unless it is configured, or told by who asks', async () => {
     const note = 'set option\n# listen_port';
     expect(await textFor()).toContain(note);
