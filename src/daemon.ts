@@ -364,7 +364,7 @@ export class Daemon implements Subject {
   }
 
   ipv4Of(device: string): readonly string[] {
-    return this.#reader.network.ipv4.get(device) ?? [];
+    return this.#reader.network.wireguard.get(device) ?? [];
   }
 
   hosts(): Promise<readonly string[]> {

@@ -154,7 +154,6 @@ export class Engine {
       listener({ event: 'denied', time: time(), ...denial, ...this.view.standingOf(denial) });
     };
     this.#executor = new Executor(this.ledger, kernel.wireguard, clock, (name) => this.#watch.named(name), {
-      deny: this.#deny,
       noteDelivery: (isTaken) => this.#tally.deliver(isTaken),
       report: (problem) => this.#report(problem),
     });
@@ -522,6 +521,7 @@ export class Engine {
 
   #carryOut(plan: Plan): void {
     this.#executor.execute(plan);
+    plan.denied.forEach(this.#deny);
   }
 
   #lastSeen(entry: Entry): number | undefined {

@@ -7,7 +7,7 @@ import type { Sightings, WireGuard } from '../kernel/ports.ts';
 import type { LearnedRecord } from '../model.ts';
 import { failureOf, type Problem } from '../problem.ts';
 import type { Entry, Ledger } from './ledger.ts';
-import type { Addition, Delivery, Denial, Move, Plan, Removal } from './plan.ts';
+import type { Addition, Delivery, Move, Plan, Removal } from './plan.ts';
 
 /** An interface that is there, and where its records are kept. */
 export interface Place {
@@ -17,7 +17,6 @@ export interface Place {
 }
 
 export interface ExecutorObserver {
-  deny(denial: Denial): void;
   /** A packet that WireGuard had refused was taken by the kernel, or not. */
   noteDelivery(isTaken: boolean): void;
   report(problem: Problem): void;
@@ -66,7 +65,6 @@ export class Executor {
         this.#ledger.tellPresent(entry, { event, took, delivered: accepted || delivered.has(entry) });
       }
     }
-    for (const denial of plan.denied) this.#observer.deny(denial);
   }
 
   /** What another peer has is moved by adding it. Answers with what was, in how many milliseconds; the rest stays where it is. */

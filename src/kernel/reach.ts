@@ -98,11 +98,11 @@ export class RtnetlinkReach implements Reach {
   }
 
   startProxying(): void {
-    if (readText(PROXY_NDP).trim() === '0') writeFileSync(PROXY_NDP, ON_FOR_US);
+    changeProxying('0', ON_FOR_US);
   }
 
   stopProxying(): void {
-    if (readText(PROXY_NDP).trim() === ON_FOR_US) writeFileSync(PROXY_NDP, '0');
+    changeProxying(ON_FOR_US, '0');
   }
 
   neighbours(ifindex: number): string[] {
@@ -163,6 +163,11 @@ export class RtnetlinkReach implements Reach {
       if (!hasErrno(error, ...fine)) throw error;
     }
   }
+}
+
+/** If it is that. */
+function changeProxying(from: string, to: string): void {
+  if (readText(PROXY_NDP).trim() === from) writeFileSync(PROXY_NDP, to);
 }
 
 /** struct ndmsg */

@@ -5,22 +5,22 @@
 import { parseBoolean } from '../settings.ts';
 
 /** Shell scripts read by config_get_bool of /lib/functions.sh: the init scripts, and netifd's handlers before 2026. */
-export function ofScript(text: string | undefined): boolean | undefined {
-  return text === undefined ? undefined : parseBoolean(text);
+export function ofScript(text = ''): boolean | undefined {
+  return parseBoolean(text);
 }
 
 /** Programs in C read by uci_to_blob() of libuci: odhcpd, and netifd itself. */
-export function ofBlob(text: string | undefined): boolean | undefined {
-  if (text === '1' || text === 'true') return true;
-  return text === '0' || text === 'false' ? false : undefined;
+export function ofBlob(text = ''): boolean | undefined {
+  if (['1', 'true'].includes(text)) return true;
+  return ['0', 'false'].includes(text) ? false : undefined;
 }
 
-/** The firewall, fw4, which leaves out a section with another word. */
-export function ofFirewall(text: string | undefined): boolean | undefined {
-  return text === undefined ? undefined : ['1', 'on', 'true', 'yes'].includes(text);
+/** The firewall, fw4: whether a section is in force, which has `enabled`. It leaves out one with another word. */
+export function ofFirewall(text = '1'): boolean {
+  return ['1', 'on', 'true', 'yes'].includes(text);
 }
 
 /** netifd's handler for WireGuard of 2026, in ucode, knows one word. */
-export function ofHandler(text: string | undefined): boolean {
+export function ofHandler(text?: string): boolean {
   return text === '1';
 }

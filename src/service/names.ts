@@ -38,7 +38,7 @@ export function namePeers(
   peers: PeerTable,
   options: readonly PeerOptions[],
   hostname: string,
-  managed: ReadonlySet<string> = new Set(),
+  managed: Pick<ReadonlySet<string>, 'has'> = new Set(),
 ): { peers: NamedPeer[]; problems: Problem[] } {
   const enabled = interfaces.filter(({ enabled }) => enabled);
   const candidates = enabled.flatMap((section) => candidatesOf(section, peers, options));

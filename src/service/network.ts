@@ -24,8 +24,11 @@ export interface Network {
   readonly advertisers: ReadonlyMap<string, string>;
   /** By the names of netifd's interfaces: the kernel's, of those that are up. */
   readonly devices: ReadonlyMap<string, string>;
-  /** By the kernel's name, the WireGuard interfaces that netifd configures: their peers are those in /etc/config/network. */
-  readonly wireguard: ReadonlySet<string>;
+  /**
+   * By the kernel's name, the WireGuard interfaces that netifd has made, whose peers are those in /etc/config/network, and
+   * their networks of IPv4, as "10.0.0.0/24".
+   */
+  readonly wireguard: ReadonlyMap<string, readonly string[]>;
   /** By the kernel's name of an interface: who passes on neighbour solicitations there, in words. */
   readonly relays: ReadonlyMap<string, string>;
   /** By the kernel's name of an interface: the domains that are configured for it. */
@@ -40,8 +43,6 @@ export interface Network {
   readonly outsideZones: ReadonlySet<string>;
   /** By the kernel's name, the WireGuard interfaces that get another port whenever they are made anew. */
   readonly withRandomPort: ReadonlySet<string>;
-  /** By the kernel's name, the networks of IPv4 that WireGuard interfaces have, as "10.0.0.0/24". */
-  readonly ipv4: ReadonlyMap<string, readonly string[]>;
   /** The router's own domain, if it has one: its peers search there, too. */
   readonly domain: string | undefined;
 }
@@ -49,7 +50,7 @@ export interface Network {
 export const noNetwork: Network = {
   advertisers: new Map(),
   devices: new Map(),
-  wireguard: new Set(),
+  wireguard: new Map(),
   relays: new Map(),
   search: new Map(),
   absences: new Map(),
@@ -57,7 +58,6 @@ export const noNetwork: Network = {
   exhausted: new Map(),
   outsideZones: new Set(),
   withRandomPort: new Set(),
-  ipv4: new Map(),
   domain: undefined,
 };
 
@@ -86,9 +86,7 @@ export async function readNetwork(ubus: Ubus): Promise<Network> {
         device === undefined ? [] : [[name, device] as const],
       ),
     ),
-    wireguard: new Set(
-      [...interfaces].flatMap(([name, { device, isWireGuard }]) => (isWireGuard ? [device ?? name] : [])),
-    ),
+    wireguard: new Map(wireguards.map(([name, device]) => [device, interfaces.get(name)!.ipv4])),
     relays: relaysOf(dhcp, interfaces),
     search: searchOf(dhcp, interfaces),
     absences: absencesOf(network, interfaces),
@@ -99,7 +97,6 @@ export async function readNetwork(ubus: Ubus): Promise<Network> {
       wireguards.filter(([name]) => !interfaces.get(name)!.hasZone),
     ),
     withRandomPort: randomPortsOf(network, interfaces),
-    ipv4: new Map(wireguards.map(([name, device]) => [device, interfaces.get(name)!.ipv4])),
     domain: domainOf(dnsmasq),
   };
 }

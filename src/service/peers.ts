@@ -36,7 +36,7 @@ export function parsePeers(values: UbusTable, isTrue: typeof ofScript = ofHandle
         section,
         key,
         description: options.get('description')?.[0],
-        disabled: isTrue(options.get('disabled')?.[0]) ?? false,
+        disabled: isTrue(options.get('disabled')?.[0]) === true,
         allowedIps: (options.get('allowed_ips') ?? [])
           .flatMap((text) => text.split(/[\s,]+/))
           .filter(Boolean),

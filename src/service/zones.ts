@@ -19,7 +19,7 @@ export function outsideZones(
   defaults: UbusTable,
   interfaces: Iterable<readonly [name: string, device: string]>,
 ): Set<string> {
-  const inForce = sectionsOf(zones).filter(({ options }) => ofFirewall(options.get('enabled')?.[0]) ?? true);
+  const inForce = sectionsOf(zones).filter(({ options }) => ofFirewall(options.get('enabled')?.[0]));
   const forwardsAll = sectionsOf(defaults).some(
     ({ options }) => options.get('forward')?.[0]?.toUpperCase() === 'ACCEPT',
   );
