@@ -399,7 +399,10 @@ function peers() {
         text: text ?? (before?.enabled === isEnabled ? before.text : undefined),
         enabled: isEnabled,
       });
-    if (isEnabled) for (const [, address] of allowed) if (address) configured.add(`${key} ${address}`);
+    if (!isEnabled) return;
+    // The last one of a peer counts alone.
+    for (const each of configured) if (each.startsWith(key)) configured.delete(each);
+    for (const [, address] of allowed) if (address) configured.add(`${key} ${address}`);
   });
   return { values, names, configured };
 }
