@@ -131,8 +131,13 @@ export class Executor {
     return byInterface(additions).flatMap(([name, group]) => {
       const place = this.#locate(name);
       if (!place) return [];
-      const entries = group.map(({ entry }) => entry);
-      const fresh = group.filter(({ event }) => event === 'learned').map(({ entry }) => entry);
+      // By push(): what map() makes is of another kind once V8 has optimised this, and all that gets it is compiled again.
+      const entries: Entry[] = [];
+      const fresh: Entry[] = [];
+      for (const { entry, event } of group) {
+        entries.push(entry);
+        if (event === 'learned') fresh.push(entry);
+      }
       let isRemembered = false;
       try {
         // Remembered first: if we are killed in between, the next start completes it.
