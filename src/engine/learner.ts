@@ -2,7 +2,7 @@
 // The heart: what follows from a sighting, from the passing of time, from what WireGuard has. It keeps the ledger, and
 // answers with a plan of what is to be done in the kernel. No I/O.
 
-import { parseAddress } from '../address.ts';
+import { writeAddress } from '../address.ts';
 import { formatPrefix } from '../address-text.ts';
 import type { Device, Scope, Sighting } from '../model.ts';
 import { type Owners, ownersOf } from '../owners.ts';
@@ -104,7 +104,7 @@ export class Learner {
       return known;
     }
     // Withdrawn, or no longer in scope, since the kernel saw it: its next packet will be judged anew.
-    if (sighting.verdict === 'restore' || !inScope(on.scope, parseAddress(address)!)) return undefined;
+    if (sighting.verdict === 'restore' || !isInScope(on.scope, address)) return undefined;
     // What cost no token pushes nothing out: else one token would buy several changes.
     if (sighting.repeat && this.#room.surplus(on, peer, 1) > 0) return undefined;
     plan.remove.push(...this.#room.make(on, peer, 1));
@@ -245,9 +245,7 @@ export class Learner {
     const last = this.#scoped.get(name);
     if (last?.scope === seen.scope && last.additions === seen.additions) return emptyPlan();
     this.#scoped.set(name, seen);
-    const outside = [...this.#ledger.entries(name)].filter(
-      ({ address }) => !inScope(scope, parseAddress(address)!),
-    );
+    const outside = [...this.#ledger.entries(name)].filter(({ address }) => !isInScope(scope, address));
     return this.forget(outside, 'scope');
   }
 
@@ -272,6 +270,13 @@ export class Learner {
     this.#ledger.delete(entry);
     plan.remove.push({ entry, departure });
   }
+}
+
+/** Used again for each address: to make a buffer takes longer than to fill it. */
+const scratch = Buffer.alloc(16);
+
+function isInScope(scope: Scope, address: string): boolean {
+  return writeAddress(address, scratch, 0) && inScope(scope, scratch);
 }
 
 function textOf({ learn, reserved }: Scope): string {
