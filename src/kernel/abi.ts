@@ -336,7 +336,8 @@ function decodeSighting(batch: Buffer, start: number): Sighting {
     address: formatAddressAt(batch, start + at.address),
     sender: batch.toString('base64', start + at.sender, start + at.sender + KEY),
   };
-  const [more, size] = [start + at.more, readU16(batch, start + at.length)];
+  const more = start + at.more;
+  const size = readU16(batch, start + at.length);
   if (batch[start + at.repeat] === 1) sighting.repeat = true;
   if (verdict === 'owned') sighting.owner = batch.toString('base64', more, more + size);
   else if (size > 0) sighting.packet = new Uint8Array(batch.buffer, batch.byteOffset + more, size);
