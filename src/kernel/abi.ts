@@ -258,7 +258,7 @@ export function partsOf(batch: Buffer): Buffer[] {
 }
 
 /** Bytes. */
-const PART = 32_768;
+const PART = 20_480;
 
 /** The sightings in a batch of ring buffer records (BpfObject.onRecords). Packets are views of the batch. */
 export function decodeSightings(batch: Buffer): Sighting[] {
