@@ -71,9 +71,8 @@ private:
 
 void Copy::add_structures(const TypesFile &among)
 {
-	for (uint32_t id = among.first(); id < among.end(); id++) {
-		const btf_type *type = among.type(id);
-		if (btf_is_struct(type) && names.structures.count(among.name(type->name_off)))
+	for (uint32_t id : among.structures()) {
+		if (names.structures.count(among.name(among.type(id)->name_off)))
 			number(id);
 	}
 }

@@ -122,10 +122,15 @@ bool TypesFile::find_types(uint32_t length)
 	offsets.reserve(length / sizeof(btf_type));
 	while (length - offset >= sizeof(btf_type)) {
 		auto type = reinterpret_cast<const btf_type *>(types + offset);
-		if (btf_kind(type) >= std::size(RESTS) || size_of(type) > length - offset)
+		if (btf_kind(type) >= std::size(RESTS))
 			return false;
+		size_t size = size_of(type);
+		if (size > length - offset)
+			return false;
+		if (btf_is_struct(type))
+			structure_ids.push_back(end());
 		offsets.push_back(offset);
-		offset += size_of(type);
+		offset += size;
 	}
 	return offset == length;
 }

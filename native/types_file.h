@@ -26,6 +26,11 @@ public:
 	{
 		return first() + offsets.size();
 	}
+	// The numbers of structures among them: one in five.
+	const std::vector<uint32_t> &structures() const
+	{
+		return structure_ids;
+	}
 	// Null if there is none of that number.
 	const btf_type *type(uint32_t id) const;
 	// Empty if there is none.
@@ -45,4 +50,5 @@ private:
 	uint32_t names_length = 0;
 	// Of each type in `types`.
 	std::vector<uint32_t> offsets;
+	std::vector<uint32_t> structure_ids;
 };
