@@ -3,7 +3,8 @@
 // dist/MACHINE/ instead, the same for that CPU, on which test/kernel runs it.
 
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { arch } from 'node:os';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
@@ -54,24 +55,41 @@ function buildAddon(): void {
   run(`${prefix}strip`, `${library}/wg_slaacer.node`);
 }
 
+/** main.js is the program, a function that wg-slaacer.js calls: that of src/start.ts. */
 async function buildDaemon(): Promise<void> {
-  await build({
-    entryPoints: ['src/main.ts'],
-    outfile: 'dist/wg-slaacer.js',
+  const options = {
     bundle: true,
     platform: 'node',
     target: 'node20',
     format: 'cjs',
-    // A third less flash, and a faster start. dist/wg-slaacer.js.map tells what stack traces mean.
+    // A third less flash, and a faster start. dist/main.js.map tells what stack traces mean.
     minify: true,
+  } as const;
+  const license = '// SPDX-License-Identifier: GPL-2.0-only';
+  await build({
+    ...options,
+    entryPoints: ['src/main.ts'],
+    outfile: 'dist/main.js',
     sourcemap: 'external',
     define: {
       VERSION: JSON.stringify(manifest.version),
       OLDEST_NODE: JSON.stringify(manifest.engines.node.replace('>=', '')),
     },
-    banner: { js: '// SPDX-License-Identifier: GPL-2.0-only' },
+    banner: { js: `${license}\n(function (require, started) {` },
+    footer: { js: '})' },
   });
-  renameSync('dist/wg-slaacer.js', `${library}/wg-slaacer.js`);
+  renameSync('dist/main.js', `${library}/main.js`);
+  const hash = createHash('sha256')
+    .update(readFileSync(`${library}/main.js`))
+    .digest('hex')
+    .slice(0, 16);
+  await build({
+    ...options,
+    entryPoints: ['src/start.ts'],
+    outfile: `${library}/wg-slaacer.js`,
+    define: { HASH: JSON.stringify(hash), KEPT: JSON.stringify('/var/run/wg-slaacer.code') },
+    banner: { js: license },
+  });
 }
 
 /** What the packages luci-i18n-wg-slaacer-… install. */

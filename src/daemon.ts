@@ -45,6 +45,8 @@ export interface Foundation {
   /** The router's own, without a domain. */
   readonly hostname?: string;
   write(level: LogLevel, line: string): void;
+  /** Called when learning has begun. */
+  started?(): void;
 }
 
 /** How long a start may wait for ubus until that is told, in milliseconds. */
@@ -302,6 +304,7 @@ export class Daemon implements Subject {
     this.engine.start(config);
     const time = this.clock.wall() / 1000;
     this.#log.event({ event: 'ready', time, hook: this.engine.view.hook, version: this.version });
+    this.#foundation.started?.();
   }
 
   /** Before anything is adopted, so that what an earlier process has seen begin goes on. */

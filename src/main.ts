@@ -14,11 +14,12 @@ import { UbusClient } from './ubus/client.ts';
 
 declare const VERSION: string; // by scripts/build.ts
 declare const OLDEST_NODE: string; // "20.16", by the same
+declare const started: () => void; // by start.ts
 
 const connect = () => new UbusClient();
 
 const commands: Record<string, (args: string[], version: string) => Promise<number> | number> = {
-  run,
+  run: (args, version) => run(args, version, started),
   doctor,
   ...overUbus(connect),
   watch: (args) => watch(connect, args),

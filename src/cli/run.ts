@@ -10,21 +10,24 @@ import type { Problem } from '../problem.ts';
 import { describeEvent } from '../words/describe.ts';
 import { describeProblem, inOneLine, withWords } from '../words/problems.ts';
 import { parseRunArguments, type RunArguments } from './arguments.ts';
-import { setLateFlags } from './late-flags.ts';
 import { openKernel } from './open.ts';
 import { watchOutput } from './output.ts';
 import { serve } from './serve.ts';
 import { exitStatus, UserError } from './usage.ts';
 
-export function run(args: string[], version: string): Promise<number> {
+/** `started` is called when the start is over. */
+export function run(args: string[], version: string, started: () => void): Promise<number> {
   const parsed = parseRunArguments(args);
-  return parsed.interfaces.length > 0 ? runAlone(parsed, version) : serve(version, parsed.state);
+  return parsed.interfaces.length > 0
+    ? runAlone(parsed, version, started)
+    : serve(version, started, parsed.state);
 }
 
 /** Resolves when a signal, or the end of who reads its output, has ended it. */
 async function runAlone(
   { interfaces, global, settings, json, state }: RunArguments,
   version: string,
+  started: () => void,
 ): Promise<number> {
   const printLine = linePrinter();
   const print = (event: EngineEvent) =>
@@ -38,7 +41,6 @@ async function runAlone(
 
   const kernel = openKernel(); // first, as what Node loads for its streams is loaded faster then
   const ended = whenToldToEnd();
-  setLateFlags();
   const stateFile = state === undefined ? undefined : new FlashFile(state);
   const engine = new Engine(kernel, systemClock, (event) => tell(event), stateFile);
   try {
@@ -50,6 +52,7 @@ async function runAlone(
     print({ event: 'ready', time: systemClock.wall() / 1000, hook: engine.view.hook, version });
     tell = print;
     early.forEach(print);
+    setImmediate(started);
     await ended;
     return exitStatus.ok;
   } finally {

@@ -10,15 +10,14 @@ import { HOSTS_DRAFT, HOSTS_FILE } from '../service/hosts.ts';
 import { SystemScripts } from '../service/hotplug.ts';
 import type { LogLevel } from '../settings.ts';
 import { UbusClient } from '../ubus/client.ts';
-import { setLateFlags } from './late-flags.ts';
 import { openKernel } from './open.ts';
 import { exitStatus } from './usage.ts';
 
 /**
  * Resolves when SIGINT or SIGTERM has ended it. SIGHUP has it read its configuration again. `state` is the file for what
- * has to be known after a reboot.
+ * has to be known after a reboot; `started` is called when learning has begun.
  */
-export async function serve(version: string, state?: string): Promise<number> {
+export async function serve(version: string, started: () => void, state?: string): Promise<number> {
   const ended = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
@@ -32,6 +31,7 @@ export async function serve(version: string, state?: string): Promise<number> {
     clock: systemClock,
     ubus,
     write,
+    started: () => setImmediate(started),
     openFile,
     stateFile,
     hostsFile: new FlashFile(HOSTS_FILE, { draft: HOSTS_DRAFT, mode: 0o644 }),
@@ -42,7 +42,6 @@ export async function serve(version: string, state?: string): Promise<number> {
   process.on('SIGHUP', () => void daemon.reload());
   // Who reads the log may go; learning goes on.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-  setLateFlags();
   daemon.start();
   await ended;
   daemon.stop();

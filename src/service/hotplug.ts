@@ -96,7 +96,7 @@ export class SystemScripts implements Scripts {
   }
 
   async call(environment: Environment): Promise<void> {
-    const { spawn } = await import('node:child_process');
+    const { spawn } = process.getBuiltinModule('node:child_process'); // not imported: that takes long
     await new Promise<void>((resolve) => {
       const caller = spawn(this.#caller, ['wg-slaacer'], {
         env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...environment },

@@ -22,6 +22,7 @@ const floors = [
   ['daemon.ts'],
   ['cli/'],
   ['main.ts'],
+  ['start.ts'],
 ];
 
 const src = fileURLToPath(new URL('../../src', import.meta.url));

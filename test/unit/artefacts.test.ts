@@ -12,7 +12,7 @@ const checkout = fileURLToPath(new URL('../..', import.meta.url));
 const installed = (name: string) => join(checkout, 'dist/rootfs', name);
 const object = installed('lib/bpf/wg-slaacer.o');
 const addon = installed('usr/lib/wg-slaacer/wg_slaacer.node');
-const bundle = installed('usr/lib/wg-slaacer/wg-slaacer.js');
+const bundle = installed('usr/lib/wg-slaacer/main.js');
 
 const KILOBYTE = 1024;
 
@@ -29,6 +29,10 @@ describe('sizes', () => {
 it('the bundle has characters of one byte only: with another V8 takes two for each', () => {
   const found = [...readFileSync(bundle)].findIndex((byte) => byte > 0x7f);
   expect(found).toBe(-1);
+});
+
+it('the bundle calls no import(), which fails in what src/start.ts runs', () => {
+  expect(readFileSync(bundle, 'latin1')).not.toMatch(/\bimport\(/);
 });
 
 describe('traces of the build', () => {

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const checkout = fileURLToPath(new URL('../..', import.meta.url));
+const launcher = readFileSync(join(checkout, 'files/usr/sbin/wg-slaacer'), 'utf8');
+const addon = join(checkout, 'dist/rootfs/usr/lib/wg-slaacer/wg_slaacer.node');
+
+/** What begins the file. */
+const key = `${'a'.repeat(16)} ${process.version} `;
+
+let folder: string;
+let kept: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'wg-slaacer-'));
+  kept = join(folder, 'code');
+  install('a');
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** A program that prints a letter and what it is called with. It loads the addon; if it is called with "run", it is started, as the service. */
+function install(letter: string, keptIn = kept): void {
+  writeFileSync(
+    join(folder, 'main.js'),
+    `(function (require, started) {'use strict';
+const greet = (name) => console.log(${JSON.stringify(letter)}, name);
+greet(process.argv[2]);
+process.dlopen({ exports: {} }, ${JSON.stringify(addon)});
+if (process.argv[2] === 'run') started();
+})`,
+  );
+  buildSync({
+    entryPoints: [join(checkout, 'src/start.ts')],
+    outfile: join(folder, 'start.js'),
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    define: { HASH: JSON.stringify(letter.repeat(16)), KEPT: JSON.stringify(keptIn) },
+  });
+}
+
+/** With the flags that the launcher has. */
+function start(command: string): string {
+  const flags = /^exec node (.*) \\$/m.exec(launcher)![1]!.split(' ');
+  const more = [...launcher.matchAll(/^export (WG_SLAACER_\w+)='(.*)'$/gm)].map(([, name, value]) => [
+    name,
+    value,
+  ]);
+  return execFileSync(process.execPath, [...flags, join(folder, 'start.js'), command], {
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '', ...Object.fromEntries(more) },
+  });
+}
+
+/** Another one each time that it is written. */
+const file = () => statSync(kept).ino;
+
+describe('the program that is started', () => {
+  it('keeps the code that V8 has made of the service, and uses it at the next start', () => {
+    expect(start('run')).toBe('a run\n');
+    const written = file();
+    expect(start('run')).toBe('a run\n');
+    expect(file()).toBe(written);
+  });
+
+  it('keeps it where nobody else can change or read it', () => {
+    start('run');
+    expect(statSync(kept).mode & 0o777).toBe(0o600);
+  });
+
+  it('keeps none of other commands, which use that of the service', () => {
+    expect(start('status')).toBe('a status\n');
+    expect(existsSync(kept)).toBe(false);
+  });
+
+  it('uses no code of another program, even if its text is as long', () => {
+    start('run');
+    const written = file();
+    install('b');
+    expect(start('status')).toBe('b status\n');
+    expect(start('run')).toBe('b run\n');
+    expect(file()).not.toBe(written);
+  });
+
+  it.each([
+    ['nothing', () => Buffer.alloc(0)],
+    ['no code', () => Buffer.from(key)],
+    ['something else', () => Buffer.from(`${key}${'x'.repeat(5_000)}`)],
+    ['that of another Node', () => readFileSync(kept).fill('x', key.length - 2, key.length - 1)],
+    ['half of it', () => readFileSync(kept).subarray(0, statSync(kept).size / 2)],
+  ])('starts if %s was kept, and keeps it anew', (_, content) => {
+    start('run');
+    const whole = readFileSync(kept).length;
+    writeFileSync(kept, content());
+    expect(start('run')).toBe('a run\n');
+    expect(readFileSync(kept).length).toBe(whole);
+  });
+
+  it('starts if nothing can be kept', () => {
+    install('a', join(folder, 'none/code'));
+    expect(start('run')).toBe('a run\n');
+  });
+});
