@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The service; or, with --interface, the engine alone in the foreground, on any Linux, without ubus and UCI.
 
+import { writeSync } from 'node:fs';
 import { systemClock } from '../clock.ts';
 import { Engine } from '../engine/engine.ts';
 import type { EngineEvent } from '../engine/events.ts';
@@ -30,17 +31,15 @@ async function runAlone(
   started: () => void,
 ): Promise<number> {
   const printLine = linePrinter();
-  const print = (event: EngineEvent) =>
-    printLine(
-      json
-        ? JSON.stringify('data' in event ? withWords(event) : event)
-        : `${clockTime(event.time)} ${describeEvent(event)}`,
-    );
+  const lineOf = (event: EngineEvent) =>
+    json
+      ? JSON.stringify('data' in event ? withWords(event) : event)
+      : `${clockTime(event.time)} ${describeEvent(event)}`;
   const early: EngineEvent[] = []; // "ready" is told first
   let tell = (event: EngineEvent): unknown => early.push(event);
 
-  const kernel = openKernel(); // first, as what Node loads for its streams is loaded faster then
-  const ended = whenToldToEnd();
+  const kernel = openKernel();
+  const signalled = whenSignalled();
   const stateFile = state === undefined ? undefined : new FlashFile(state);
   const engine = new Engine(kernel, systemClock, (event) => tell(event), stateFile);
   try {
@@ -49,15 +48,29 @@ async function runAlone(
       interfaces: interfaces.map((name) => ({ name, device: name, settings })),
     });
     refuseHopeless(engine);
-    print({ event: 'ready', time: systemClock.wall() / 1000, hook: engine.view.hook, version });
-    tell = print;
-    early.forEach(print);
-    setImmediate(started);
-    await ended;
+    const time = systemClock.wall() / 1000;
+    const ready = lineOf({ event: 'ready', time, hook: engine.view.hook, version });
+    const isTold = printAtOnce(ready);
+    await new Promise(setImmediate); // what has come meanwhile goes before what takes long now
+    const unread = whenOutputFails();
+    started();
+    if (!isTold) printLine(ready);
+    tell = (event) => printLine(lineOf(event));
+    early.forEach(tell);
+    await Promise.race([signalled, unread]);
     return exitStatus.ok;
   } finally {
     engine.stop();
     kernel.close();
+  }
+}
+
+/** Whether it could: standard output as a stream, for which Node loads much, tells why not. */
+function printAtOnce(line: string): boolean {
+  try {
+    return writeSync(1, `${line}\n`) > 0;
+  } catch {
+    return false;
   }
 }
 
@@ -97,9 +110,18 @@ function inWords(problems: readonly Problem[]): string[] {
 
 /** By a signal, or the end of who reads standard output. */
 export function whenToldToEnd(): Promise<void> {
+  return Promise.race([whenSignalled(), whenOutputFails()]);
+}
+
+function whenSignalled(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
-    watchOutput();
+  });
+}
+
+function whenOutputFails(): Promise<void> {
+  watchOutput();
+  return new Promise((resolve) => {
     process.stdout.on('error', () => resolve());
   });
 }
