@@ -66,13 +66,16 @@ export function wireguardGo(client: Client, router: RouterSide): ClientSetup {
   };
 }
 
-/** The rules outlive the interface. With a strict rp_filter, answers to marked packets of IPv4 would be dropped. */
+/**
+ * The rules outlive the interface. A strict rp_filter would drop what comes for WireGuard itself by IPv4: it has no mark, so
+ * that answers would go into the tunnel (wg-quick has the firewall give it one).
+ */
 function routing(family: 4 | 6): string[] {
   return [
     `ip -${family} route add default dev ${DEVICE} table ${MARK}`,
     `ip -${family} rule add table main suppress_prefixlength 0 priority ${PRIORITY.mainButDefault} || true`,
     `ip -${family} rule add not fwmark ${MARK} table ${MARK} priority ${PRIORITY.tunnel} || true`,
-    ...(family === 4 ? ['sysctl -w net.ipv4.conf.all.src_valid_mark=1'] : []),
+    ...(family === 4 ? ['sysctl -w net.ipv4.conf.all.rp_filter=2'] : []),
   ];
 }
 

@@ -189,7 +189,7 @@ describe('a configuration', () => {
       'ip -4 route add default dev wg0 table 51820',
       'ip -4 rule add table main suppress_prefixlength 0 priority 32764 || true',
       'ip -4 rule add not fwmark 51820 table 51820 priority 32765 || true',
-      'sysctl -w net.ipv4.conf.all.src_valid_mark=1',
+      'sysctl -w net.ipv4.conf.all.rp_filter=2',
       'ip -6 route add default dev wg0 table 51820',
       'ip -6 rule add table main suppress_prefixlength 0 priority 32764 || true',
       'ip -6 rule add not fwmark 51820 table 51820 priority 32765 || true',

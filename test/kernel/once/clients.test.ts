@@ -3,7 +3,8 @@
 
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ClientFile } from '../../../src/clients/facts.ts';
+import type { ClientSystem } from '../../../src/answers.ts';
+import type { ClientFile, ClientSetup } from '../../../src/clients/facts.ts';
 import { complete, placeholders } from '../../../src/clients/placeholders.ts';
 import { setupOf } from '../../../src/clients/setup.ts';
 import { anyHook, guestFor } from '../../bed/bed.ts';
@@ -58,10 +59,11 @@ test('wg-quick: an address, a default route, and a host behind the router', asyn
   expect((await bringUp(text)).milliseconds).toBeLessThan(2_500);
 });
 
-test('wg-quick, as wg-slaacer client has it: the same, without an address to choose', async () => {
+/** As wg-slaacer client has it. */
+async function setupFor(system: ClientSystem, addresses: readonly string[] = []): Promise<ClientSetup> {
   const { stdout: publicKey } = await laptop.run('wg show wg0 peers');
-  const setup = setupOf(
-    { peer: laptop.keys.publicKey, hasPresharedKey: false, addresses: [], fixedAddresses: [] },
+  return setupOf(
+    { peer: laptop.keys.publicKey, hasPresharedKey: false, addresses, fixedAddresses: [] },
     {
       publicKey: publicKey.trim(),
       host: '10.9.1.1',
@@ -74,13 +76,36 @@ test('wg-quick, as wg-slaacer client has it: the same, without an address to cho
       isDefaultRouter: true,
       ipv4: ['0.0.0.0/0'],
     },
-    'wg-quick',
+    system,
   );
+}
+
+test('wg-quick, as wg-slaacer client has it: the same, without an address to choose', async () => {
+  const setup = await setupFor('wg-quick');
   const [{ text }] = setup.files as [ClientFile];
   const known = { [placeholders.privateKey]: laptop.keys.privateKey };
   expect((await bringUp(complete(text, known))).milliseconds).toBeLessThan(2_500);
   const { stdout: addresses } = await laptop.run('ip -6 address show dev wg0');
   expect(addresses).toMatch(/inet6 fe80:/);
+});
+
+test('all IPv4 goes through the tunnel of a client that filters sources strictly, but for the tunnel’s own packets', async () => {
+  const { files, commands } = await setupFor('wireguard-go', ['192.168.10.2']);
+  await laptop.run(`wg-quick down /run/wireguard/wg0.conf
+ip address flush dev eth0 scope global
+ip address add 10.9.1.2/32 dev eth0
+ip route add default via 10.9.1.1 dev eth0 onlink
+sysctl -qw net.ipv4.conf.all.rp_filter=1`);
+  const known = { [placeholders.privateKey]: laptop.keys.privateKey };
+  await laptop.run(`mkdir -p /etc/wireguard && cat >${files[0]!.path}`, {
+    input: complete(files[0]!.text, known),
+  });
+  // The kernel's own WireGuard, which is the same to routing.
+  await laptop.run(['set -e', 'ip link add wg0 type wireguard', ...commands.slice(1)].join('\n'));
+  expect((await laptop.run('ip route get 198.51.100.1')).stdout).toContain(' dev wg0 ');
+  // Shaking hands may be over before there are rules.
+  await laptop.run('ip address add fe80::77/64 dev wg0 nodad');
+  await lab.guest.until(() => laptop.run('ping -c 1 -W 1 -I fe80::77%wg0 fe80::1'), 15_000);
 });
 
 test('a client that takes no advertisements is a problem that is told, and one that does is not', async () => {
