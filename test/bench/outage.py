@@ -33,7 +33,9 @@ def main(seconds, *command):
             if is_out():
                 first = first or now
                 last = time.monotonic()
-            elif process.poll() is not None and now - (last or start) > CALM or now - start > float(seconds):
+            elif process.poll() is not None and now - (last or start) > CALM:
+                break
+            if now - start > float(seconds):
                 break
             time.sleep(REST)
     if time.monotonic() - start < float(seconds):
