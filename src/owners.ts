@@ -56,10 +56,11 @@ export class Owners {
     return this.#prefixes.length === 0 ? undefined : this.#search(parseAddress(address)!);
   }
 
-  /** The device has changed: an address, by itself, is another peer's now, or nobody's. */
+  /** The device has changed: an address, by itself, is another peer's now, or nobody's. So it is kept, and an index pays. */
   note(address: string, owner: string | undefined): void {
-    if (owner === undefined) this.#index?.delete(address);
-    else this.#index?.set(address, owner);
+    this.#index ??= this.#makeIndex();
+    if (owner === undefined) this.#index.delete(address);
+    else this.#index.set(address, owner);
   }
 
   #makeIndex(): Map<string, string> {
