@@ -194,7 +194,8 @@ static __always_inline struct packet_cb *cb_of(struct sk_buff *skb)
  * bpf_rdonly_cast(pointer, struct in6_addr): lets it be followed as a pointer to that type is, so that what
  * it points to is read without a call, which costs as much as all else that is done for a packet. The addon
  * fills in the numbers that both have in the running kernel (libbpf would go through all of its types for
- * them), or puts 0 in place of the call: NULL, if the kernel has no such function (before Linux 6.2).
+ * them), or puts 0 in place of the call: NULL, if the kernel has no such function (before Linux 6.2), or does
+ * not compile programs.
  */
 static __always_inline const __u64 *to_address(const void *pointer)
 {

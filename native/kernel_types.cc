@@ -8,6 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
@@ -206,6 +207,20 @@ bool is_cast(const bpf_insn &instruction)
 	       !instruction.imm;
 }
 
+// Without its compiler, which is off by default on some CPUs, the kernel lets a program call none of its
+// functions. Other network namespaces than the first do not tell.
+bool is_compiling()
+{
+	int setting = open("/proc/sys/net/core/bpf_jit_enable", O_RDONLY | O_CLOEXEC);
+	char value = '0';
+
+	if (setting >= 0 && read(setting, &value, 1) != 1)
+		value = '0';
+	if (setting >= 0)
+		close(setting);
+	return value != '0';
+}
+
 // The kernel's own handle of a module's types, or a negative errno.
 int open_module(const std::string &module)
 {
@@ -284,7 +299,8 @@ int KernelTypes::complete_casts(bpf_program *program)
 	auto cast = std::find_if(instructions.begin(), instructions.end(), is_cast);
 	if (cast == instructions.end())
 		return 0;
-	uint32_t function = kernel ? find(*kernel, BTF_KIND_FUNC, {"bpf_rdonly_cast"}) : 0;
+	bool may_call = kernel && is_compiling();
+	uint32_t function = may_call ? find(*kernel, BTF_KIND_FUNC, {"bpf_rdonly_cast"}) : 0;
 	uint32_t type = function ? find(*kernel, BTF_KIND_STRUCT, {"in6_addr"}) : 0;
 	for (; cast != instructions.end(); cast = std::find_if(cast, instructions.end(), is_cast)) {
 		if (type) {

@@ -30,7 +30,7 @@ public:
 	int find_target(const std::vector<std::string> &functions, bpf_prog_load_opts &options);
 	// Completes a tracing program's casts to struct in6_addr: `r2 = 0` and the call of a kernel function
 	// 0, which become the type's and bpf_rdonly_cast()'s numbers, or `r0 = 0` if the kernel has no such
-	// function. 0 or a negative errno.
+	// function, or lets none be called. 0 or a negative errno.
 	int complete_casts(bpf_program *program);
 	void close();
 
