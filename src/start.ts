@@ -28,10 +28,8 @@ function read(): Buffer | undefined {
 function keep(): void {
   const draft = `${KEPT}.new`;
   try {
-    // V8 takes no code that was made with other flags than it is started with. Some have been changed since: by started(), and
-    // by the addon.
-    const flags = process.execArgv.filter((flag) => !flag.startsWith('--v8-pool-size')); // which is Node's own
-    setFlags([...flags, process.env.WG_SLAACER_EARLY_V8_FLAGS ?? ''].join(' '));
+    // V8 takes no code that was made with other flags than it is started with. Some have been changed by started().
+    setFlags(process.env.WG_SLAACER_EARLY_V8_FLAGS ?? '');
     writeFileSync(draft, Buffer.concat([Buffer.from(key), script.createCachedData()]), { mode: 0o600 });
     renameSync(draft, KEPT);
   } catch {

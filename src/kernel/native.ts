@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The native addon (native/): mechanism only. Everything here maps one-to-one to libbpf or a system call.
 
-import { dlopen } from 'node:process';
-
 /** What every call below throws when the system refuses. */
 export interface SystemError extends Error {
   /** As <errno.h> numbers it, positive. */
@@ -108,6 +106,6 @@ export interface Native {
 /** Loads the addon. Its file is named by an absolute path, since it lies outside of any node_modules. */
 export function loadNative(file: string): Native {
   const module: { exports: unknown } = { exports: {} };
-  dlopen(module, file);
+  process.dlopen(module, file);
   return module.exports as Native;
 }
