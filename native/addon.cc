@@ -14,6 +14,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports)
 
 	exports.Set("BpfObject", define_bpf_object(env));
 	exports.Set("Socket", define_socket(env));
+	exports.Set("kernelTypes", Napi::Function::New<kernel_types>(env, "kernelTypes"));
 	exports.Set("flock", Napi::Function::New<lock_file>(env, "flock"));
 	return exports;
 }

@@ -17,6 +17,8 @@ Napi::Function define_bpf_object(Napi::Env env);
 Napi::Function define_bpf_map(Napi::Env env);
 Napi::Function define_socket(Napi::Env env);
 
+// kernelTypes() in src/kernel/native.ts.
+Napi::Value kernel_types(const Napi::CallbackInfo &info);
 // flock() in src/kernel/native.ts.
 void lock_file(const Napi::CallbackInfo &info);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include "kernel_types.h"
+#include "types_file.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -189,13 +190,12 @@ std::vector<btf_member> Copy::members_of(const btf_type *original)
 	return members;
 }
 
-// A function (BTF_KIND_FUNC) or structure (BTF_KIND_STRUCT) of one of these names; 0 if there is none.
-uint32_t find(const TypesFile &among, int kind, const std::vector<std::string> &names)
+// A function (BTF_KIND_FUNC) or structure (BTF_KIND_STRUCT) of that name; 0 if there is none.
+uint32_t find(const TypesFile &among, int kind, const char *name)
 {
 	for (uint32_t id = among.first(); id < among.end(); id++) {
 		const btf_type *type = among.type(id);
-		if (btf_kind(type) == kind &&
-		    std::find(names.begin(), names.end(), among.name(type->name_off)) != names.end())
+		if (btf_kind(type) == kind && !strcmp(among.name(type->name_off), name))
 			return id;
 	}
 	return 0;
@@ -241,57 +241,89 @@ int open_module(const std::string &module)
 
 } // namespace
 
+std::string KernelTypes::find(const btf *own, const std::vector<std::string> &functions, const std::string &name)
+{
+	std::unique_ptr<TypesFile> kernel = TypesFile::read(std::string(FOLDER) + "vmlinux");
+	if (!kernel)
+		return {};
+	std::unique_ptr<TypesFile> module = TypesFile::read(FOLDER + name, kernel.get());
+
+	Names names = names_in(own);
+	Copy copy(module ? *module : *kernel, names);
+	copy.add_structures(*kernel);
+	if (module)
+		copy.add_structures(*module);
+	std::string types = copy.finish();
+	if (types.empty())
+		return {};
+
+	Head head = {};
+	name.copy(head.module, sizeof(head.module) - 1);
+	head.cast = ::find(*kernel, BTF_KIND_FUNC, "bpf_rdonly_cast");
+	head.cast_to = ::find(*kernel, BTF_KIND_STRUCT, "in6_addr");
+	std::string targets;
+	for (const std::string &function : functions) {
+		Target target = {};
+		function.copy(target.function, sizeof(target.function) - 1);
+		target.id = module ? ::find(*module, BTF_KIND_FUNC, target.function) : 0;
+		target.in_module = target.id != 0;
+		if (!target.id)
+			target.id = ::find(*kernel, BTF_KIND_FUNC, target.function);
+		if (!target.id)
+			continue;
+		targets.append(reinterpret_cast<char *>(&target), sizeof(target));
+		head.targets++;
+	}
+	return std::string(reinterpret_cast<char *>(&head), sizeof(head)) + targets + types;
+}
+
 KernelTypes::~KernelTypes()
 {
 	close();
 }
 
-bool KernelTypes::open(const std::string &name)
+bool KernelTypes::read(const uint8_t *bytes, size_t size)
 {
-	module_name = name;
-	kernel = TypesFile::read(std::string(FOLDER) + "vmlinux");
-	if (kernel)
-		module = TypesFile::read(FOLDER + name, kernel.get());
-	return kernel != nullptr;
+	if (size < sizeof(head))
+		return false;
+	memcpy(&head, bytes, sizeof(head));
+	bytes += sizeof(head);
+	size -= sizeof(head);
+	if (head.targets > size / sizeof(Target) || head.module[sizeof(head.module) - 1])
+		return false;
+	targets.resize(head.targets);
+	memcpy(targets.data(), bytes, head.targets * sizeof(Target));
+	bytes += head.targets * sizeof(Target);
+	size -= head.targets * sizeof(Target);
+	file = memfd_create("btf", MFD_CLOEXEC);
+	return write(file, bytes, size) == static_cast<ssize_t>(size);
 }
 
-std::string KernelTypes::of_object(const char *object)
+std::string KernelTypes::path() const
 {
-	std::unique_ptr<btf, void (*)(btf *)> own(btf__parse_elf(object, nullptr), btf__free);
-	if (!own)
-		return {};
-
-	Names names = names_in(own.get());
-	Copy copy(module ? *module : *kernel, names);
-	copy.add_structures(*kernel);
-	if (module)
-		copy.add_structures(*module);
-
-	std::string types = copy.finish();
-	file = memfd_create("btf", MFD_CLOEXEC);
-	if (types.empty() || write(file, types.data(), types.size()) != static_cast<ssize_t>(types.size()))
-		return {};
 	return "/proc/self/fd/" + std::to_string(file);
 }
 
 int KernelTypes::find_target(const std::vector<std::string> &functions, bpf_prog_load_opts &options)
 {
+	auto is_one = [&](const Target &target) {
+		return std::find(functions.begin(), functions.end(), target.function) != functions.end();
+	};
+	auto target = std::find_if(targets.begin(), targets.end(), is_one);
+
 	options.attach_prog_fd = 0;
-	if (module) {
-		options.attach_btf_id = find(*module, BTF_KIND_FUNC, functions);
-		if (options.attach_btf_id) {
-			if (module_fd < 0)
-				module_fd = open_module(module_name);
-			options.attach_btf_obj_fd = module_fd;
-			return module_fd < 0 ? module_fd : 0;
-		}
-	}
-	if (kernel)
-		options.attach_btf_id = find(*kernel, BTF_KIND_FUNC, functions);
-	return options.attach_btf_id ? 0 : -ENOENT;
+	if (target == targets.end())
+		return -ENOENT;
+	options.attach_btf_id = target->id;
+	if (!target->in_module)
+		return 0;
+	if (module_fd < 0)
+		module_fd = open_module(head.module);
+	options.attach_btf_obj_fd = module_fd;
+	return module_fd < 0 ? module_fd : 0;
 }
 
-int KernelTypes::complete_casts(bpf_program *program)
+int KernelTypes::complete_casts(bpf_program *program) const
 {
 	const bpf_insn *original = bpf_program__insns(program);
 	std::vector<bpf_insn> instructions(original, original + bpf_program__insn_cnt(program));
@@ -299,13 +331,11 @@ int KernelTypes::complete_casts(bpf_program *program)
 	auto cast = std::find_if(instructions.begin(), instructions.end(), is_cast);
 	if (cast == instructions.end())
 		return 0;
-	bool may_call = kernel && is_compiling();
-	uint32_t function = may_call ? find(*kernel, BTF_KIND_FUNC, {"bpf_rdonly_cast"}) : 0;
-	uint32_t type = function ? find(*kernel, BTF_KIND_STRUCT, {"in6_addr"}) : 0;
+	bool may_call = head.cast && head.cast_to && is_compiling();
 	for (; cast != instructions.end(); cast = std::find_if(cast, instructions.end(), is_cast)) {
-		if (type) {
-			cast[-1].imm = type;
-			cast->imm = function;
+		if (may_call) {
+			cast[-1].imm = head.cast_to;
+			cast->imm = head.cast;
 		} else {
 			*cast = {BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0};
 		}
@@ -320,6 +350,4 @@ void KernelTypes::close()
 			::close(*fd);
 		*fd = -1;
 	}
-	module.reset();
-	kernel.reset();
 }

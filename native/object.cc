@@ -102,6 +102,17 @@ std::vector<std::string> targets_of(const bpf_program *program)
 	}
 }
 
+std::unique_ptr<bpf_object, BpfState::Deleter> open_object(Napi::Env env, const std::string &file,
+								   const bpf_object_open_opts &options)
+{
+	Warnings warnings;
+	bpf_object *object = bpf_object__open_file(file.c_str(), &options);
+
+	if (!object)
+		throw_system_error(env, "bpf_object__open_file", errno, warnings.text());
+	return std::unique_ptr<bpf_object, BpfState::Deleter>(object);
+}
+
 bpf_link *attach_program(const bpf_program *program)
 {
 	const std::string section = bpf_program__section_name(program);
@@ -209,17 +220,18 @@ BpfObject::BpfObject(const Napi::CallbackInfo &info) : Napi::ObjectWrap<BpfObjec
 {
 	std::string file = text_argument(info, 0, "file"), btf;
 	LIBBPF_OPTS(bpf_object_open_opts, options);
-	Warnings warnings;
 
-	if (!info[1].IsUndefined())
-		btf = text_argument(info, 1, "btf");
-	else if (!info[2].IsUndefined() && types.open(text_argument(info, 2, "module")))
-		btf = types.of_object(file.c_str());
+	if (info[1].IsString()) {
+		btf = text_argument(info, 1, "types");
+	} else if (!info[1].IsUndefined()) {
+		Bytes bytes = bytes_argument(info, 1, "types");
+		if (!types.read(bytes.data, bytes.size))
+			throw Napi::TypeError::New(info.Env(), "types must be those of kernelTypes()");
+		btf = types.path();
+	}
 	if (!btf.empty())
 		options.btf_custom_path = btf.c_str();
-	state->object.reset(bpf_object__open_file(file.c_str(), &options));
-	if (!state->object)
-		throw_system_error(info.Env(), "bpf_object__open_file", errno, warnings.text());
+	state->object = open_object(info.Env(), file, options);
 
 	bpf_program *program;
 	bpf_object__for_each_program(program, state->object.get()) bpf_program__set_autoload(program, false);
@@ -384,6 +396,27 @@ void BpfObject::close(const Napi::CallbackInfo &)
 }
 
 } // namespace
+
+Napi::Value kernel_types(const Napi::CallbackInfo &info)
+{
+	std::string file = text_argument(info, 0, "file"), module = text_argument(info, 1, "module");
+	LIBBPF_OPTS(bpf_object_open_opts, options);
+	auto object = open_object(info.Env(), file, options);
+	std::vector<std::string> functions;
+	bpf_program *program;
+
+	bpf_object__for_each_program(program, object.get())
+	{
+		if (bpf_program__type(program) != BPF_PROG_TYPE_TRACING)
+			continue;
+		for (const std::string &function : targets_of(program))
+			functions.push_back(function);
+	}
+	std::string types = KernelTypes::find(bpf_object__btf(object.get()), functions, module);
+	if (types.empty())
+		return info.Env().Undefined();
+	return Napi::Buffer<char>::Copy(info.Env(), types.data(), types.size());
+}
 
 Napi::Function define_bpf_object(Napi::Env env)
 {

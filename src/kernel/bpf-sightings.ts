@@ -8,6 +8,7 @@ import type { Counters, LearnedRecord, Limits, Scope } from '../model.ts';
 import { failureOf, type Problem } from '../problem.ts';
 import * as abi from './abi.ts';
 import { Journal, type MapEntry } from './journal.ts';
+import { kernelTypes } from './kernel-types.ts';
 import type { BpfMap, BpfObject, Native } from './native.ts';
 import { type PinTrouble, pinned, pinTrouble, troubleOf } from './pins.ts';
 
@@ -33,7 +34,7 @@ export function loadObject(
   pins: readonly (readonly [map: string, path: string])[],
   types?: string,
 ): BpfObject {
-  const object = new native.BpfObject(file, types, 'wireguard');
+  const object = new native.BpfObject(file, types ?? kernelTypes(native, file));
   try {
     for (const program of programs) object.enable(program);
     for (const [map, path] of pins) object.pin(map, path);

@@ -4,7 +4,7 @@ import { closeSync, constants, openSync, statSync } from 'node:fs';
 import type { Native, SystemError } from './native.ts';
 
 /** For what goes with a reboot. Only root may make files in there, so nobody else can keep the service from starting. */
-const RUN = '/var/run';
+export const RUN = '/var/run';
 
 /** A file for this network namespace alone. */
 export function runFile(what: string, folder = RUN): string {

@@ -90,14 +90,18 @@ export interface NativeSocket {
 
 export interface Native {
   /**
-   * `btf`: a file with the types to relocate against, instead of the running kernel's; else `module`: of whose types
-   * there are some besides.
+   * `types` are to relocate against: a file of BTF, or what kernelTypes() has found. Without them libbpf reads the kernel's,
+   * and nothing can be traced.
    */
   BpfObject: new (
     file: string,
-    btf?: string,
-    module?: string,
+    types?: string | Uint8Array,
   ) => BpfObject;
+  /**
+   * What there is to know of the types of the running kernel and of one of its modules, to load an object. The same for as
+   * long as kernel and module are. Undefined if the kernel does not tell its types.
+   */
+  kernelTypes(file: string, module: string): Buffer | undefined;
   Socket: new (domain: number, type: number, protocol: number) => NativeSocket;
   /** Locks an open file for as long as that is open; throws EAGAIN if it is locked already, by this process or another. */
   flock(fd: number): void;

@@ -9,7 +9,7 @@ import type { Measurement } from './measurement.ts';
 import { median } from './statistics.ts';
 
 const SCRIPT = fileURLToPath(new URL('ready.py', import.meta.url));
-const COUNT = 3;
+const COUNT = 9;
 /** In the guest: a file system with Node and the program, whose pages nothing else has in use. */
 const DISK = '/run/disk';
 
@@ -34,8 +34,7 @@ export const ready: Measurement = {
       const program = `${DISK}/rootfs/usr/sbin/wg-slaacer run --json --interface wg1 --set hook=${learner.locked ? 'auto' : learner.way}`;
       const values: Record<string, number> = {};
       for (const cache of ['warm', 'cold'] as const) {
-        const ours = await time(guest, program, cache);
-        const node = await time(guest, 'node -e 0', cache);
+        const [ours, node] = await times(guest, [program, 'node -e 0'], cache);
         values[`ready.${cache}`] = ours;
         values[`ready.node-${cache}`] = node;
         values[`ready.ratio-${cache}`] = ours / node;
@@ -63,8 +62,13 @@ cp -r ${INSTALLED} ${DISK}`,
   );
 }
 
-async function time(guest: Guest, command: string, cache: 'warm' | 'cold'): Promise<number> {
-  const once = async () => {
+/** The medians of two commands, in turn: what slows one down for a while then slows the other, too. */
+async function times(
+  guest: Guest,
+  commands: readonly [string, string],
+  cache: 'warm' | 'cold',
+): Promise<[number, number]> {
+  const once = async (command: string) => {
     // What was attached before is cleared away long after its program has ended.
     const { stdout } = await guest.run(
       `sleep 3
@@ -73,8 +77,11 @@ PATH=${DISK}/bin:$PATH exec /usr/bin/python3 -IBS '${SCRIPT}' ${command}`,
     );
     return Number(stdout);
   };
-  await once();
-  const times: number[] = [];
-  for (let n = 0; n < COUNT; n++) times.push(await once());
-  return median(times)!;
+  const found: [number[], number[]] = [[], []];
+  for (const command of commands) await once(command);
+  for (let n = 0; n < COUNT; n++) {
+    found[0].push(await once(commands[0]));
+    found[1].push(await once(commands[1]));
+  }
+  return [median(found[0])!, median(found[1])!];
 }

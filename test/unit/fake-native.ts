@@ -176,6 +176,7 @@ export class FakeTaps {
 export function fakeNative(object: FakeObject, taps = new FakeTaps(), opened: unknown[][] = []): Native {
   return {
     flock: () => {},
+    kernelTypes: () => undefined,
     // biome-ignore lint/complexity/useArrowFunction: it is called with new
     BpfObject: function (...args: unknown[]): BpfObject {
       opened.push(args);

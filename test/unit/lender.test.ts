@@ -221,7 +221,7 @@ describe('a handshake', () => {
 describe('opening', () => {
   it('loads two socket filters and the re-injector, with the types in their own file', () => {
     world.open();
-    expect(world.opened).toEqual([['wg-slaacer.o', 'wg-slaacer.o', 'wireguard']]);
+    expect(world.opened).toEqual([['wg-slaacer.o', 'wg-slaacer.o']]);
     expect(world.object.log).toEqual([
       'enable accepted',
       'enable encrypted',

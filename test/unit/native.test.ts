@@ -620,6 +620,16 @@ describe.skipIf(!canLoadPrograms(native))('a BPF object', () => {
     });
   });
 
+  test('takes no types but those that it has found', () => {
+    for (const types of [Buffer.alloc(0), Buffer.alloc(75), Buffer.alloc(1_000, 0xff)])
+      expect(failure(() => new native.BpfObject(HOOK, types))).toBeInstanceOf(TypeError);
+    expect(failure(() => native.kernelTypes('/nonexistent.o', 'wireguard'))).toMatchObject({
+      code: 'ENOENT',
+      operation: 'bpf_object__open_file',
+    });
+    expect(failure(() => native.kernelTypes(HOOK, 1 as never))).toBeInstanceOf(TypeError);
+  });
+
   test("hands on the verifier's last words, bounded", () => {
     const object = bpf('refused');
     const error = failure(() => object.load());

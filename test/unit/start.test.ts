@@ -47,9 +47,10 @@ if (process.argv[2] === 'run') started();
   });
 }
 
-/** With the flags that the launcher has. */
+/** That the launcher gives Node. */
+const flags = /^exec node (.*) "\$root/m.exec(launcher)![1]!.split(' ');
+
 function start(command: string): string {
-  const flags = /^exec node (.*) \\$/m.exec(launcher)![1]!.split(' ');
   const more = [...launcher.matchAll(/^export (WG_SLAACER_\w+)='(.*)'$/gm)].map(([, name, value]) => [
     name,
     value,
@@ -62,6 +63,22 @@ function start(command: string): string {
 
 /** Another one each time that it is written. */
 const file = () => statSync(kept).ino;
+
+it('has flags with which V8 takes the compiled code that Node has of its own modules', () => {
+  const count = `
+const { internalBinding } = require('internal/test/binding');
+require('net');
+const builtins = internalBinding('builtins');
+const { compiledWithoutCache, compiledWithCache } = builtins.getCacheUsage?.() ?? builtins;
+console.log([...compiledWithoutCache].length, [...compiledWithCache].length);`;
+  const ask = (given: readonly string[]) =>
+    execFileSync(process.execPath, ['--no-warnings', '--expose-internals', ...given, '-e', count], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+  expect(ask(flags)).toMatch(/^0 [1-9]/);
+  expect(ask([...flags, '--stack-size=900'])).toMatch(/^[1-9]/); // if all flags would do, this would prove nothing
+});
 
 describe('the program that is started', () => {
   it('keeps the code that V8 has made of the service, and uses it at the next start', () => {

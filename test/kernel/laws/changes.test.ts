@@ -13,6 +13,7 @@ import { Pinger } from '../../bed/pinger.ts';
 import { reveal } from '../../bed/ways.ts';
 
 const CONF = '/run/configured.conf';
+const TYPES = '/var/run/wg-slaacer.types';
 const receiver = '2001:db8:1::8';
 const other = '2001:db8:1::9';
 const configured = { laptop: ['2001:db8:1::10/128'], phone: ['2001:db8:1::99/128'] };
@@ -48,6 +49,8 @@ describe.each(ways.filter((way) => way !== 'lending'))('by %s', (hook) => {
   const back = (from: number) => daemon.event('restored', { address: receiver }, AT_ONCE, from);
   const expectAllBack = () =>
     lab.guest.until(async () => expect(await lab.allowedIps()).toEqual(all), AT_ONCE);
+  /** By which file they are kept, and for what. */
+  const kept = async () => (await lab.guest.run(`stat -c %i ${TYPES}; head -n 1 ${TYPES}`)).stdout;
   const peer = () => `wg set wg1 peer '${phone.publicKey}'`;
 
   test.each([
@@ -107,14 +110,27 @@ describe.each(ways.filter((way) => way !== 'lending'))('by %s', (hook) => {
     await expectAllBack();
   });
 
-  test('after the module was loaded anew, changes are told as before', async () => {
-    const before = daemon.mark;
+  test("what was found of the kernel's types serves the next start", async () => {
+    const before = await kept();
+    await daemon.stop();
+    await start();
+    expect(await kept()).toBe(before);
+    const from = daemon.mark;
+    await lab.router.run(`wg syncconf wg1 ${CONF}`);
+    await back(from);
+  });
+
+  test('after the module was loaded anew, changes are told as before, and types are found anew', async () => {
+    const [before, keptBefore] = [daemon.mark, await kept()];
     await lab.reloadModule();
     await daemon.event('restored', { address: receiver }, 60_000, before);
     await phone.addAddress(receiver);
     const from = daemon.mark;
     await lab.router.run(`wg syncconf wg1 ${CONF}`);
     await back(from);
+    await daemon.stop();
+    await start();
+    expect(await kept()).not.toBe(keptBefore);
   });
 
   test('a peer with another key gets nothing of what the one before it had', async () => {

@@ -117,5 +117,6 @@ test('removed, it takes back what was learned and leaves nothing but the configu
   expect(await process()).toBe('');
   expect(await lab.allowedIps()).toEqual({ laptop: [] });
   expect(await files()).toEqual(before);
+  expect(await run('ls /var/run | grep wg-slaacer')).toBe('wg-slaacer.log'); // which is this test's
   expect(await run('cat /etc/config/wg-slaacer')).toBe(enabled.trim());
 });
