@@ -241,7 +241,7 @@ int open_module(const std::string &module)
 
 } // namespace
 
-std::string KernelTypes::find(const btf *own, const std::vector<std::string> &functions, const std::string &name)
+std::string KernelTypes::find(const btf *own, const std::set<std::string> &functions, const std::string &name)
 {
 	std::unique_ptr<TypesFile> kernel = TypesFile::read(std::string(FOLDER) + "vmlinux");
 	if (!kernel)
@@ -265,10 +265,8 @@ std::string KernelTypes::find(const btf *own, const std::vector<std::string> &fu
 	for (const std::string &function : functions) {
 		Target target = {};
 		function.copy(target.function, sizeof(target.function) - 1);
-		target.id = module ? ::find(*module, BTF_KIND_FUNC, target.function) : 0;
-		target.in_module = target.id != 0;
-		if (!target.id)
-			target.id = ::find(*kernel, BTF_KIND_FUNC, target.function);
+		target.in_module = module != nullptr;
+		target.id = ::find(module ? *module : *kernel, BTF_KIND_FUNC, target.function);
 		if (!target.id)
 			continue;
 		targets.append(reinterpret_cast<char *>(&target), sizeof(target));
@@ -295,6 +293,10 @@ bool KernelTypes::read(const uint8_t *bytes, size_t size)
 	memcpy(targets.data(), bytes, head.targets * sizeof(Target));
 	bytes += head.targets * sizeof(Target);
 	size -= head.targets * sizeof(Target);
+	for (const Target &target : targets) {
+		if (target.function[sizeof(target.function) - 1])
+			return false;
+	}
 	file = memfd_create("btf", MFD_CLOEXEC);
 	return write(file, bytes, size) == static_cast<ssize_t>(size);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 #include <bpf/btf.h>
@@ -11,14 +12,15 @@
 
 // libbpf itself goes through all of the kernel's types, some 150,000, to check them and to number them, and
 // then for each structure and function, and through those of every module in turn. This goes through those of
-// the kernel once, and through those of one module; and what it has found can be kept, as bytes, for as long as
-// kernel and module are the same.
+// the kernel once, and through those of one module; and what it has found can be kept, as bytes, for as long
+// as kernel and module are the same.
 class KernelTypes
 {
 public:
-	// What there is for an object, by the types of its own and the functions at which its tracing programs
-	// are attached. Empty if the kernel does not tell its types, or as nobody knew yet: libbpf will say so.
-	static std::string find(const btf *own, const std::vector<std::string> &functions,
+	// What there is for an object, by the types of its own and the functions at which its tracing
+	// programs are attached: a module's, or the kernel's if it is built in. Empty if the kernel does not
+	// tell its types, or as nobody knew yet: libbpf will say so.
+	static std::string find(const btf *own, const std::set<std::string> &functions,
 				const std::string &module);
 
 	KernelTypes() = default;
@@ -48,7 +50,8 @@ private:
 		uint32_t targets;
 		char module[64];
 	};
-	// Its number among the module's types, which go on where the kernel's end, or among those of the kernel.
+	// Its number is one among the module's types, which go on where the kernel's end, or among the
+	// kernel's.
 	struct Target {
 		uint32_t id, in_module;
 		char function[64];

@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <vector>
 #include <bpf/bpf.h>
 
@@ -103,7 +104,7 @@ std::vector<std::string> targets_of(const bpf_program *program)
 }
 
 std::unique_ptr<bpf_object, BpfState::Deleter> open_object(Napi::Env env, const std::string &file,
-								   const bpf_object_open_opts &options)
+							   const bpf_object_open_opts &options)
 {
 	Warnings warnings;
 	bpf_object *object = bpf_object__open_file(file.c_str(), &options);
@@ -402,7 +403,7 @@ Napi::Value kernel_types(const Napi::CallbackInfo &info)
 	std::string file = text_argument(info, 0, "file"), module = text_argument(info, 1, "module");
 	LIBBPF_OPTS(bpf_object_open_opts, options);
 	auto object = open_object(info.Env(), file, options);
-	std::vector<std::string> functions;
+	std::set<std::string> functions;
 	bpf_program *program;
 
 	bpf_object__for_each_program(program, object.get())
@@ -410,7 +411,7 @@ Napi::Value kernel_types(const Napi::CallbackInfo &info)
 		if (bpf_program__type(program) != BPF_PROG_TYPE_TRACING)
 			continue;
 		for (const std::string &function : targets_of(program))
-			functions.push_back(function);
+			functions.insert(function);
 	}
 	std::string types = KernelTypes::find(bpf_object__btf(object.get()), functions, module);
 	if (types.empty())

@@ -621,7 +621,11 @@ describe.skipIf(!canLoadPrograms(native))('a BPF object', () => {
   });
 
   test('takes no types but those that it has found', () => {
-    for (const types of [Buffer.alloc(0), Buffer.alloc(75), Buffer.alloc(1_000, 0xff)])
+    const tooMany = Buffer.alloc(1_000);
+    tooMany.writeInt32LE(-1, 8);
+    const endless = Buffer.alloc(1_000, 0xff).fill(0, 0, 76); // the name of a function
+    endless.writeInt32LE(1, 8);
+    for (const types of [Buffer.alloc(0), Buffer.alloc(75), tooMany, endless])
       expect(failure(() => new native.BpfObject(HOOK, types))).toBeInstanceOf(TypeError);
     expect(failure(() => native.kernelTypes('/nonexistent.o', 'wireguard'))).toMatchObject({
       code: 'ENOENT',
