@@ -75,7 +75,7 @@ async function buildDaemon(): Promise<void> {
       VERSION: JSON.stringify(manifest.version),
       OLDEST_NODE: JSON.stringify(manifest.engines.node.replace('>=', '')),
     },
-    banner: { js: `${license}\n(function (require, started) {` },
+    banner: { js: `${license}\n(function (require, started, addon) {` },
     footer: { js: '})' },
   });
   renameSync('dist/main.js', `${library}/main.js`);

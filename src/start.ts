@@ -4,7 +4,6 @@
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Script } from 'node:vm';
 
 /** Of main.js, by scripts/build.ts. */
 declare const HASH: string;
@@ -28,7 +27,7 @@ function read(): Buffer | undefined {
 function keep(): void {
   const draft = `${KEPT}.new`;
   try {
-    // V8 takes no code that was made with other flags than it is started with. Some have been changed by started().
+    // V8 takes no code that was made with other flags than it has now. Some have been changed since, by started().
     setFlags(process.env.WG_SLAACER_EARLY_V8_FLAGS ?? '');
     writeFileSync(draft, Buffer.concat([Buffer.from(key), script.createCachedData()]), { mode: 0o600 });
     renameSync(draft, KEPT);
@@ -53,7 +52,19 @@ function started(): void {
   setFlags(process.env.WG_SLAACER_LATE_V8_FLAGS ?? '');
 }
 
+/**
+ * The addon. It gives V8 its own flags back, and so comes before anything of Node's that is not there yet. If it cannot be
+ * loaded, who needs it tells why.
+ */
+const addon: { exports?: unknown } = { exports: {} };
+try {
+  process.dlopen(addon, join(__dirname, 'wg_slaacer.node'));
+} catch {
+  addon.exports = undefined;
+}
+
+const { Script } = require('node:vm') as typeof import('node:vm');
 const filename = join(__dirname, 'main.js');
 const cachedData = read();
 const script = new Script(readFileSync(filename, 'latin1'), { filename, ...(cachedData && { cachedData }) });
-script.runInThisContext()(require, started);
+script.runInThisContext()(require, started, addon.exports);

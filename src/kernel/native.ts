@@ -107,8 +107,11 @@ export interface Native {
   flock(fd: number): void;
 }
 
+declare const addon: Native | undefined; // by start.ts, if it could be loaded
+
 /** Loads the addon. Its file is named by an absolute path, since it lies outside of any node_modules. */
 export function loadNative(file: string): Native {
+  if (typeof addon !== 'undefined' && addon) return addon;
   const module: { exports: unknown } = { exports: {} };
   process.dlopen(module, file);
   return module.exports as Native;
